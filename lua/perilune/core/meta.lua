@@ -1,0 +1,389 @@
+---@meta
+-- The C modules perilune.core.float32, perilune.core.float64 and perilune.core.system, as types and
+-- documentation. This file is never required: editors read it, and so should you.
+--
+-- float32 and float64 are the same source compiled twice. Their functions take matrices of their own
+-- type only; M:to(name) converts. Conventions that hold for every function:
+--   * the result comes first, then the operands in the order the formula is read; the result is returned;
+--   * nothing is allocated, unless the function is a constructor or an operator;
+--   * every argument is checked before the first write: a call that raises changes nothing;
+--   * rows and columns count from 1; samples are columns.
+
+---A dense rows x cols matrix, elements and header in one block that Lua's collector owns.
+---`A * B` is the matrix product, `x * A`, `A * x` and `A / x` scale, `A + B` and `A - B` add and
+---subtract; in sums a rows x 1 matrix is repeated over the columns, a 1 x cols matrix over the rows,
+---and a number over everything. Operators and methods that return a matrix allocate a new one.
+---@class Matrix
+---@field rows integer
+---@field cols integer
+---@field dtype "float32"|"float64"
+---@field order "columns"|"rows"  which elements are neighbours in memory; never changes what an operation means
+---@operator add(Matrix|number): Matrix
+---@operator sub(Matrix|number): Matrix
+---@operator mul(Matrix|number): Matrix
+---@operator div(number): Matrix
+---@operator unm: Matrix
+local Matrix = {}
+
+---Element (i, j). Raises outside 1..rows, 1..cols.
+---@param i integer
+---@param j integer
+---@return number
+function Matrix:get(i, j) end
+
+---Set element (i, j) to x. Raises outside 1..rows, 1..cols.
+---@param i integer
+---@param j integer
+---@param x number
+---@return Matrix self
+function Matrix:set(i, j, x) end
+
+---@return integer rows, integer cols
+function Matrix:shape() end
+
+---Columns first..last as a view: it shares memory with this matrix and keeps it alive.
+---Raises for a matrix stored by rows with more than one row, whose columns are not neighbours in memory.
+---@param first integer
+---@param last integer  first <= last <= cols
+---@return Matrix
+function Matrix:columns(first, last) end
+
+---The rows * cols elements from stored element `first` on, seen as a matrix of their own: a view.
+---A flat parameter vector is cut into W and b with it.
+---@param first integer  counted from 1 in storage order
+---@param rows integer
+---@param cols integer
+---@param order? "columns"|"rows"  default "columns"
+---@return Matrix
+function Matrix:view(first, rows, cols, order) end
+
+---@param order? "columns"|"rows"  storage order of the copy, default "columns"
+---@return Matrix
+function Matrix:copy(order) end
+
+---@return Matrix  cols x rows, stored by columns
+function Matrix:transpose() end
+
+---A copy in the other element type (or the same). Both core modules must be loaded, as `require "perilune"` does.
+---@param name "float32"|"float64"
+---@return Matrix
+function Matrix:to(name) end
+
+---@return number[][]  a table of rows, as it would be written on paper
+function Matrix:totable() end
+
+---The Hadamard product A (.) B, elementwise; B may be a column or a row, which is repeated.
+---@param B Matrix
+---@return Matrix
+function Matrix:hadamard(B) end
+
+---f of every element. Elements are visited in storage order.
+---@param f fun(x: number): number
+---@return Matrix
+function Matrix:map(f) end
+
+---Set every element to x.
+---@param x number
+---@return Matrix self
+function Matrix:fill(x) end
+
+---Copy the elements of B, of the same shape, into this matrix.
+---@param B Matrix
+---@return Matrix self
+function Matrix:assign(B) end
+
+---@return number  the sum of all elements, accumulated in double
+function Matrix:sum() end
+
+---@return number  the Euclidean (Frobenius) norm, accumulated in double
+function Matrix:norm() end
+
+---@return number  largest element; NaN if there is one
+function Matrix:max() end
+
+---@return number  smallest element; NaN if there is one
+function Matrix:min() end
+
+---@return boolean  no element is NaN or infinite
+function Matrix:is_finite() end
+
+---The row of the largest element of each column, the first where several are equal.
+---Raises when a column holds NaN.
+---@param result? Matrix  1 x cols, allocated when absent
+---@return Matrix         1 x cols, whole numbers from 1 to rows
+function Matrix:argmax(result) end
+
+---The elements as a binary string.
+---@param type "uint8"|"float32"|"float64"  for uint8 elements are rounded and must lie in 0..255
+---@param endian? "little"|"big"            default "little"
+---@param order? "columns"|"rows"           which elements follow each other, default "columns"
+---@return string
+function Matrix:encode(type, endian, order) end
+
+---A seeded pseudo-random generator: xoshiro256++ (Blackman and Vigna 2019), seeded by splitmix64.
+---The same seed gives the same numbers on every machine; a float32 matrix gets the float64 numbers, rounded.
+---@class Generator
+local Generator = {}
+
+---Fill M with numbers uniform in [low, high).
+---@param M Matrix
+---@param low? number   default 0
+---@param high? number  default 1
+---@return Matrix M
+function Generator:uniform(M, low, high) end
+
+---Fill M with normal numbers.
+---@param M Matrix
+---@param mean? number       default 0
+---@param deviation? number  default 1, >= 0
+---@return Matrix M
+function Generator:normal(M, mean, deviation) end
+
+---Fill M with independent factors for inverted dropout: 0 with probability p, else 1 / (1 - p).
+---@param M Matrix
+---@param p number  0 <= p < 1
+---@return Matrix M
+function Generator:dropout(M, p) end
+
+---A random permutation of 1..n, every one equally likely (Fisher-Yates).
+---Given a table, its elements 1..#t are shuffled in place and nothing is allocated.
+---@param n integer|table
+---@return integer[]
+function Generator:permutation(n) end
+
+---@return number  uniform in [0, 1)
+function Generator:number() end
+
+---@param low integer
+---@param high integer
+---@return integer  uniform in low..high, without modulo bias
+function Generator:integer(low, high) end
+
+---@return string  the whole state as 64 hexadecimal digits
+function Generator:state() end
+
+---Continue from a state that state() gave. Raises for any other string.
+---@param state string
+---@return Generator self
+function Generator:restore(state) end
+
+---One activation sigma and its derivative.
+---@class Activation
+---@field name string
+---@field forward fun(A: Matrix, Z: Matrix): Matrix  A = sigma(Z) (1.4); A may be Z
+---@field backward fun(H: Matrix, Delta: Matrix, Z: Matrix, A: Matrix): Matrix  H = J_sigma^t Delta, which is Delta (.) dsigma/dZ (4.2) where sigma is elementwise; H may be Delta
+---@field affine? fun(A: Matrix, Z: Matrix, W: Matrix, A_below: Matrix, b: Matrix): Matrix  Z = W A_below + b and A = sigma(Z) in one pass (1.4); A may be Z
+
+---@class Core
+---@field name "float32"|"float64"
+---@field activations table<string, Activation>  identity, relu, sigmoid, softmax, softsign, tanh
+local core = {}
+
+---A matrix of zeros, or the matrix of a table of rows.
+---@param rows integer|number[][]  >= 1
+---@param cols? integer             >= 1; rows * cols <= 2^31 - 1
+---@param order? "columns"|"rows"   storage order, default "columns"
+---@return Matrix
+function core.matrix(rows, cols, order) end
+
+---A matrix from a binary string. Raises when the string ends too early.
+---@param bytes string
+---@param type "uint8"|"float32"|"float64"
+---@param rows integer
+---@param cols integer
+---@param endian? "little"|"big"     default "little"
+---@param offset? integer            bytes to skip, default 0
+---@param order? "columns"|"rows"    which elements follow each other in the string, and the storage order; default "columns"
+---@return Matrix
+function core.decode(bytes, type, rows, cols, endian, offset, order) end
+
+---@param seed? integer  default 1
+---@return Generator
+function core.generator(seed) end
+
+---Set and return the number of threads that this Lua state's matrix operations use; without n, only return it.
+---1 unless set. Results do not depend on it, to the last bit.
+---@param n? integer  1..256
+---@return integer
+function core.threads(n) end
+
+-- Whole-matrix arithmetic. A and B: matrices of C's shape, columns (rows x 1), rows (1 x cols) or numbers.
+-- C may be A or B.
+
+---C = A + B
+---@param C Matrix
+---@param A Matrix|number
+---@param B Matrix|number
+---@return Matrix C
+function core.add(C, A, B) end
+---C = A - B
+function core.subtract(C, A, B) end
+---C = A (.) B, elementwise
+function core.hadamard(C, A, B) end
+---C = A / B, elementwise
+function core.divide(C, A, B) end
+---C = max(A, B), elementwise; NaN if either is
+function core.maximum(C, A, B) end
+---C = min(A, B), elementwise; NaN if either is
+function core.minimum(C, A, B) end
+
+---C = f(A) elementwise, for f one of abs, exp, log, sign, sqrt, square, tanh. C may be A.
+---@param C Matrix
+---@param A Matrix
+---@return Matrix C
+function core.exp(C, A) end
+core.abs, core.log, core.sign, core.sqrt, core.square, core.tanh = core.exp, core.exp, core.exp, core.exp, core.exp, core.exp
+
+---C = C + x A
+---@param C Matrix
+---@param x number
+---@param A Matrix
+---@return Matrix C
+function core.accumulate(C, x, A) end
+
+---C = op(A) op(B), the matrix product; C must not be A or B.
+---@param C Matrix
+---@param A Matrix
+---@param B Matrix
+---@param transposed? "NN"|"NT"|"TN"|"TT"  which operands are transposed, default "NN"
+---@return Matrix C
+function core.product(C, A, B, transposed) end
+
+---b = X J_N, the sum of the columns: rows x 1.
+---@param b Matrix
+---@param X Matrix
+---@return Matrix b
+function core.sum_columns(b, X) end
+
+---r = the sum of the rows: 1 x cols.
+---@param r Matrix
+---@param X Matrix
+---@return Matrix r
+function core.sum_rows(r, X) end
+
+---How many elements of A and B are equal.
+---@param A Matrix
+---@param B Matrix
+---@return integer
+function core.count_equal(A, B) end
+
+---Z = W A + b, b repeated over the columns (1.4).
+---@param Z Matrix  S_l x N
+---@param W Matrix  S_l x S_(l-1)
+---@param A Matrix  S_(l-1) x N
+---@param b Matrix  S_l x 1
+---@return Matrix Z
+function core.affine_forward(Z, W, A, b) end
+
+---dJ/dW = H A^t and dJ/db = H J_N (4.1).
+---@param dJ_dW Matrix  S_l x S_(l-1)
+---@param dJ_db Matrix  S_l x 1
+---@param H Matrix      S_l x N
+---@param A Matrix      S_(l-1) x N
+---@return Matrix dJ_dW
+function core.affine_gradients(dJ_dW, dJ_db, H, A) end
+
+---Delta^(l-1) = W^t H (4.2).
+---@param Delta Matrix  S_(l-1) x N
+---@param W Matrix      S_l x S_(l-1)
+---@param H Matrix      S_l x N
+---@return Matrix Delta
+function core.affine_backward(Delta, W, H) end
+
+---J = 1/(2N) sum over samples of |a - t|^2 (2.18), and Delta = (A - T)/N (2.23) unless Delta is nil.
+---@param Delta Matrix?  S_L x N
+---@param A Matrix       S_L x N
+---@param T Matrix       S_L x N
+---@return number J
+function core.squared_error(Delta, A, T) end
+
+---J = -1/N sum over samples of sum_i t_i log softmax(z)_i, and Delta = dJ/dZ = (softmax(Z) sum_i t_i - T)/N
+---unless Delta is nil. By a shifted log-sum-exp: exact to rounding for logits of any size.
+---@param Delta Matrix?  S_L x N; may be Z
+---@param Z Matrix       S_L x N, logits
+---@param T Matrix       S_L x N target columns, or 1 x N labels (classes counted from 1)
+---@return number J
+function core.softmax_cross_entropy(Delta, Z, T) end
+
+---p = p - rate (g + decay p)
+---@param p Matrix      parameters, any shape
+---@param g Matrix      dJ/dp
+---@param rate number   >= 0
+---@param decay? number  >= 0, L2 penalty decay/2 |p|^2 in the gradient; default 0
+---@return Matrix p
+function core.sgd_update(p, g, rate, decay) end
+
+---v = mu v + (g + decay p), then p = p - rate v; with Nesterov p = p - rate (g + decay p + mu v)
+---(Sutskever et al. 2013, in PyTorch's form).
+---@param p Matrix
+---@param g Matrix
+---@param v Matrix          velocity, zeros at the start
+---@param rate number       >= 0
+---@param mu number         0 <= mu < 1
+---@param nesterov? boolean
+---@param decay? number     >= 0
+---@return Matrix p
+function core.momentum_update(p, g, v, rate, mu, nesterov, decay) end
+
+---Adam (Kingma and Ba 2015, algorithm 1), with decoupled weight decay (Loshchilov and Hutter 2019).
+---@param p Matrix
+---@param g Matrix
+---@param m Matrix         first moment, zeros at the start
+---@param v Matrix         second moment, zeros at the start
+---@param rate number      >= 0
+---@param beta1 number     0 <= beta1 < 1
+---@param beta2 number     0 <= beta2 < 1
+---@param epsilon number   > 0
+---@param step integer     1 at the first update
+---@param decay? number    >= 0: p is first multiplied by 1 - rate decay
+---@return Matrix p
+function core.adam_update(p, g, m, v, rate, beta1, beta2, epsilon, step, decay) end
+
+---Column j of X = column indices[first + j - 1] of S, for j = 1..X.cols.
+---@param X Matrix            rows as S
+---@param S Matrix
+---@param indices integer[]   columns of S
+---@param first? integer      default 1
+---@return Matrix X
+function core.gather(X, S, indices, first) end
+
+---As gather, from samples of X.rows consecutive unsigned bytes each: column j of X = scale * byte.
+---@param X Matrix
+---@param bytes string
+---@param offset integer      bytes before the first sample
+---@param scale number
+---@param indices integer[]   samples, counted from 1
+---@param first? integer      default 1
+---@return Matrix X
+function core.gather_bytes(X, bytes, offset, scale, indices, first) end
+
+---@class System  perilune.core.system: what Lua itself cannot ask of the operating system
+local system = {}
+
+---@return number  seconds on a clock that never runs backwards
+function system.clock() end
+
+---@return integer  processors this process may run on
+function system.processors() end
+
+---@param file file*
+---@return boolean
+function system.isatty(file) end
+
+---Flush a file opened for writing to the disk itself.
+---@param file file*
+---@return true?, string?  nil and a message on failure
+function system.sync(file) end
+
+---Flush a directory, so that a rename in it survives a power loss.
+---@param path string
+---@return true?, string?  nil and a message on failure
+function system.sync_directory(path) end
+
+---From now on the first Ctrl-C (SIGINT) only sets a flag, the second ends the process as usual. Process-wide.
+function system.catch_interrupt() end
+
+---@return boolean  Ctrl-C has been pressed since catch_interrupt
+function system.interrupted() end
+
+return { float32 = core, float64 = core, system = system }

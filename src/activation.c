@@ -1,0 +1,231 @@
+/*
+** activation.c - sigma and its backward, in pairs: A = sigma(Z) (1.4), and the vector-Jacobian product
+** H = J_sigma^t Delta, which is Delta (.) dsigma/dZ (4.2) where sigma works element by element.
+*/
+#include "affine.h"
+#include "matrix.h"
+#include "vector.h"
+
+#define PIECE 32768  // elements that are worth a thread
+
+typedef struct Activation {
+  const char *name;
+  /* by element; by column where n is the number of rows and the elements of a column depend on each other */
+  Elementwise forward;
+  void (*backward)(int n, const real *Delta, const real *Z, const real *A, real *H);
+  bool by_column;
+} Activation;
+
+
+/* Kernels. Results may be operands. */
+
+KERNEL static void identity_forward(int n, const real *Z, real *A) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) A[k] = Z[k];
+}
+
+KERNEL static void identity_backward(int n, const real *Delta, const real *Z, const real *A,
+                                     real *H) {
+  (void)Z;
+  (void)A;
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) H[k] = Delta[k];
+}
+
+/* max(0, z), NaN staying NaN; at 0 the derivative is taken as 0 */
+KERNEL static void relu_forward(int n, const real *Z, real *A) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) A[k] = Z[k] <= 0 ? 0 : Z[k];
+}
+
+KERNEL static void relu_backward(int n, const real *Delta, const real *Z, const real *A, real *H) {
+  (void)Z;
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) H[k] = A[k] <= 0 ? 0 : Delta[k];
+}
+
+/* 1 / (1 + e^-z) */
+KERNEL static void sigmoid_forward(int n, const real *Z, real *A) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) A[k] = 1 / (1 + vector_exp(-Z[k]));
+}
+
+KERNEL static void sigmoid_backward(int n, const real *Delta, const real *Z, const real *A,
+                                    real *H) {
+  (void)Z;
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) H[k] = Delta[k] * (A[k] * (1 - A[k]));
+}
+
+/* z / (1 + |z|), whose derivative 1 / (1 + |z|)^2 is (1 - |a|)^2 */
+KERNEL static void softsign_forward(int n, const real *Z, real *A) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) A[k] = Z[k] / (1 + fabs(Z[k]));
+}
+
+KERNEL static void softsign_backward(int n, const real *Delta, const real *Z, const real *A,
+                                     real *H) {
+  (void)A;
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) {
+    real denominator = 1 + fabs(Z[k]);
+    H[k] = Delta[k] / denominator / denominator;
+  }
+}
+
+KERNEL static void tanh_forward(int n, const real *Z, real *A) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) A[k] = vector_tanh(Z[k]);
+}
+
+KERNEL static void tanh_backward(int n, const real *Delta, const real *Z, const real *A, real *H) {
+  (void)Z;
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) H[k] = Delta[k] * (1 - A[k] * A[k]);
+}
+
+/* a_i = e^z_i / sum_j e^z_j, shifted by the largest z so that nothing overflows */
+KERNEL static void softmax_forward(int n, const real *Z, real *A) {
+  real largest = Z[0];
+  for (int i = 1; i < n; i++) largest = Z[i] > largest ? Z[i] : largest;
+  VECTOR_LOOP
+  for (int i = 0; i < n; i++) A[i] = vector_exp(Z[i] - largest);
+  double sum = 0;
+  for (int i = 0; i < n; i++) sum += (double)A[i];
+  real factor = (real)(1 / sum);
+  VECTOR_LOOP
+  for (int i = 0; i < n; i++) A[i] *= factor;
+}
+
+/* The Jacobian is diag(a) - a a^t, so h_i = a_i (delta_i - sum_j a_j delta_j). */
+KERNEL static void softmax_backward(int n, const real *Delta, const real *Z, const real *A,
+                                    real *H) {
+  (void)Z;
+  double sum = 0;
+  for (int i = 0; i < n; i++) sum += (double)A[i] * (double)Delta[i];
+  real mean = (real)sum;
+  VECTOR_LOOP
+  for (int i = 0; i < n; i++) H[i] = A[i] * (Delta[i] - mean);
+}
+
+static const Activation activations[] = {
+  {"identity", identity_forward, identity_backward, false},
+  {"relu",     relu_forward,     relu_backward,     false},
+  {"sigmoid",  sigmoid_forward,  sigmoid_backward,  false},
+  {"softmax",  softmax_forward,  softmax_backward,  true },
+  {"softsign", softsign_forward, softsign_backward, false},
+  {"tanh",     tanh_forward,     tanh_backward,     false},
+};
+
+
+/* Pieces: so many columns by the shape of Z */
+
+typedef struct Work {
+  const Activation *sigma;
+  const real *Delta;
+  const real *Z;
+  const real *A;
+  real *result;
+  int rows;
+  int cols;
+  int piece;  // columns
+} Work;
+
+static Work plan(const Activation *sigma, const Matrix *Z) {
+  Work w = {.sigma = sigma, .rows = Z->rows, .cols = Z->cols, .Z = Z->data};
+  w.piece = PIECE / w.rows + 1;
+  return w;
+}
+
+static int pieces(const Work *w) {
+  return (w->cols + w->piece - 1) / w->piece;
+}
+
+static void work_piece(void *context, int index) {
+  const Work *w = context;
+  int first = index * w->piece;
+  int cols = w->cols - first < w->piece ? w->cols - first : w->piece;
+  int n = w->sigma->by_column ? w->rows : w->rows * cols;
+  int last = (first + cols) * w->rows;
+  for (int k = first * w->rows; k < last; k += n) {
+    if (w->Delta == NULL) w->sigma->forward(n, w->Z + k, w->result + k);
+    else w->sigma->backward(n, w->Delta + k, w->Z + k, w->A + k, w->result + k);
+  }
+}
+
+static void run_forward(lua_State *L, const Activation *sigma, const Matrix *Z, real *A) {
+  Work w = plan(sigma, Z);
+  w.result = A;
+  pool_run(matrix_pool(L), pieces(&w), work_piece, &w);
+}
+
+
+/* Bindings; upvalue 3 is the record */
+
+static const Activation *activation(lua_State *L) {
+  return lua_touserdata(L, lua_upvalueindex(3));
+}
+
+/* forward(A, Z) --> A = sigma(Z), (1.4) */
+static int activation_forward(lua_State *L) {
+  Matrix *A = matrix_check(L, 1);
+  const Matrix *Z = matrix_check_samples(L, 2, A->rows, A->cols);
+  matrix_check_samples(L, 1, Z->rows, Z->cols);
+  matrix_check_aligned(L, 1, 2);
+
+  run_forward(L, activation(L), Z, A->data);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* backward(H, Delta, Z, A) --> H = J_sigma^t Delta, (4.2) */
+static int activation_backward(lua_State *L) {
+  Matrix *H = matrix_check(L, 1);
+  const Matrix *Delta = matrix_check_samples(L, 2, H->rows, H->cols);
+  const Matrix *Z = matrix_check_samples(L, 3, H->rows, H->cols);
+  const Matrix *A = matrix_check_samples(L, 4, H->rows, H->cols);
+  matrix_check_samples(L, 1, H->rows, H->cols);
+  for (int operand = 2; operand <= 4; operand++) matrix_check_aligned(L, 1, operand);
+
+  Work w = plan(activation(L), Z);
+  w.Delta = Delta->data;
+  w.A = A->data;
+  w.result = H->data;
+  pool_run(matrix_pool(L), pieces(&w), work_piece, &w);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* affine(A, Z, W, A_below, b) --> A = sigma(Z), after Z = W A_below + b, (1.4) */
+static int activation_affine(lua_State *L) {
+  const Activation *sigma = activation(L);
+  Matrix *A = matrix_check(L, 1);
+  affine_check(L, 2);
+  const Matrix *Z = lua_touserdata(L, 2);
+  matrix_check_samples(L, 1, Z->rows, Z->cols);
+  matrix_check_aligned(L, 1, 2);
+  for (int operand = 3; operand <= 5; operand++) matrix_check_distinct(L, 1, operand);
+
+  affine_run(L, 2, sigma->by_column ? NULL : sigma->forward, A->data);
+  if (sigma->by_column) run_forward(L, sigma, Z, A->data);
+  lua_settop(L, 1);
+  return 1;
+}
+
+void activation_open(lua_State *L) {
+  lua_newtable(L);
+  for (size_t k = 0; k < sizeof activations / sizeof activations[0]; k++) {
+    const Activation *sigma = &activations[k];
+    lua_newtable(L);
+    lua_pushstring(L, sigma->name);
+    lua_setfield(L, -2, "name");
+    matrix_push_closure(L, activation_forward, sigma);
+    lua_setfield(L, -2, "forward");
+    matrix_push_closure(L, activation_backward, sigma);
+    lua_setfield(L, -2, "backward");
+    matrix_push_closure(L, activation_affine, sigma);
+    lua_setfield(L, -2, "affine");
+    lua_setfield(L, -2, sigma->name);
+  }
+  lua_setfield(L, -2, "activations");
+}

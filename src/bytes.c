@@ -1,0 +1,161 @@
+/*
+** bytes.c - matrices to binary strings and back, and to the other element type.
+*/
+#include <string.h>
+
+#include "matrix.h"
+
+typedef enum Type { UINT8, FLOAT32, FLOAT64 } Type;
+
+static const char *const type_names[] = {"uint8", "float32", "float64", NULL};
+static const size_t widths[] = {1, 4, 8};
+
+static bool is_big_endian_host(void) {
+  const uint16_t one = 1;
+  uint8_t first = 0;
+  memcpy(&first, &one, 1);
+  return first == 0;
+}
+
+
+/* Kernels. `reversed`: the bytes of a number follow in the order that is not this machine's. */
+
+static void reverse(uint8_t *bytes, size_t width) {
+  for (size_t k = 0; k < width / 2; k++) {
+    uint8_t byte = bytes[k];
+    bytes[k] = bytes[width - 1 - k];
+    bytes[width - 1 - k] = byte;
+  }
+}
+
+static void encode_one(real x, Type type, bool reversed, uint8_t *bytes) {
+  float narrow = (float)x;
+  double wide = (double)x;
+  if (type == UINT8) bytes[0] = (uint8_t)((double)x + 0.5);
+  else if (type == FLOAT32) memcpy(bytes, &narrow, sizeof narrow);
+  else memcpy(bytes, &wide, sizeof wide);
+  if (reversed) reverse(bytes, widths[type]);
+}
+
+static real decode_one(const uint8_t *bytes, Type type, bool reversed) {
+  uint8_t own[8];
+  memcpy(own, bytes, widths[type]);
+  if (reversed) reverse(own, widths[type]);
+  float narrow = 0;
+  double wide = 0;
+  if (type == UINT8) return (real)own[0];
+  if (type == FLOAT32) {
+    memcpy(&narrow, own, sizeof narrow);
+    return (real)narrow;
+  }
+  memcpy(&wide, own, sizeof wide);
+  return (real)wide;
+}
+
+
+/* Bindings */
+
+static Type check_type(lua_State *L, int arg) {
+  return (Type)luaL_checkoption(L, arg, NULL, type_names);
+}
+
+static bool check_reversed(lua_State *L, int arg) {
+  static const char *const names[] = {"little", "big", NULL};
+  return (luaL_checkoption(L, arg, names[0], names) == 1) != is_big_endian_host();
+}
+
+/* M:encode(type [, endian [, order]]) --> string */
+static int bytes_encode(lua_State *L) {
+  const Matrix *M = matrix_check(L, 1);
+  Type type = check_type(L, 2);
+  bool reversed = check_reversed(L, 3);
+  Order order = matrix_check_order(L, 4);
+  const Matrix *source = matrix_in_order(L, M, order);
+  int size = matrix_size(source);
+  for (int k = 0; type == UINT8 && k < size; k++) {
+    double x = (double)source->data[k];
+    if (!(x > -0.5 && x < 255.5)) {
+      return luaL_error(L, "elements from 0 to 255 expected for uint8, got %f", x);
+    }
+  }
+
+  luaL_Buffer buffer;
+  size_t length = (size_t)size * widths[type];
+  uint8_t *bytes = (uint8_t *)luaL_buffinitsize(L, &buffer, length);
+  for (int k = 0; k < size; k++) {
+    encode_one(source->data[k], type, reversed, bytes + (size_t)k * widths[type]);
+  }
+  luaL_pushresultsize(&buffer, length);
+  return 1;
+}
+
+/* decode(bytes, type, rows, cols [, endian [, offset [, order]]]) --> M */
+static int bytes_decode(lua_State *L) {
+  size_t length = 0;
+  const uint8_t *bytes = (const uint8_t *)luaL_checklstring(L, 1, &length);
+  Type type = check_type(L, 2);
+  lua_Integer rows = luaL_checkinteger(L, 3);
+  lua_Integer cols = luaL_checkinteger(L, 4);
+  bool reversed = check_reversed(L, 5);
+  lua_Integer offset = luaL_optinteger(L, 6, 0);
+  Order order = matrix_check_order(L, 7);
+  luaL_argcheck(L, offset >= 0 && (size_t)offset <= length, 6, "offset within the string expected");
+  size_t available = length - (size_t)offset;
+  size_t elements = available / widths[type];
+  if (rows < 1 || cols < 1 || (size_t)rows > elements || (size_t)cols > elements / (size_t)rows) {
+    return luaL_error(L, "%I x %I elements of %d bytes expected, got %I bytes", (LUAI_UACINT)rows,
+                      (LUAI_UACINT)cols, (int)widths[type], (LUAI_UACINT)available);
+  }
+  Matrix *M = matrix_new(L, rows, cols, order);
+
+  bytes += offset;
+  for (int k = 0; k < matrix_size(M); k++) {
+    M->data[k] = decode_one(bytes + (size_t)k * widths[type], type, reversed);
+  }
+  return 1;
+}
+
+/* M:to(name) --> a copy in the element type `name` */
+static int bytes_to(lua_State *L) {
+  static const char *const names[] = {"float32", "float64", NULL};
+  static const char *const cores[] = {"perilune.core.float32", "perilune.core.float64"};
+  const Matrix *M = matrix_check(L, 1);
+  int type = luaL_checkoption(L, 2, NULL, names);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if (lua_getfield(L, -1, cores[type]) != LUA_TTABLE) {
+    return luaL_error(L, "%s is not loaded", cores[type]);
+  }
+  lua_getfield(L, -1, "decode");
+
+  const char *order = M->order == BY_ROWS ? "rows" : "columns";
+  lua_getfield(L, 1, "encode");
+  lua_pushvalue(L, 1);
+  lua_pushliteral(L, REAL_NAME);
+  lua_pushnil(L);
+  lua_pushstring(L, order);
+  lua_call(L, 4, 1);
+  lua_pushliteral(L, REAL_NAME);
+  lua_pushinteger(L, M->rows);
+  lua_pushinteger(L, M->cols);
+  lua_pushnil(L);
+  lua_pushnil(L);
+  lua_pushstring(L, order);
+  lua_call(L, 7, 1);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+  {"decode", bytes_decode},
+  {NULL,     NULL        },
+};
+
+static const luaL_Reg methods[] = {
+  {"encode", bytes_encode},
+  {"to",     bytes_to    },
+  {NULL,     NULL        },
+};
+
+void bytes_open(lua_State *L) {
+  matrix_register(L, functions);
+  matrix_register_methods(L, methods);
+}

@@ -1,0 +1,416 @@
+/*
+** elementwise.c - whole-matrix arithmetic: in place (result first), and as operators that allocate.
+*/
+#include <string.h>
+
+#include "matrix.h"
+#include "product.h"
+#include "vector.h"
+
+/* C[k] from A[k] and B[k], or from A[k]; C may be A or B */
+typedef void (*Binary)(int n, const real *A, const real *B, real *C);
+typedef void (*Unary)(int n, const real *A, real *C);
+
+#define PIECE 32768  // elements: enough work to share, still in the cache
+#define SPAN  256    // elements for which a repeated number is written out
+
+
+/* Kernels */
+
+KERNEL static void add(int n, const real *A, const real *B, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = A[k] + B[k];
+}
+
+KERNEL static void subtract(int n, const real *A, const real *B, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = A[k] - B[k];
+}
+
+KERNEL static void hadamard(int n, const real *A, const real *B, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = A[k] * B[k];
+}
+
+KERNEL static void divide(int n, const real *A, const real *B, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = A[k] / B[k];
+}
+
+KERNEL static void maximum(int n, const real *A, const real *B, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = A[k] > B[k] || A[k] != A[k] ? A[k] : B[k];
+}
+
+KERNEL static void minimum(int n, const real *A, const real *B, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = A[k] < B[k] || A[k] != A[k] ? A[k] : B[k];
+}
+
+KERNEL static void absolute(int n, const real *A, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = fabs(A[k]);
+}
+
+KERNEL static void exponential(int n, const real *A, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = vector_exp(A[k]);
+}
+
+static void logarithm(int n, const real *A, real *C) {
+  for (int k = 0; k < n; k++) C[k] = log(A[k]);
+}
+
+KERNEL static void sign(int n, const real *A, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = A[k] > 0 ? 1 : A[k] < 0 ? -1 : A[k];
+}
+
+KERNEL static void square_root(int n, const real *A, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = sqrt(A[k]);
+}
+
+KERNEL static void square(int n, const real *A, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = A[k] * A[k];
+}
+
+KERNEL static void hyperbolic_tangent(int n, const real *A, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = vector_tanh(A[k]);
+}
+
+KERNEL static void add_scaled(int n, real x, const real *A, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] += x * A[k];
+}
+
+
+/* Operands, repeated as needed. C is seen as `lines` runs of `length` neighbours. */
+
+typedef struct Operand {
+  const real *data;
+  int step;       // from element to element of a line: 1, or 0 where one number serves the whole line
+  int line_step;  // from line to line: 0 where one line serves them all
+  real number;
+} Operand;
+
+typedef struct Calculation {
+  Binary binary;
+  Operand A;
+  Operand B;
+  real *C;
+  int length;
+  int lines;
+  int pieces;
+} Calculation;
+
+/* Operand `arg` for a result of this shape and order; raises when it does not fit. */
+static void check_operand(lua_State *L, int arg, int rows, int cols, Order order, Operand *operand) {
+  operand->step = 0;
+  operand->line_step = 0;
+  if (lua_type(L, arg) == LUA_TNUMBER) {
+    operand->number = (real)lua_tonumber(L, arg);
+    operand->data = NULL;
+    return;
+  }
+  const Matrix *m = matrix_check(L, arg);
+  bool full = m->rows == rows && m->cols == cols;
+  bool column = m->rows == rows && m->cols == 1;
+  bool row = m->rows == 1 && m->cols == cols;
+  if (!full && !column && !row) {
+    luaL_argerror(L, arg,
+                  lua_pushfstring(L, "%d x %d, %d x 1 or 1 x %d matrix expected, got %d x %d",
+                                  rows, cols, rows, cols, m->rows, m->cols));
+  }
+  int length = order == BY_COLUMNS ? rows : cols;
+  operand->data = full ? matrix_in_order(L, m, order)->data : m->data;
+  operand->step = full || column == (order == BY_COLUMNS);
+  operand->line_step = full ? length : !operand->step;
+}
+
+/* `n` elements of the operand from `first` of a line on, written out in `span` where they are one number. */
+static const real *elements(const Operand *o, int line, int first, int n, real *span) {
+  if (o->step == 1) return o->data + line * o->line_step + first;
+  real number = o->data == NULL ? o->number : o->data[line * o->line_step];
+  for (int k = 0; k < n; k++) span[k] = number;
+  return span;
+}
+
+static void calculate_line(const Calculation *c, int line, int first, int last) {
+  real spanA[SPAN];
+  real spanB[SPAN];
+  bool whole = c->A.step == 1 && c->B.step == 1;
+  for (int k = first; k < last;) {
+    int n = whole || last - k < SPAN ? last - k : SPAN;
+    const real *A = elements(&c->A, line, k, n, spanA);
+    const real *B = elements(&c->B, line, k, n, spanB);
+    c->binary(n, A, B, c->C + line * c->length + k);
+    k += n;
+  }
+}
+
+static int share(int n, int pieces, int index) {
+  return (int)((int64_t)n * index / pieces);
+}
+
+static void calculate_piece(void *context, int index) {
+  const Calculation *c = context;
+  if (c->lines == 1) {
+    calculate_line(c, 0, share(c->length, c->pieces, index), share(c->length, c->pieces, index + 1));
+  } else {
+    int last = share(c->lines, c->pieces, index + 1);
+    for (int line = share(c->lines, c->pieces, index); line < last; line++) {
+      calculate_line(c, line, 0, c->length);
+    }
+  }
+}
+
+static bool is_flat(const Operand *o, int length) {
+  return (o->step == 1 && o->line_step == length) || (o->step == 0 && o->data == NULL);
+}
+
+/* C = A op B, the operands having been checked */
+static void calculate(lua_State *L, Binary binary, const Matrix *C, Operand A, Operand B) {
+  int length = C->order == BY_COLUMNS ? C->rows : C->cols;
+  Calculation c = {binary, A, B, C->data, length, matrix_size(C) / length, 1};
+  if (is_flat(&A, length) && is_flat(&B, length)) {
+    c.length = matrix_size(C);
+    c.lines = 1;
+  }
+  c.pieces = 1 + (matrix_size(C) - 1) / PIECE;
+  if (c.lines > 1 && c.pieces > c.lines) c.pieces = c.lines;
+  pool_run(matrix_pool(L), c.pieces, calculate_piece, &c);
+}
+
+typedef struct Mapping {
+  Unary unary;
+  const real *A;
+  real *C;
+  int size;
+  int pieces;
+} Mapping;
+
+static void map_piece(void *context, int index) {
+  const Mapping *m = context;
+  int first = share(m->size, m->pieces, index);
+  m->unary(share(m->size, m->pieces, index + 1) - first, m->A + first, m->C + first);
+}
+
+
+/* Bindings */
+
+/* op(C, A, B) --> C, in place */
+static int in_place(lua_State *L, Binary binary) {
+  Matrix *C = matrix_check(L, 1);
+  Operand A;
+  Operand B;
+  check_operand(L, 2, C->rows, C->cols, C->order, &A);
+  check_operand(L, 3, C->rows, C->cols, C->order, &B);
+  for (int arg = 2; arg <= 3; arg++) {
+    const Matrix *operand = matrix_test(L, arg);
+    if (operand == NULL || (operand->order != C->order && operand->rows > 1 && operand->cols > 1)) {
+      continue;  // a number, or read from a copy
+    }
+    matrix_check_aligned(L, arg, 1);
+  }
+
+  calculate(L, binary, C, A, B);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int elementwise_add(lua_State *L) {
+  return in_place(L, add);
+}
+
+static int elementwise_subtract(lua_State *L) {
+  return in_place(L, subtract);
+}
+
+static int elementwise_hadamard(lua_State *L) {
+  return in_place(L, hadamard);
+}
+
+static int elementwise_divide(lua_State *L) {
+  return in_place(L, divide);
+}
+
+static int elementwise_maximum(lua_State *L) {
+  return in_place(L, maximum);
+}
+
+static int elementwise_minimum(lua_State *L) {
+  return in_place(L, minimum);
+}
+
+/* A op B --> a new matrix, large enough for both operands */
+static int allocating(lua_State *L, Binary binary) {
+  const Matrix *left = matrix_test(L, 1);
+  const Matrix *right = matrix_test(L, 2);
+  if (left == NULL && lua_type(L, 1) != LUA_TNUMBER) luaL_typeerror(L, 1, MATRIX " or number");
+  if (right == NULL && lua_type(L, 2) != LUA_TNUMBER) luaL_typeerror(L, 2, MATRIX " or number");
+  const Matrix *first = left != NULL ? left : right;
+  const Matrix *second = right != NULL ? right : left;
+  int rows = first->rows > second->rows ? first->rows : second->rows;
+  int cols = first->cols > second->cols ? first->cols : second->cols;
+  bool as_second = matrix_size(first) < matrix_size(second);
+  Order order = as_second ? second->order : first->order;
+  Operand A;
+  Operand B;
+  check_operand(L, 1, rows, cols, order, &A);
+  check_operand(L, 2, rows, cols, order, &B);
+
+  calculate(L, binary, matrix_new(L, rows, cols, order), A, B);
+  return 1;
+}
+
+/* A + B */
+static int operator_add(lua_State *L) {
+  return allocating(L, add);
+}
+
+/* A - B */
+static int operator_subtract(lua_State *L) {
+  return allocating(L, subtract);
+}
+
+/* A:hadamard(B) */
+static int method_hadamard(lua_State *L) {
+  matrix_check(L, 1);
+  matrix_check(L, 2);
+  return allocating(L, hadamard);
+}
+
+/* A * B: the matrix product, or a multiple */
+static int operator_multiply(lua_State *L) {
+  bool numbers = lua_type(L, 1) == LUA_TNUMBER || lua_type(L, 2) == LUA_TNUMBER;
+  return numbers ? allocating(L, hadamard) : product_operator(L);
+}
+
+/* A / x */
+static int operator_divide(lua_State *L) {
+  matrix_check(L, 1);
+  if (lua_type(L, 2) != LUA_TNUMBER) luaL_typeerror(L, 2, "number");
+  return allocating(L, divide);
+}
+
+/* -A */
+static int operator_negate(lua_State *L) {
+  lua_settop(L, 1);
+  lua_pushinteger(L, -1);
+  return allocating(L, hadamard);
+}
+
+/* f(C, A) --> C, elementwise, for the kernel in upvalue 3 */
+static int elementwise_map(lua_State *L) {
+  const Unary *kernel = lua_touserdata(L, lua_upvalueindex(3));
+  Matrix *C = matrix_check(L, 1);
+  const Matrix *A = matrix_check_shape(L, 2, C->rows, C->cols);
+  if (A->order == C->order) matrix_check_aligned(L, 2, 1);
+  A = matrix_in_order(L, A, C->order);
+
+  Mapping m = {*kernel, A->data, C->data, matrix_size(C), 1 + (matrix_size(C) - 1) / PIECE};
+  pool_run(matrix_pool(L), m.pieces, map_piece, &m);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* accumulate(C, x, A) --> C = C + x A */
+static int elementwise_accumulate(lua_State *L) {
+  Matrix *C = matrix_check(L, 1);
+  real x = (real)luaL_checknumber(L, 2);
+  const Matrix *A = matrix_check_shape(L, 3, C->rows, C->cols);
+  if (A->order == C->order) matrix_check_aligned(L, 3, 1);
+  A = matrix_in_order(L, A, C->order);
+
+  add_scaled(matrix_size(C), x, A->data, C->data);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* M:fill(x) --> M */
+static int method_fill(lua_State *L) {
+  Matrix *M = matrix_check(L, 1);
+  real x = (real)luaL_checknumber(L, 2);
+
+  for (int k = 0; k < matrix_size(M); k++) M->data[k] = x;
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* M:map(f) --> a new matrix */
+static int method_map(lua_State *L) {
+  const Matrix *M = matrix_check(L, 1);
+  luaL_checkany(L, 2);
+  lua_settop(L, 2);
+  Matrix *mapped = matrix_new(L, M->rows, M->cols, M->order);
+  for (int k = 0; k < matrix_size(M); k++) {
+    lua_pushvalue(L, 2);
+    lua_pushnumber(L, (lua_Number)M->data[k]);
+    lua_call(L, 1, 1);
+    int is_number = 0;
+    mapped->data[k] = (real)lua_tonumberx(L, -1, &is_number);
+    if (!is_number) {
+      return luaL_error(L, "the mapped function must return a number, got %s",
+                        luaL_typename(L, -1));
+    }
+    lua_pop(L, 1);
+  }
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+  {"accumulate", elementwise_accumulate},
+  {"add",        elementwise_add       },
+  {"divide",     elementwise_divide    },
+  {"hadamard",   elementwise_hadamard  },
+  {"maximum",    elementwise_maximum   },
+  {"minimum",    elementwise_minimum   },
+  {"subtract",   elementwise_subtract  },
+  {NULL,         NULL                  },
+};
+
+typedef struct NamedUnary {
+  const char *name;
+  Unary kernel;
+} NamedUnary;
+
+static const NamedUnary maps[] = {
+  {"abs",    absolute          },
+  {"exp",    exponential       },
+  {"log",    logarithm         },
+  {"sign",   sign              },
+  {"sqrt",   square_root       },
+  {"square", square            },
+  {"tanh",   hyperbolic_tangent},
+};
+
+static const luaL_Reg methods[] = {
+  {"fill",     method_fill    },
+  {"hadamard", method_hadamard},
+  {"map",      method_map     },
+  {NULL,       NULL           },
+};
+
+static const luaL_Reg metamethods[] = {
+  {"__add", operator_add     },
+  {"__div", operator_divide  },
+  {"__mul", operator_multiply},
+  {"__sub", operator_subtract},
+  {"__unm", operator_negate  },
+  {NULL,    NULL             },
+};
+
+void elementwise_open(lua_State *L) {
+  matrix_register(L, functions);
+  for (size_t k = 0; k < sizeof maps / sizeof maps[0]; k++) {
+    matrix_push_closure(L, elementwise_map, &maps[k].kernel);
+    lua_setfield(L, -2, maps[k].name);
+  }
+  matrix_register_methods(L, methods);
+  luaL_getmetatable(L, MATRIX);
+  matrix_register(L, metamethods);
+  lua_pop(L, 1);
+}

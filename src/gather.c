@@ -1,0 +1,94 @@
+/*
+** gather.c - chosen samples, side by side: mini-batches. Images stay bytes in memory until then.
+*/
+#include <string.h>
+
+#include "matrix.h"
+#include "vector.h"
+
+#define INDICES 4096  // read from the table at once
+
+
+/* Kernels */
+
+KERNEL static void bytes_to_reals(int n, const uint8_t *bytes, real scale, real *x) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) x[k] = (real)bytes[k] * scale;
+}
+
+
+/* Bindings */
+
+/* Raise unless elements first..first+count-1 of the table at `arg` are whole numbers from 1 to `samples`. */
+static void check_indices(lua_State *L, int arg, lua_Integer first, int count, int64_t samples) {
+  luaL_checktype(L, arg, LUA_TTABLE);
+  for (int j = 0; j < count; j++) {
+    int is_integer = 0;
+    lua_rawgeti(L, arg, first + j);
+    lua_Integer index = lua_tointegerx(L, -1, &is_integer);
+    if (!is_integer || index < 1 || index > samples) {
+      luaL_argerror(L, arg, lua_pushfstring(L, "samples 1 to %I expected, got %s as element %I",
+                                            (LUAI_UACINT)samples, luaL_tolstring(L, -1, NULL),
+                                            (LUAI_UACINT)(first + j)));
+    }
+    lua_pop(L, 1);
+  }
+}
+
+/* Element `position` of the table, checked before, counted from 0 */
+static int index_at(lua_State *L, int arg, lua_Integer position) {
+  lua_rawgeti(L, arg, position);
+  int index = (int)lua_tointeger(L, -1) - 1;
+  lua_pop(L, 1);
+  return index;
+}
+
+/* gather(X, S, indices [, first]) --> X */
+static int gather_gather(lua_State *L) {
+  Matrix *X = matrix_check(L, 1);
+  const Matrix *S = matrix_check(L, 2);
+  lua_Integer first = luaL_optinteger(L, 4, 1);
+  matrix_check_samples(L, 2, X->rows, S->cols);
+  matrix_check_samples(L, 1, S->rows, X->cols);
+  check_indices(L, 3, first, X->cols, S->cols);
+  matrix_check_distinct(L, 1, 2);
+
+  for (int j = 0; j < X->cols; j++) {
+    const real *sample = S->data + index_at(L, 3, first + j) * S->rows;
+    memcpy(X->data + j * X->rows, sample, (size_t)X->rows * sizeof(real));
+  }
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* gather_bytes(X, bytes, offset, scale, indices [, first]) --> X */
+static int gather_bytes(lua_State *L) {
+  Matrix *X = matrix_check(L, 1);
+  size_t length = 0;
+  luaL_checktype(L, 2, LUA_TSTRING);
+  const uint8_t *bytes = (const uint8_t *)lua_tolstring(L, 2, &length);
+  lua_Integer offset = luaL_checkinteger(L, 3);
+  real scale = (real)luaL_checknumber(L, 4);
+  lua_Integer first = luaL_optinteger(L, 6, 1);
+  matrix_check_samples(L, 1, X->rows, X->cols);
+  luaL_argcheck(L, offset >= 0 && (size_t)offset <= length, 3, "offset within the string expected");
+  int64_t samples = (int64_t)((length - (size_t)offset) / (size_t)X->rows);
+  check_indices(L, 5, first, X->cols, samples);
+
+  for (int j = 0; j < X->cols; j++) {
+    const uint8_t *sample = bytes + offset + (int64_t)index_at(L, 5, first + j) * X->rows;
+    bytes_to_reals(X->rows, sample, scale, X->data + j * X->rows);
+  }
+  lua_settop(L, 1);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+  {"gather",       gather_gather},
+  {"gather_bytes", gather_bytes },
+  {NULL,           NULL         },
+};
+
+void gather_open(lua_State *L) {
+  matrix_register(L, functions);
+}

@@ -1,0 +1,98 @@
+/*
+** matrix.h - the matrix userdata, and what every other file may ask of it.
+**
+** Every function of a core is registered with two upvalues: the metatable of its matrices, which is
+** what they are recognised by, and the pool of threads.
+*/
+#ifndef PERILUNE_MATRIX_H
+#define PERILUNE_MATRIX_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdbool.h>
+
+#include "pool.h"
+#include "real.h"
+
+#define MATRIX "perilune.matrix." REAL_NAME
+
+/* Which elements are neighbours in memory. Vectors are always said to be stored BY_COLUMNS. */
+typedef enum Order { BY_COLUMNS, BY_ROWS } Order;
+
+/*
+** Dense: element (i, j) is data[j * rows + i] or, by rows, data[i * cols + j]. rows, cols >= 1 and
+** rows * cols <= INT_MAX, so index arithmetic is plain int. The elements follow the header in the same
+** userdata; a view has its owner as user value instead.
+*/
+typedef struct Matrix {
+  int rows;
+  int cols;
+  Order order;
+  real *data;
+} Matrix;
+
+static inline int matrix_size(const Matrix *m) {
+  return m->rows * m->cols;
+}
+
+static inline int matrix_index(const Matrix *m, int i, int j) {
+  return m->order == BY_ROWS ? i * m->cols + j : j * m->rows + i;
+}
+
+static inline Pool *matrix_pool(lua_State *L) {
+  return lua_touserdata(L, lua_upvalueindex(2));
+}
+
+/* Push a new matrix, its elements not set. Raises when the size is out of range. */
+Matrix *matrix_new(lua_State *L, lua_Integer rows, lua_Integer cols, Order order);
+
+/* Argument `arg`, or NULL when it is not a matrix of this core. */
+Matrix *matrix_test(lua_State *L, int arg);
+
+/* Argument `arg`, which must be a matrix of this core. */
+Matrix *matrix_check(lua_State *L, int arg);
+
+/* ... and of this shape. */
+Matrix *matrix_check_shape(lua_State *L, int arg, int rows, int cols);
+
+/* ... and of this shape, samples contiguous. */
+Matrix *matrix_check_samples(lua_State *L, int arg, int rows, int cols);
+
+/* Raise unless the two arguments, both matrices, share no element. */
+void matrix_check_distinct(lua_State *L, int arg, int other);
+
+/* Raise unless the two arguments are the same elements in the same order, or share none. */
+void matrix_check_aligned(lua_State *L, int arg, int other);
+
+/* `m`, or a copy of it in the given order, pushed on the stack. */
+const Matrix *matrix_in_order(lua_State *L, const Matrix *m, Order order);
+
+/* Copy the elements; the shapes are the same, the orders may differ. */
+void matrix_copy(Matrix *to, const Matrix *from);
+
+/* The optional argument "columns" or "rows". */
+Order matrix_check_order(lua_State *L, int arg);
+
+/* Register functions in the table on top of the stack, with the two upvalues. */
+void matrix_register(lua_State *L, const luaL_Reg *functions);
+
+/* Add methods to those of all matrices. */
+void matrix_register_methods(lua_State *L, const luaL_Reg *methods);
+
+/* Push a function with the two upvalues and, as a third, a pointer to constant data. */
+void matrix_push_closure(lua_State *L, lua_CFunction function, const void *data);
+
+/* Each adds its functions to the table on top of the stack. */
+void matrix_open(lua_State *L);
+void product_open(lua_State *L);
+void reduce_open(lua_State *L);
+void elementwise_open(lua_State *L);
+void affine_open(lua_State *L);
+void activation_open(lua_State *L);
+void loss_open(lua_State *L);
+void update_open(lua_State *L);
+void random_open(lua_State *L);
+void bytes_open(lua_State *L);
+void gather_open(lua_State *L);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+** module.c - luaopen: the functions of every file in one table.
+*/
+#include "matrix.h"
+
+__attribute__((visibility("default"))) int luaopen_core(lua_State *L);
+
+int luaopen_core(lua_State *L) {
+  luaL_checkversion(L);
+  lua_newtable(L);
+  lua_pushliteral(L, REAL_NAME);
+  lua_setfield(L, -2, "name");
+  matrix_open(L);
+  product_open(L);
+  reduce_open(L);
+  elementwise_open(L);
+  affine_open(L);
+  activation_open(L);
+  loss_open(L);
+  update_open(L);
+  random_open(L);
+  bytes_open(L);
+  gather_open(L);
+  return 1;
+}

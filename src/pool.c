@@ -1,0 +1,285 @@
+/*
+** pool.c - threads, and the floating-point state that tasks run in.
+*/
+#include "pool.h"
+
+#include <cblas.h>
+#include <lauxlib.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define POOL         "perilune.pool"
+#define MAX_THREADS  256
+#define CACHE_LINE   64
+#define SPINS        2000  // some tens of microseconds: longer than the gap between two primitives
+#define BLAS_SCRATCH ((size_t)136 << 20)  // OpenBLAS maps up to 128 MiB for each thread that calls it
+
+struct Pool {
+  /* generation << 32 | pieces not yet claimed: one word, so that a claim is for one run for certain */
+  atomic_uint_least64_t ticket;
+  char line1[CACHE_LINE];
+  atomic_int finished;
+  char line2[CACHE_LINE];
+  _Atomic(Task) task;
+  _Atomic(void *) context;
+  atomic_int sleepers;
+  atomic_bool caller_sleeps;
+  atomic_bool stopping;
+  pthread_mutex_t mutex;
+  pthread_cond_t work;
+  pthread_cond_t done;
+  int threads;  // the caller included
+  pid_t owner;
+  bool blas_checked;
+  pthread_t workers[MAX_THREADS - 1];
+};
+
+
+/* Floating-point state */
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#define FLUSHING 0x9FC0U  // all exceptions masked, round to nearest, denormals are zero, flush to zero
+
+typedef unsigned FloatState;
+
+static FloatState float_state_enter(void) {
+  FloatState caller = _mm_getcsr();
+  _mm_setcsr(FLUSHING);
+  return caller;
+}
+
+static void float_state_leave(FloatState caller) {
+  _mm_setcsr(caller);
+}
+
+static void pause_briefly(void) {
+  _mm_pause();
+}
+
+#elif defined(__aarch64__)
+
+#define FLUSHING ((uint64_t)1 << 24)
+
+typedef uint64_t FloatState;
+
+static FloatState float_state_enter(void) {
+  FloatState caller;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(caller));
+  __asm__ volatile("msr fpcr, %0" : : "r"(FLUSHING));
+  return caller;
+}
+
+static void float_state_leave(FloatState caller) {
+  __asm__ volatile("msr fpcr, %0" : : "r"(caller));
+}
+
+static void pause_briefly(void) {
+  __asm__ volatile("yield");
+}
+
+#else
+
+typedef int FloatState;
+
+static FloatState float_state_enter(void) {
+  return 0;
+}
+
+static void float_state_leave(FloatState caller) {
+  (void)caller;
+}
+
+static void pause_briefly(void) {
+  sched_yield();
+}
+
+#endif
+
+
+/* Claims */
+
+static int unclaimed(const Pool *pool) {
+  return (int)(atomic_load_explicit(&pool->ticket, memory_order_acquire) & UINT32_MAX);
+}
+
+/* Claim one piece and do it; false when there is none. */
+static bool work_once(Pool *pool) {
+  uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
+  while (ticket & UINT32_MAX) {
+    /* Should these be of a later run already, then the ticket has changed and the claim fails. */
+    Task task = atomic_load_explicit(&pool->task, memory_order_relaxed);
+    void *context = atomic_load_explicit(&pool->context, memory_order_relaxed);
+    if (atomic_compare_exchange_weak_explicit(&pool->ticket, &ticket, ticket - 1,
+                                              memory_order_acq_rel, memory_order_acquire)) {
+      task(context, (int)(ticket & UINT32_MAX) - 1);
+      atomic_fetch_add(&pool->finished, 1);
+      return true;
+    }
+  }
+  return false;
+}
+
+static void *worker(void *argument) {
+  Pool *pool = argument;
+  FloatState unused = float_state_enter();
+  (void)unused;
+  while (!atomic_load(&pool->stopping)) {
+    bool worked = false;
+    while (work_once(pool)) worked = true;
+    if (worked && atomic_load(&pool->caller_sleeps)) {
+      pthread_mutex_lock(&pool->mutex);
+      pthread_cond_signal(&pool->done);
+      pthread_mutex_unlock(&pool->mutex);
+    }
+    int spins = 0;
+    while (spins < SPINS && !unclaimed(pool)) {
+      pause_briefly();
+      spins++;
+    }
+    if (spins < SPINS) continue;
+    pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add(&pool->sleepers, 1);
+    while (!atomic_load(&pool->stopping) && !(atomic_load(&pool->ticket) & UINT32_MAX)) {
+      pthread_cond_wait(&pool->work, &pool->mutex);
+    }
+    atomic_fetch_sub(&pool->sleepers, 1);
+    pthread_mutex_unlock(&pool->mutex);
+  }
+  return NULL;
+}
+
+static void wait_until_finished(Pool *pool, int count) {
+  for (int spins = 0; spins < SPINS; spins++) {
+    if (atomic_load(&pool->finished) == count) return;
+    pause_briefly();
+  }
+  pthread_mutex_lock(&pool->mutex);
+  atomic_store(&pool->caller_sleeps, true);
+  while (atomic_load(&pool->finished) != count) pthread_cond_wait(&pool->done, &pool->mutex);
+  atomic_store(&pool->caller_sleeps, false);
+  pthread_mutex_unlock(&pool->mutex);
+}
+
+void pool_run(Pool *pool, int count, Task task, void *context) {
+  FloatState caller = float_state_enter();
+  if (count == 1 || pool->threads == 1) {
+    for (int index = 0; index < count; index++) task(context, index);
+  } else {
+    uint64_t generation = (atomic_load_explicit(&pool->ticket, memory_order_relaxed) >> 32) + 1;
+    atomic_store_explicit(&pool->task, task, memory_order_relaxed);
+    atomic_store_explicit(&pool->context, context, memory_order_relaxed);
+    atomic_store_explicit(&pool->finished, 0, memory_order_relaxed);
+    atomic_store(&pool->ticket, generation << 32 | (uint32_t)count);
+    /* In a forked child the mutex may be held by a thread that is not there. */
+    if (atomic_load(&pool->sleepers) > 0 && getpid() == pool->owner) {
+      pthread_mutex_lock(&pool->mutex);
+      pthread_cond_broadcast(&pool->work);
+      pthread_mutex_unlock(&pool->mutex);
+    }
+    while (work_once(pool)) continue;
+    wait_until_finished(pool, count);
+  }
+  float_state_leave(caller);
+}
+
+
+/* Life */
+
+static void stop(Pool *pool) {
+  if (pool->threads > 1 && getpid() == pool->owner) {
+    pthread_mutex_lock(&pool->mutex);
+    atomic_store(&pool->stopping, true);
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->mutex);
+    for (int t = 0; t < pool->threads - 1; t++) pthread_join(pool->workers[t], NULL);
+  }
+  pool->threads = 1;
+  atomic_store(&pool->stopping, false);
+}
+
+/* Returns 0 or the error number; then as many threads run as could be started. */
+static int start(Pool *pool, int threads) {
+  pthread_mutex_init(&pool->mutex, NULL);
+  pthread_cond_init(&pool->work, NULL);
+  pthread_cond_init(&pool->done, NULL);
+  atomic_store(&pool->sleepers, 0);
+  pool->owner = getpid();
+  sigset_t every;
+  sigset_t callers;
+  sigfillset(&every);
+  pthread_sigmask(SIG_BLOCK, &every, &callers);  // signals are the host's threads' business
+  int error = 0;
+  while (error == 0 && pool->threads < threads) {
+    error = pthread_create(&pool->workers[pool->threads - 1], NULL, worker, pool);
+    if (error == 0) pool->threads++;
+  }
+  pthread_sigmask(SIG_SETMASK, &callers, NULL);
+  return error;
+}
+
+static int pool_gc(lua_State *L) {
+  stop(lua_touserdata(L, 1));
+  return 0;
+}
+
+void pool_push(lua_State *L) {
+  if (lua_getfield(L, LUA_REGISTRYINDEX, POOL) == LUA_TUSERDATA) return;
+  lua_pop(L, 1);
+  Pool *pool = lua_newuserdatauv(L, sizeof(Pool), 0);
+  memset(pool, 0, sizeof(Pool));
+  pool->threads = 1;
+  pool->owner = getpid();
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, pool_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, POOL);
+}
+
+void pool_check_blas(lua_State *L, Pool *pool) {
+  if (pool->blas_checked) return;
+  /* Without room for its scratch memory OpenBLAS would try forever. */
+  size_t scratch = BLAS_SCRATCH * (size_t)pool->threads;
+  void *probe = mmap(NULL, scratch, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (probe == MAP_FAILED) {
+    luaL_error(L, "not enough memory: OpenBLAS needs %d MiB of address space for each thread",
+               (int)(BLAS_SCRATCH >> 20));
+  }
+  munmap(probe, scratch);
+  openblas_set_num_threads(1);
+  pool->blas_checked = true;
+}
+
+int pool_threads(lua_State *L) {
+  Pool *pool = lua_touserdata(L, lua_upvalueindex(2));
+  if (lua_isnoneornil(L, 1)) {
+    lua_pushinteger(L, pool->threads);
+    return 1;
+  }
+  lua_Integer threads = luaL_checkinteger(L, 1);
+  if (threads < 1 || threads > MAX_THREADS) {
+    luaL_argerror(L, 1, lua_pushfstring(L, "1 to %d threads expected, got %I", MAX_THREADS,
+                                        (LUAI_UACINT)threads));
+  }
+  if (threads != pool->threads || pool->owner != getpid()) {
+    stop(pool);
+    int error = start(pool, (int)threads);
+    if (error != 0) {
+      return luaL_error(L, "%d threads expected, only %d could be started: %s", (int)threads,
+                        pool->threads, strerror(error));
+    }
+  }
+  pool->blas_checked = false;  // more threads need more scratch memory
+  lua_pushinteger(L, pool->threads);
+  return 1;
+}

@@ -1,0 +1,33 @@
+/*
+** pool.h - one pool of threads for a Lua state, shared by both element types.
+** The caller of pool_run works too, and work is claimed piece by piece: a thread that the system has put
+** aside delays nobody, and in a forked child, where the threads are gone, the caller does it all.
+*/
+#ifndef PERILUNE_POOL_H
+#define PERILUNE_POOL_H
+
+#include <lua.h>
+
+typedef struct Pool Pool;
+
+/* One piece of work. Pieces of one run must not write to the same memory. */
+typedef void (*Task)(void *context, int index);
+
+/* Push the state's pool, made on first use. */
+void pool_push(lua_State *L);
+
+/*
+** Call task(context, index) for each index in 0..count-1, in any order, on as many threads as are set, and
+** return when all are done. The division into pieces is the caller's and must depend on shapes alone: then
+** so do the results. Tasks run with denormals flushed to zero and default rounding; the caller's
+** floating-point state is restored.
+*/
+void pool_run(Pool *pool, int count, Task task, void *context);
+
+/* Raise unless OpenBLAS can be used; the first call in a state also tells it to keep to one thread. */
+void pool_check_blas(lua_State *L, Pool *pool);
+
+/* threads([n]) --> n */
+int pool_threads(lua_State *L);
+
+#endif

@@ -1,0 +1,267 @@
+/*
+** random.c - a seeded generator userdata: xoshiro256++ (D. Blackman, S. Vigna, "Scrambled linear
+** pseudorandom number generators", 2019), its state filled from the seed by splitmix64, as they advise.
+*/
+#include <string.h>
+
+#include "matrix.h"
+
+#define GENERATOR "perilune.generator." REAL_NAME
+#define HALF_LINE 16  // hexadecimal digits of one word of state
+
+typedef struct Generator {
+  uint64_t s[4];
+} Generator;
+
+
+/* The algorithm */
+
+static uint64_t rotate_left(uint64_t x, int bits) {
+  return x << bits | x >> (64 - bits);
+}
+
+static uint64_t next(Generator *g) {
+  uint64_t *s = g->s;
+  uint64_t result = rotate_left(s[0] + s[3], 23) + s[0];
+  uint64_t shifted = s[1] << 17;
+  s[2] ^= s[0];
+  s[3] ^= s[1];
+  s[1] ^= s[2];
+  s[0] ^= s[3];
+  s[2] ^= shifted;
+  s[3] = rotate_left(s[3], 45);
+  return result;
+}
+
+static void seed(Generator *g, uint64_t seed) {
+  for (int k = 0; k < 4; k++) {
+    seed += UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t z = seed;
+    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+    g->s[k] = z ^ z >> 31;
+  }
+}
+
+/* Uniform in [0, 1), a multiple of 2^-53 */
+static double next_double(Generator *g) {
+  return (double)(next(g) >> 11) * 0x1p-53;
+}
+
+/* Uniform in 0..n-1; draws that would favour small numbers are thrown away. */
+static uint64_t next_below(Generator *g, uint64_t n) {
+  uint64_t unfair = -n % n;  // 2^64 mod n
+  uint64_t draw = next(g);
+  while (draw < unfair) draw = next(g);
+  return draw % n;
+}
+
+static void fill_uniform(Generator *g, int n, double low, double high, real *M) {
+  for (int k = 0; k < n; k++) {
+    real x = (real)(low + (high - low) * next_double(g));
+    M[k] = x < (real)high || low == high ? x : (real)low;  // rounding may have reached `high`
+  }
+}
+
+/* G. Marsaglia's polar form of the Box-Muller transform: pairs of independent normal numbers */
+static void fill_normal(Generator *g, int n, double mean, double deviation, real *M) {
+  for (int k = 0; k < n; k += 2) {
+    double x = 0;
+    double y = 0;
+    double square = 0;
+    do {
+      x = 2 * next_double(g) - 1;
+      y = 2 * next_double(g) - 1;
+      square = x * x + y * y;
+    } while (square >= 1 || square == 0);
+    double factor = deviation * sqrt(-2 * log(square) / square);
+    M[k] = (real)(mean + factor * x);
+    if (k + 1 < n) M[k + 1] = (real)(mean + factor * y);
+  }
+}
+
+/* Inverted dropout: expectation 1 */
+static void fill_dropout(Generator *g, int n, double p, real *M) {
+  real kept = (real)(1 / (1 - p));
+  for (int k = 0; k < n; k++) M[k] = next_double(g) < p ? 0 : kept;
+}
+
+
+/* Bindings */
+
+static Generator *generator_check(lua_State *L) {
+  return luaL_checkudata(L, 1, GENERATOR);
+}
+
+static double check_finite(lua_State *L, int arg, double otherwise) {
+  double x = luaL_optnumber(L, arg, otherwise);
+  luaL_argcheck(L, x - x == 0, arg, "finite number expected");
+  return x;
+}
+
+/* The same seed fills the paper's W alike, however W is stored: numbers are drawn by columns. */
+static real *drawn(lua_State *L, const Matrix *M) {
+  return M->order == BY_COLUMNS ? M->data : matrix_new(L, M->rows, M->cols, BY_COLUMNS)->data;
+}
+
+static int give_drawn(lua_State *L, Matrix *M, real *drawn) {
+  Matrix by_columns = {M->rows, M->cols, BY_COLUMNS, drawn};
+  if (drawn != M->data) matrix_copy(M, &by_columns);
+  lua_settop(L, 2);
+  return 1;
+}
+
+/* generator([seed]) --> g */
+static int random_generator(lua_State *L) {
+  lua_Integer start = luaL_optinteger(L, 1, 1);
+  Generator *g = lua_newuserdatauv(L, sizeof(Generator), 0);
+  seed(g, (uint64_t)start);
+  luaL_setmetatable(L, GENERATOR);
+  return 1;
+}
+
+/* g:uniform(M [, low [, high]]) --> M */
+static int random_uniform(lua_State *L) {
+  Generator *g = generator_check(L);
+  Matrix *M = matrix_check(L, 2);
+  double low = check_finite(L, 3, 0);
+  double high = check_finite(L, 4, 1);
+  luaL_argcheck(L, low <= high, 4, "number not below the lower bound expected");
+
+  real *numbers = drawn(L, M);
+  fill_uniform(g, matrix_size(M), low, high, numbers);
+  return give_drawn(L, M, numbers);
+}
+
+/* g:normal(M [, mean [, deviation]]) --> M */
+static int random_normal(lua_State *L) {
+  Generator *g = generator_check(L);
+  Matrix *M = matrix_check(L, 2);
+  double mean = check_finite(L, 3, 0);
+  double deviation = check_finite(L, 4, 1);
+  luaL_argcheck(L, deviation >= 0, 4, "number >= 0 expected");
+
+  real *numbers = drawn(L, M);
+  fill_normal(g, matrix_size(M), mean, deviation, numbers);
+  return give_drawn(L, M, numbers);
+}
+
+/* g:dropout(M, p) --> M */
+static int random_dropout(lua_State *L) {
+  Generator *g = generator_check(L);
+  Matrix *M = matrix_check(L, 2);
+  double p = luaL_checknumber(L, 3);
+  luaL_argcheck(L, p >= 0 && p < 1, 3, "probability in [0, 1) expected");
+
+  real *numbers = drawn(L, M);
+  fill_dropout(g, matrix_size(M), p, numbers);
+  return give_drawn(L, M, numbers);
+}
+
+/* g:permutation(n or table) --> table, by the Fisher-Yates shuffle */
+static int random_permutation(lua_State *L) {
+  Generator *g = generator_check(L);
+  lua_Integer n = 0;
+  if (lua_istable(L, 2)) {
+    n = (lua_Integer)lua_rawlen(L, 2);
+    lua_settop(L, 2);
+  } else {
+    n = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, n >= 0 && n <= INT32_MAX, 2, "count from 0 to 2^31 - 1 expected");
+    lua_createtable(L, (int)n, 0);
+    for (lua_Integer k = 1; k <= n; k++) {
+      lua_pushinteger(L, k);
+      lua_rawseti(L, -2, k);
+    }
+  }
+  int table = lua_gettop(L);
+  for (lua_Integer k = n; k > 1; k--) {
+    lua_Integer chosen = 1 + (lua_Integer)next_below(g, (uint64_t)k);
+    lua_rawgeti(L, table, k);
+    lua_rawgeti(L, table, chosen);
+    lua_rawseti(L, table, k);
+    lua_rawseti(L, table, chosen);
+  }
+  return 1;
+}
+
+/* g:number() --> number in [0, 1) */
+static int random_number(lua_State *L) {
+  lua_pushnumber(L, next_double(generator_check(L)));
+  return 1;
+}
+
+/* g:integer(low, high) --> integer in low..high */
+static int random_integer(lua_State *L) {
+  Generator *g = generator_check(L);
+  lua_Integer low = luaL_checkinteger(L, 2);
+  lua_Integer high = luaL_checkinteger(L, 3);
+  luaL_argcheck(L, low <= high, 3, "integer not below the lower bound expected");
+
+  uint64_t range = (uint64_t)high - (uint64_t)low + 1;  // 0 stands for 2^64
+  uint64_t draw = range == 0 ? next(g) : next_below(g, range);
+  lua_pushinteger(L, (lua_Integer)((uint64_t)low + draw));
+  return 1;
+}
+
+/* g:state() --> string */
+static int random_state(lua_State *L) {
+  const Generator *g = generator_check(L);
+  static const char digits[] = "0123456789abcdef";
+  char state[4 * HALF_LINE];
+  for (int k = 0; k < 4 * HALF_LINE; k++) {
+    int shift = 60 - 4 * (k % HALF_LINE);
+    state[k] = digits[g->s[k / HALF_LINE] >> shift & 15];
+  }
+  lua_pushlstring(L, state, sizeof state);
+  return 1;
+}
+
+/* g:restore(state) --> g */
+static int random_restore(lua_State *L) {
+  Generator *g = generator_check(L);
+  size_t length = 0;
+  const char *state = luaL_checklstring(L, 2, &length);
+  uint64_t s[4] = {0};
+  bool valid = length == 4 * HALF_LINE;
+  for (size_t k = 0; valid && k < length; k++) {
+    static const char digits[] = "0123456789abcdef";
+    const char *digit = state[k] == '\0' ? NULL : strchr(digits, state[k]);
+    valid = digit != NULL;
+    if (valid) s[k / HALF_LINE] = s[k / HALF_LINE] << 4 | (uint64_t)(digit - digits);
+  }
+  luaL_argcheck(L, valid && (s[0] | s[1] | s[2] | s[3]) != 0, 2,
+                "state of 64 hexadecimal digits, not all 0, expected");
+
+  memcpy(g->s, s, sizeof s);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+  {"generator", random_generator},
+  {NULL,        NULL            },
+};
+
+static const luaL_Reg methods[] = {
+  {"dropout",     random_dropout    },
+  {"integer",     random_integer    },
+  {"normal",      random_normal     },
+  {"number",      random_number     },
+  {"permutation", random_permutation},
+  {"restore",     random_restore    },
+  {"state",       random_state      },
+  {"uniform",     random_uniform    },
+  {NULL,          NULL              },
+};
+
+void random_open(lua_State *L) {
+  matrix_register(L, functions);
+  luaL_newmetatable(L, GENERATOR);
+  lua_pushliteral(L, "generator");
+  lua_setfield(L, -2, "__metatable");
+  lua_newtable(L);
+  matrix_register(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,199 @@
+/*
+** reduce.c - many elements to few: sums, norm, extremes. In an order that depends on the shape alone.
+*/
+#include "reduce.h"
+
+#include <math.h>
+
+#include "vector.h"
+
+
+/* Kernels */
+
+/* y = the sum of `lines` runs of n neighbours */
+KERNEL static void add_lines(int n, int lines, const real *X, real *y) {
+  for (int i = 0; i < n; i++) y[i] = 0;
+  for (int j = 0; j < lines; j++, X += n) {
+    VECTOR_LOOP
+    for (int i = 0; i < n; i++) y[i] += X[i];
+  }
+}
+
+/* In double: float32 would lose the small terms of a long sum. */
+KERNEL static double sum(int n, const real *X) {
+  double total = 0;
+#pragma omp simd reduction(+ : total)
+  for (int k = 0; k < n; k++) total += (double)X[k];
+  return total;
+}
+
+KERNEL static double sum_of_squares(int n, const real *X) {
+  double total = 0;
+#pragma omp simd reduction(+ : total)
+  for (int k = 0; k < n; k++) total += (double)X[k] * (double)X[k];
+  return total;
+}
+
+KERNEL static bool are_finite(int n, const real *X) {
+  int strange = 0;
+#pragma omp simd reduction(| : strange)
+  for (int k = 0; k < n; k++) strange |= !(X[k] - X[k] == 0);
+  return !strange;
+}
+
+static real largest(int n, const real *X) {
+  real best = X[0];
+  for (int k = 1; k < n; k++) {
+    if (X[k] > best || X[k] != X[k]) best = X[k];
+    if (best != best) break;
+  }
+  return best;
+}
+
+static real smallest(int n, const real *X) {
+  real best = X[0];
+  for (int k = 1; k < n; k++) {
+    if (X[k] < best || X[k] != X[k]) best = X[k];
+    if (best != best) break;
+  }
+  return best;
+}
+
+/* y[j] = the sum of the j-th run of n neighbours */
+static void sum_lines(int n, int lines, const real *X, real *y) {
+  for (int j = 0; j < lines; j++, X += n) y[j] = (real)sum(n, X);
+}
+
+void sum_columns(const Matrix *X, real *b) {
+  if (X->order == BY_COLUMNS) add_lines(X->rows, X->cols, X->data, b);
+  else sum_lines(X->cols, X->rows, X->data, b);
+}
+
+static void sum_rows(const Matrix *X, real *r) {
+  if (X->order == BY_COLUMNS) sum_lines(X->rows, X->cols, X->data, r);
+  else add_lines(X->cols, X->rows, X->data, r);
+}
+
+/* The row of the largest element of column j, or -1 where the column holds NaN */
+static int largest_row(const Matrix *X, int j) {
+  int best = 0;
+  for (int i = 0; i < X->rows; i++) {
+    real x = X->data[matrix_index(X, i, j)];
+    if (x != x) return -1;
+    if (x > X->data[matrix_index(X, best, j)]) best = i;
+  }
+  return best;
+}
+
+
+/* Bindings */
+
+/* sum_columns(b, X) --> b = X J_N */
+static int reduce_sum_columns(lua_State *L) {
+  Matrix *b = matrix_check(L, 1);
+  const Matrix *X = matrix_check(L, 2);
+  matrix_check_shape(L, 1, X->rows, 1);
+  matrix_check_distinct(L, 1, 2);
+
+  sum_columns(X, b->data);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* sum_rows(r, X) --> r */
+static int reduce_sum_rows(lua_State *L) {
+  Matrix *r = matrix_check(L, 1);
+  const Matrix *X = matrix_check(L, 2);
+  matrix_check_shape(L, 1, 1, X->cols);
+  matrix_check_distinct(L, 1, 2);
+
+  sum_rows(X, r->data);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* M:sum() --> number */
+static int reduce_sum(lua_State *L) {
+  const Matrix *M = matrix_check(L, 1);
+  lua_pushnumber(L, sum(matrix_size(M), M->data));
+  return 1;
+}
+
+/* M:norm() --> number */
+static int reduce_norm(lua_State *L) {
+  const Matrix *M = matrix_check(L, 1);
+  lua_pushnumber(L, sqrt(sum_of_squares(matrix_size(M), M->data)));
+  return 1;
+}
+
+/* M:max() --> number */
+static int reduce_max(lua_State *L) {
+  const Matrix *M = matrix_check(L, 1);
+  lua_pushnumber(L, (lua_Number)largest(matrix_size(M), M->data));
+  return 1;
+}
+
+/* M:min() --> number */
+static int reduce_min(lua_State *L) {
+  const Matrix *M = matrix_check(L, 1);
+  lua_pushnumber(L, (lua_Number)smallest(matrix_size(M), M->data));
+  return 1;
+}
+
+/* M:is_finite() --> boolean */
+static int reduce_is_finite(lua_State *L) {
+  const Matrix *M = matrix_check(L, 1);
+  lua_pushboolean(L, are_finite(matrix_size(M), M->data));
+  return 1;
+}
+
+/* M:argmax([result]) --> 1 x cols */
+static int reduce_argmax(lua_State *L) {
+  const Matrix *M = matrix_check(L, 1);
+  Matrix *result = lua_isnoneornil(L, 2) ? NULL : matrix_check_shape(L, 2, 1, M->cols);
+  if (result != NULL) matrix_check_distinct(L, 2, 1);
+  for (int j = 0; j < M->cols; j++) {
+    if (largest_row(M, j) < 0) {
+      return luaL_error(L, "numbers expected, got NaN in column %d", j + 1);
+    }
+  }
+  if (result == NULL) result = matrix_new(L, 1, M->cols, BY_COLUMNS);
+  else lua_settop(L, 2);
+
+  for (int j = 0; j < M->cols; j++) result->data[j] = (real)(largest_row(M, j) + 1);
+  return 1;
+}
+
+/* count_equal(A, B) --> how many elements are equal */
+static int reduce_count_equal(lua_State *L) {
+  const Matrix *A = matrix_check(L, 1);
+  const Matrix *B = matrix_check_shape(L, 2, A->rows, A->cols);
+  B = matrix_in_order(L, B, A->order);
+
+  int count = 0;
+  for (int k = 0; k < matrix_size(A); k++) count += A->data[k] == B->data[k];
+  lua_pushinteger(L, count);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+  {"count_equal", reduce_count_equal},
+  {"sum_columns", reduce_sum_columns},
+  {"sum_rows",    reduce_sum_rows   },
+  {NULL,          NULL              },
+};
+
+static const luaL_Reg methods[] = {
+  {"argmax",    reduce_argmax   },
+  {"is_finite", reduce_is_finite},
+  {"max",       reduce_max      },
+  {"min",       reduce_min      },
+  {"norm",      reduce_norm     },
+  {"sum",       reduce_sum      },
+  {NULL,        NULL            },
+};
+
+void reduce_open(lua_State *L) {
+  matrix_register(L, functions);
+  matrix_register_methods(L, methods);
+}

@@ -1,0 +1,12 @@
+/*
+** reduce.h - sums that other files need too.
+*/
+#ifndef PERILUNE_REDUCE_H
+#define PERILUNE_REDUCE_H
+
+#include "matrix.h"
+
+/* b = X J_N: the sum of the columns of X */
+void sum_columns(const Matrix *X, real *b);
+
+#endif

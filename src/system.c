@@ -1,0 +1,109 @@
+/*
+** system.c - what Lua cannot ask of the operating system: a clock, terminals, processors, Ctrl-C, and that
+** data reach the disk. A module of its own: it knows no matrices.
+*/
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE  // sched_getaffinity
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+__attribute__((visibility("default"))) int luaopen_perilune_core_system(lua_State *L);
+
+/* The only way a signal handler can tell anybody. */
+static volatile sig_atomic_t interrupted = 0;
+
+static void note_interrupt(int signal_number) {
+  interrupted = 1;
+  signal(signal_number, SIG_DFL);  // the second one ends the process
+}
+
+static FILE *check_file(lua_State *L) {
+  luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+  luaL_argcheck(L, stream->closef != NULL, 1, "open file expected, got a closed one");
+  return stream->f;
+}
+
+/* clock() --> seconds since some moment in the past */
+static int system_clock(lua_State *L) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec * 1e-9);
+  return 1;
+}
+
+/* processors() --> count */
+static int system_processors(lua_State *L) {
+  long count = sysconf(_SC_NPROCESSORS_ONLN);
+#if defined(__linux__)
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) count = CPU_COUNT(&allowed);
+#endif
+  lua_pushinteger(L, count < 1 ? 1 : count);
+  return 1;
+}
+
+/* isatty(file) --> boolean */
+static int system_isatty(lua_State *L) {
+  lua_pushboolean(L, isatty(fileno(check_file(L))));
+  return 1;
+}
+
+/* sync(file) --> true, or nil and a message */
+static int system_sync(lua_State *L) {
+  FILE *file = check_file(L);
+  return luaL_fileresult(L, fflush(file) == 0 && fsync(fileno(file)) == 0, NULL);
+}
+
+/* sync_directory(path) --> true, or nil and a message */
+static int system_sync_directory(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return luaL_fileresult(L, 0, path);
+  int failed = fsync(directory);
+  int reason = errno;
+  close(directory);
+  errno = reason;
+  return luaL_fileresult(L, failed == 0, path);
+}
+
+/* catch_interrupt() */
+static int system_catch_interrupt(lua_State *L) {
+  (void)L;
+  interrupted = 0;
+  signal(SIGINT, note_interrupt);
+  return 0;
+}
+
+/* interrupted() --> boolean */
+static int system_interrupted(lua_State *L) {
+  lua_pushboolean(L, interrupted != 0);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+  {"catch_interrupt", system_catch_interrupt},
+  {"clock",           system_clock          },
+  {"interrupted",     system_interrupted    },
+  {"isatty",          system_isatty         },
+  {"processors",      system_processors     },
+  {"sync",            system_sync           },
+  {"sync_directory",  system_sync_directory },
+  {NULL,              NULL                  },
+};
+
+int luaopen_perilune_core_system(lua_State *L) {
+  luaL_checkversion(L);
+  luaL_newlib(L, functions);
+  return 1;
+}

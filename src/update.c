@@ -1,0 +1,205 @@
+/*
+** update.c - optimiser steps, each one pass over the parameters p, their gradient g and the state.
+*/
+#include "matrix.h"
+#include "vector.h"
+
+#define PIECE 32768  // elements that are worth a thread
+#define EDGE  16     // pieces begin where vectors begin
+
+typedef struct Update {
+  real *p;
+  const real *g;
+  real *m;  // velocity, or first moment
+  real *v;  // second moment
+  int size;
+  int pieces;
+  bool nesterov;
+  real rate;
+  real decay;
+  real mu;
+  real share1;  // 1 - beta1
+  real share2;  // 1 - beta2
+  real epsilon;
+} Update;
+
+
+/* Kernels */
+
+/* p = p - rate (g + decay p) */
+KERNEL static void sgd(const Update *u, int first, int last) {
+  real *p = u->p;
+  const real *g = u->g;
+  real rate = u->rate;
+  real decay = u->decay;
+  VECTOR_LOOP
+  for (int k = first; k < last; k++) p[k] -= rate * (g[k] + decay * p[k]);
+}
+
+/* v = mu v + (g + decay p); p = p - rate v, or p - rate (g + decay p + mu v) */
+KERNEL static void momentum(const Update *u, int first, int last) {
+  real *p = u->p;
+  const real *g = u->g;
+  real *v = u->m;
+  real rate = u->rate;
+  real decay = u->decay;
+  real mu = u->mu;
+  real ahead = u->nesterov ? mu : 1;
+  real now = u->nesterov ? 1 : 0;
+  VECTOR_LOOP
+  for (int k = first; k < last; k++) {
+    real gradient = g[k] + decay * p[k];
+    v[k] = mu * v[k] + gradient;
+    p[k] -= rate * (now * gradient + ahead * v[k]);
+  }
+}
+
+/* m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; p = (1 - decay) p - rate m / (sqrt v + epsilon),
+** where rate and epsilon carry the bias corrections. */
+KERNEL static void adam(const Update *u, int first, int last) {
+  real *p = u->p;
+  const real *g = u->g;
+  real *m = u->m;
+  real *v = u->v;
+  real rate = u->rate;
+  real keep = 1 - u->decay;
+  real share1 = u->share1;
+  real share2 = u->share2;
+  real epsilon = u->epsilon;
+  VECTOR_LOOP
+  for (int k = first; k < last; k++) {
+    m[k] += share1 * (g[k] - m[k]);
+    v[k] += share2 * (g[k] * g[k] - v[k]);
+    p[k] = keep * p[k] - rate * m[k] / (sqrt(v[k]) + epsilon);
+  }
+}
+
+
+/* Pieces */
+
+static void piece_range(const Update *u, int index, int *first, int *last) {
+  int vectors = (u->size + EDGE - 1) / EDGE;
+  int64_t begin = (int64_t)vectors * index / u->pieces * EDGE;
+  int64_t end = (int64_t)vectors * (index + 1) / u->pieces * EDGE;
+  *first = (int)begin;
+  *last = end < u->size ? (int)end : u->size;
+}
+
+static void sgd_piece(void *context, int index) {
+  int first = 0;
+  int last = 0;
+  piece_range(context, index, &first, &last);
+  sgd(context, first, last);
+}
+
+static void momentum_piece(void *context, int index) {
+  int first = 0;
+  int last = 0;
+  piece_range(context, index, &first, &last);
+  momentum(context, first, last);
+}
+
+static void adam_piece(void *context, int index) {
+  int first = 0;
+  int last = 0;
+  piece_range(context, index, &first, &last);
+  adam(context, first, last);
+}
+
+
+/* Bindings */
+
+/* The matrices from argument 1 on, p first: of one shape and order, none overlapping another */
+static Update check_matrices(lua_State *L, int count) {
+  Matrix *matrices[4] = {NULL};
+  matrices[0] = matrix_check(L, 1);
+  for (int arg = 2; arg <= count; arg++) {
+    Matrix *p = matrices[0];
+    matrices[arg - 1] = matrix_check_shape(L, arg, p->rows, p->cols);
+    luaL_argcheck(L, matrices[arg - 1]->order == p->order, arg,
+                  "matrix stored in the order of argument #1 expected");
+    for (int other = 1; other < arg; other++) matrix_check_distinct(L, arg, other);
+  }
+  Update u = {.p = matrices[0]->data, .g = matrices[1]->data, .size = matrix_size(matrices[0])};
+  u.m = matrices[2] == NULL ? NULL : matrices[2]->data;
+  u.v = matrices[3] == NULL ? NULL : matrices[3]->data;
+  u.pieces = 1 + (u.size - 1) / PIECE;
+  return u;
+}
+
+/* A finite number >= 0 */
+static lua_Number check_size(lua_State *L, int arg) {
+  lua_Number x = luaL_checknumber(L, arg);
+  luaL_argcheck(L, x >= 0 && x - x == 0, arg, "finite number >= 0 expected");
+  return x;
+}
+
+static lua_Number check_fraction(lua_State *L, int arg) {
+  lua_Number x = luaL_checknumber(L, arg);
+  luaL_argcheck(L, x >= 0 && x < 1, arg, "number in [0, 1) expected");
+  return x;
+}
+
+static lua_Number optional_size(lua_State *L, int arg) {
+  return lua_isnoneornil(L, arg) ? 0 : check_size(L, arg);
+}
+
+/* sgd_update(p, g, rate [, decay]) --> p */
+static int update_sgd(lua_State *L) {
+  Update u = check_matrices(L, 2);
+  u.rate = (real)check_size(L, 3);
+  u.decay = (real)optional_size(L, 4);
+
+  pool_run(matrix_pool(L), u.pieces, sgd_piece, &u);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* momentum_update(p, g, v, rate, mu [, nesterov [, decay]]) --> p */
+static int update_momentum(lua_State *L) {
+  Update u = check_matrices(L, 3);
+  u.rate = (real)check_size(L, 4);
+  u.mu = (real)check_fraction(L, 5);
+  u.nesterov = lua_toboolean(L, 6);
+  u.decay = (real)optional_size(L, 7);
+
+  pool_run(matrix_pool(L), u.pieces, momentum_piece, &u);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* adam_update(p, g, m, v, rate, beta1, beta2, epsilon, step [, decay]) --> p */
+static int update_adam(lua_State *L) {
+  Update u = check_matrices(L, 4);
+  lua_Number rate = check_size(L, 5);
+  lua_Number beta1 = check_fraction(L, 6);
+  lua_Number beta2 = check_fraction(L, 7);
+  lua_Number epsilon = check_size(L, 8);
+  luaL_argcheck(L, epsilon > 0, 8, "number > 0 expected");
+  lua_Integer step = luaL_checkinteger(L, 9);
+  luaL_argcheck(L, step >= 1, 9, "step >= 1 expected");
+  lua_Number decay = optional_size(L, 10);
+
+  /* rate m^ / (sqrt(v^) + epsilon) with m^ = m / c1, v^ = v / c2 */
+  lua_Number correction1 = 1 - pow(beta1, (lua_Number)step);
+  lua_Number correction2 = sqrt(1 - pow(beta2, (lua_Number)step));
+  u.rate = (real)(rate * correction2 / correction1);
+  u.epsilon = (real)(epsilon * correction2);
+  u.share1 = (real)(1 - beta1);
+  u.share2 = (real)(1 - beta2);
+  u.decay = (real)(rate * decay);
+  pool_run(matrix_pool(L), u.pieces, adam_piece, &u);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+  {"adam_update",     update_adam    },
+  {"momentum_update", update_momentum},
+  {"sgd_update",      update_sgd     },
+  {NULL,              NULL           },
+};
+
+void update_open(lua_State *L) {
+  matrix_register(L, functions);
+}
