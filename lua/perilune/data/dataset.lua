@@ -1,0 +1,124 @@
+-- Samples and what is to be learnt of them.
+
+local cores = require "perilune.cores"
+local options = require "perilune.options"
+
+---@class Dataset
+---@field X Matrix|Bytes       S_0 x the number of samples held
+---@field T Matrix             S_L x the same, or 1 x the same for labels
+---@field has_labels boolean   T holds classes, counted from 1
+---@field classes string[]?    names of the classes
+---@field inputs integer       S_0
+---@field N integer            samples in this set: all held, or those of a part
+local Dataset = {}
+Dataset.__index = Dataset
+
+local function check_labels(labels, N, count)
+  for j = 1, N do
+    local label = labels:get(1, j)
+    if label < 1 or label ~= math.floor(label) or (count and label > count) then
+      error(("labels are whole numbers from 1 to %s: got %g for sample %d"):format(count or "...",
+        label, j), 3)
+    end
+  end
+end
+
+---A dataset of X with target columns T or with labels.
+---    pl.dataset{ X = S_0 x N, T = S_L x N }
+---    pl.dataset{ X = S_0 x N, labels = {3, 1, ...}, classes = {"0", "1", ...} }
+---X may be a matrix, a table of rows or bytes (perilune.data.bytes); labels a table or a 1 x N matrix, classes
+---counted from 1. The matrices are kept, not copied.
+---@param given table
+---@return Dataset
+function Dataset.new(given)
+  local chosen = options(given, { T = false, labels = false, classes = false }, nil, { X = true })
+  local X, T, labels = chosen.X, chosen.T, chosen.labels
+  if type(X) == "table" and not X.gather then X = cores.float32.matrix(X) end
+  if not cores.is_matrix(X) and type(X) ~= "table" then
+    error(("X: a matrix, a table of rows or bytes expected, got %s"):format(type(X)), 2)
+  end
+  local core = cores[cores.is_matrix(X) and X.dtype or "float32"]
+  if not T == not labels then error("either T or labels expected", 2) end
+  if labels then
+    if type(labels) == "table" then labels = core.matrix { labels } end
+    if labels.rows ~= 1 then
+      error(("labels: 1 x N expected, got %d x %d"):format(labels.rows, labels.cols), 2)
+    end
+    T = labels
+  elseif type(T) == "table" then
+    T = core.matrix(T)
+  end
+  if T.cols ~= X.cols then
+    error(("X has %d samples but %s has %d"):format(X.cols, labels and "labels" or "T", T.cols), 2)
+  end
+  if labels then check_labels(labels, X.cols, chosen.classes and #chosen.classes) end
+  return setmetatable({
+    X = X, T = T, has_labels = labels ~= false, classes = chosen.classes or nil,
+    inputs = X.rows, N = X.cols,
+  }, Dataset)
+end
+
+local function part(self, indices)
+  return setmetatable({
+    X = self.X, T = self.T, has_labels = self.has_labels, classes = self.classes,
+    inputs = self.inputs, N = #indices, indices = indices,
+  }, Dataset)
+end
+
+---The columns of X and T that make up this set, in order: a new table.
+---@return integer[]
+function Dataset:columns()
+  local columns = {}
+  for k = 1, self.N do columns[k] = self.indices and self.indices[k] or k end
+  return columns
+end
+
+---Column j of X and T = the held sample indices[first + j - 1].
+---@param X Matrix   S_0 x any
+---@param T Matrix   S_L x the same
+---@param indices integer[]
+---@param first? integer
+function Dataset:gather(X, T, indices, first)
+  if cores.is_matrix(self.X) then
+    cores.of(X).gather(X, self.X, indices, first)
+  else
+    self.X:gather(X, indices, first)
+  end
+  cores.of(T).gather(T, self.T, indices, first)
+end
+
+---Two parts, the first with the given share of the samples, drawn at random. Nothing is copied.
+---@param share number         in (0, 1)
+---@param generator Generator
+---@return Dataset, Dataset
+function Dataset:split(share, generator)
+  local count = type(share) == "number" and math.floor(share * self.N + 0.5) or -1
+  if count < 1 or count >= self.N then
+    error(("a share that leaves samples in both parts of %d expected, got %s"):format(self.N,
+      tostring(share)), 2)
+  end
+  local columns = generator:permutation(self:columns())
+  return part(self, table.move(columns, 1, count, 1, {})),
+    part(self, table.move(columns, count + 1, self.N, 1, {}))
+end
+
+---This set for a network of the given element type; itself where nothing has to be converted.
+---@param dtype "float32"|"float64"
+---@return Dataset
+function Dataset:to(dtype)
+  local is_matrix = cores.is_matrix(self.X)
+  if self.T.dtype == dtype and (not is_matrix or self.X.dtype == dtype) then return self end
+  local converted = {}
+  for key, value in pairs(self) do converted[key] = value end
+  converted.T = self.T:to(dtype)
+  if is_matrix then converted.X = self.X:to(dtype) end
+  return setmetatable(converted, Dataset)
+end
+
+function Dataset:__tostring()
+  return ("%d samples of %d inputs, %s"):format(self.N, self.inputs, self.has_labels
+    and (self.classes and ("%d classes"):format(#self.classes) or "labels")
+    or ("%d targets"):format(self.T.rows))
+end
+
+return Dataset
