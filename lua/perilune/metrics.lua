@@ -7,8 +7,8 @@ local metrics = {}
 
 -- The class of each column: labels as they are; of target or output columns the largest, of a single output whether
 -- it is at least one half.
-local function classes_of(M)
-  if M.rows > 1 then return M:argmax() end
+local function classes_of(M, result)
+  if M.rows > 1 then return M:argmax(result) end
   return M:map(function(a) return a >= 0.5 and 2 or 1 end)
 end
 
@@ -23,10 +23,11 @@ end
 ---How many samples are classified as the targets say.
 ---@param A Matrix  S_L x N outputs
 ---@param T Matrix  1 x N labels, or S_L x N target columns
+---@param predicted? Matrix  1 x N to work in, allocated when absent
 ---@return integer
-function metrics.correct(A, T)
+function metrics.correct(A, T, predicted)
   local labels = labels_of(T, A)
-  return cores.of(A).count_equal(classes_of(A), labels)
+  return cores.of(A).count_equal(classes_of(A, predicted), labels)
 end
 
 ---The share of samples classified as the targets say, in [0, 1].
@@ -95,11 +96,11 @@ function metrics.evaluate(network, dataset, loss)
     end
     local A = network:predict(X, result)
     if loss then total = total + loss(A, T, false) * X.cols end
-    if dataset.has_labels then correct = correct + metrics.correct(A, T) end
+    if dataset.has_classes then correct = correct + metrics.correct(A, T) end
   end
   return {
     loss = loss and total / dataset.N or nil,
-    accuracy = dataset.has_labels and correct / dataset.N or nil,
+    accuracy = dataset.has_classes and correct / dataset.N or nil,
   }
 end
 

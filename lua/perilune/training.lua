@@ -133,6 +133,7 @@ function training.fit(network, dataset, given)
   local batches = Batches.new(dataset,
     { batch = chosen.batch, generator = generator, dtype = network.dtype })
   local Deltas = Buffer.new(network.core, network.outputs)
+  local Predicted = Buffer.new(network.core, 1)
   local parameters = network:flat_parameters()
   local history = { stopped = "epochs" }
   local progress = { epochs = chosen.epochs, batches = batches.count }
@@ -158,7 +159,7 @@ function training.fit(network, dataset, given)
       end
       optimizer:step(parameters, rate)
       total, samples = total + J * N, samples + N
-      if dataset.has_labels then correct = correct + metrics.correct(A, T) end
+      if dataset.has_classes then correct = correct + metrics.correct(A, T, Predicted:columns(N)) end
       progress.batch, progress.samples = progress.batch + 1, samples
       progress.loss = total / samples
       if says_stop(chosen.on_batch, progress) then
@@ -169,7 +170,7 @@ function training.fit(network, dataset, given)
 
     local record = {
       epoch = epoch, loss = total / samples, rate = progress.rate or optimizer.rate,
-      accuracy = dataset.has_labels and correct / samples or nil,
+      accuracy = dataset.has_classes and correct / samples or nil,
     }
     if chosen.validation and history.stopped == "epochs" then
       local result = metrics.evaluate(network, chosen.validation, loss)

@@ -6,7 +6,7 @@ local options = require "perilune.options"
 ---@class Dataset
 ---@field X Matrix|Bytes       S_0 x the number of samples held
 ---@field T Matrix             S_L x the same, or 1 x the same for labels
----@field has_labels boolean   T holds classes, counted from 1
+---@field has_classes boolean  T says which class each sample is of: as labels, counted from 1, or as target columns
 ---@field classes string[]?    names of the classes
 ---@field inputs integer       S_0
 ---@field N integer            samples in this set: all held, or those of a part
@@ -53,16 +53,21 @@ function Dataset.new(given)
   end
   if labels then check_labels(labels, X.cols, chosen.classes and #chosen.classes) end
   return setmetatable({
-    X = X, T = T, has_labels = labels ~= false, classes = chosen.classes or nil,
+    X = X, T = T, has_classes = (labels or chosen.classes) ~= false, classes = chosen.classes or nil,
     inputs = X.rows, N = X.cols,
   }, Dataset)
 end
 
+-- A dataset like `self`, but for some fields.
+local function with(self, changes)
+  local changed = {}
+  for key, value in pairs(self) do changed[key] = value end
+  for key, value in pairs(changes) do changed[key] = value end
+  return setmetatable(changed, Dataset)
+end
+
 local function part(self, indices)
-  return setmetatable({
-    X = self.X, T = self.T, has_labels = self.has_labels, classes = self.classes,
-    inputs = self.inputs, N = #indices, indices = indices,
-  }, Dataset)
+  return with(self, { N = #indices, indices = indices })
 end
 
 ---The columns of X and T that make up this set, in order: a new table.
@@ -87,6 +92,17 @@ function Dataset:gather(X, T, indices, first)
   cores.of(T).gather(T, self.T, indices, first)
 end
 
+---The same samples with target columns in place of labels: 1 for the class, 0 for the others.
+---@param outputs? integer  S_L, default: the number of classes
+---@return Dataset
+function Dataset:one_hot(outputs)
+  if self.T.rows > 1 then return self end
+  outputs = outputs or self.classes and #self.classes or math.tointeger(self.T:max())
+  local T = cores.of(self.T).matrix(outputs, self.T.cols)
+  for n = 1, self.T.cols do T:set(math.tointeger(self.T:get(1, n)), n, 1) end
+  return with(self, { T = T })
+end
+
 ---Two parts, the first with the given share of the samples, drawn at random. Nothing is copied.
 ---@param share number         in (0, 1)
 ---@param generator Generator
@@ -108,15 +124,11 @@ end
 function Dataset:to(dtype)
   local is_matrix = cores.is_matrix(self.X)
   if self.T.dtype == dtype and (not is_matrix or self.X.dtype == dtype) then return self end
-  local converted = {}
-  for key, value in pairs(self) do converted[key] = value end
-  converted.T = self.T:to(dtype)
-  if is_matrix then converted.X = self.X:to(dtype) end
-  return setmetatable(converted, Dataset)
+  return with(self, { T = self.T:to(dtype), X = is_matrix and self.X:to(dtype) or nil })
 end
 
 function Dataset:__tostring()
-  return ("%d samples of %d inputs, %s"):format(self.N, self.inputs, self.has_labels
+  return ("%d samples of %d inputs, %s"):format(self.N, self.inputs, self.has_classes
     and (self.classes and ("%d classes"):format(#self.classes) or "labels")
     or ("%d targets"):format(self.T.rows))
 end

@@ -1,0 +1,196 @@
+#!/usr/bin/env lua5.4
+-- Measure the speed of training and prediction, with the public API only, as a user's script would.
+-- With --workload one measurement, whose last line reads "perilune W3 sgd 1 27000.0" (samples per second, the median
+-- of five windows of 0.2 s after one to warm up); without it a table of all.
+
+local support = dofile((arg[0]:match("^(.*/)") or "") .. "support.lua")
+local argparse = support.require "argparse"
+local pl = support.require "perilune"
+local system = support.require "perilune.core.system"
+
+local workloads = {
+  { name = "W1", widths = { 784, 30, 10 }, batch = 10 },
+  { name = "W2", widths = { 784, 128, 10 }, batch = 32 },
+  { name = "W3", widths = { 784, 512, 512, 10 }, batch = 128 },
+  { name = "W4", widths = { 784, 2048, 2048, 10 }, batch = 512 },
+  { name = "INF1", widths = { 784, 512, 512, 10 }, batch = 1, predicts = true },
+  { name = "INF1024", widths = { 784, 512, 512, 10 }, batch = 1024, predicts = true },
+}
+local SAMPLES = 10240
+local WINDOWS, SECONDS = 5, 0.2
+
+local names = {}
+for k, workload in ipairs(workloads) do
+  names[k] = workload.name
+  workloads[workload.name] = workload
+end
+
+local parser = argparse("bench.lua", "Measure the speed of training and prediction.")
+  :help_max_width(90)
+parser:option("--workload", "one of the networks and batch sizes (default: a table of all)"):choices(names)
+parser:option("--optimizer", "sgd, adam, or none for prediction", "sgd"):choices { "sgd", "adam", "none" }
+parser:option("--threads", "threads", "1"):convert(support.count "--threads")
+parser:option("--gather", "slices of float32 data, or batches shuffled from bytes", "slice")
+  :choices { "slice", "shuffled" }
+local options = parser:parse()
+
+
+-- Data: slices are views made once, shuffled batches are gathered as pl.fit gathers them.
+
+local generator = pl.generator(1)
+
+local function labels()
+  local T = pl.matrix(1, SAMPLES)
+  for n = 1, SAMPLES do T:set(1, n, generator:integer(1, 10)) end
+  return T
+end
+
+local function slices(batch)
+  local X, T = generator:uniform(pl.matrix(784, SAMPLES)), labels()
+  local Xs, Ts = {}, {}
+  for first = 1, SAMPLES - batch + 1, batch do
+    Xs[#Xs + 1] = X:columns(first, first + batch - 1)
+    Ts[#Ts + 1] = T:columns(first, first + batch - 1)
+  end
+  local k = 0
+  return function()
+    k = k % #Xs + 1
+    return Xs[k], Ts[k]
+  end
+end
+
+local function shuffled(batch)
+  local bytes = {}
+  for k = 1, SAMPLES do bytes[k] = generator:uniform(pl.matrix(784, 1), 0, 255):encode "uint8" end
+  local dataset = pl.dataset {
+    X = pl.bytes(table.concat(bytes), 784, SAMPLES), labels = labels(),
+  }
+  local batches = pl.batches(dataset, { batch = batch, generator = generator })
+  return function()
+    local X, T = batches()
+    if not X then return batches() end
+    return X, T
+  end
+end
+
+
+-- What is measured: functions that do one batch
+
+local function new_network(workload)
+  local layers = { inputs = workload.widths[1] }
+  for l = 2, #workload.widths do
+    layers[l - 1] = pl.dense(workload.widths[l], l < #workload.widths and "relu" or nil)
+  end
+  return pl.network(layers)
+end
+
+local function prediction(network, next_batch, batch)
+  local A = pl.matrix(network.outputs, batch)
+  return function() network:predict(next_batch(), A) end
+end
+
+local function training(network, next_batch, batch, optimizer)
+  local loss = pl.loss.softmax_cross_entropy
+  local Delta = pl.matrix(network.outputs, batch)
+  local parameters = network:flat_parameters()
+  return function()
+    local X, T = next_batch()
+    loss(network:forward(X), T, Delta)
+    network:backward(Delta)
+    optimizer:step(parameters)
+  end
+end
+
+-- The matrix products of the same batch, and nothing else.
+local function products(network, next_batch, workload)
+  local N, widths, product = workload.batch, workload.widths, pl.float32.product
+  local A, H, dJ_dW, Delta = {}, {}, {}, {}
+  for l = 1, #widths - 1 do
+    A[l] = pl.matrix(widths[l + 1], N)
+    H[l] = generator:normal(pl.matrix(widths[l + 1], N))
+    dJ_dW[l] = pl.matrix(widths[l + 1], widths[l], "rows")
+    Delta[l] = pl.matrix(widths[l], N)
+  end
+  return function()
+    local X = next_batch()
+    for l, layer in ipairs(network.layers) do product(A[l], layer.W, l == 1 and X or A[l - 1]) end
+    if workload.predicts then return end
+    for l = #network.layers, 1, -1 do
+      product(dJ_dW[l], H[l], l == 1 and X or A[l - 1], "NT")
+      if l > 1 then product(Delta[l], network.layers[l].W, H[l], "TN") end
+    end
+  end
+end
+
+-- Batches per second in one window.
+local function window(step)
+  local steps_at_once = 1
+  local count, start, now = 0, system.clock(), nil
+  repeat
+    for _ = 1, steps_at_once do step() end
+    count = count + steps_at_once
+    now = system.clock()
+    if now - start < SECONDS / 10 then steps_at_once = steps_at_once * 2 end
+  until now - start >= SECONDS
+  return count / (now - start)
+end
+
+-- Medians of the functions' rates, their windows taken in turn.
+local function medians(...)
+  local steps = { ... }
+  local rates = {}
+  for k, step in ipairs(steps) do
+    rates[k] = {}
+    window(step)
+  end
+  for w = 1, WINDOWS do
+    for k, step in ipairs(steps) do rates[k][w] = window(step) end
+  end
+  for k in ipairs(steps) do
+    table.sort(rates[k])
+    rates[k] = rates[k][(WINDOWS + 1) // 2]
+  end
+  return table.unpack(rates)
+end
+
+local function prepare(workload, optimizer, gather)
+  local next_batch = (gather == "slice" and slices or shuffled)(workload.batch)
+  local network = new_network(workload)
+  local step
+  if workload.predicts then
+    step = prediction(network, next_batch, workload.batch)
+  else
+    step = training(network, next_batch, workload.batch, pl[optimizer] { rate = 0.01 })
+  end
+  return step, network, next_batch
+end
+
+local function measure_one(workload)
+  local optimizer = workload.predicts and "none" or options.optimizer
+  if optimizer == "none" and not workload.predicts then
+    parser:error("--optimizer: sgd or adam expected for " .. workload.name)
+  end
+  pl.threads(options.threads)
+  local rate = medians((prepare(workload, optimizer, options.gather)))
+  print(("perilune %s %s %d %.1f"):format(workload.name, optimizer, options.threads,
+    rate * workload.batch))
+end
+
+local function measure_all()
+  print(("%-8s %-5s %8s %14s %16s"):format("workload", "", "threads", "samples/s", "of products alone"))
+  for _, workload in ipairs(workloads) do
+    for _, optimizer in ipairs(workload.predicts and { "none" } or { "sgd", "adam" }) do
+      for threads = 1, math.min(system.processors(), 4) do
+        pl.threads(threads)
+        local step, network, next_batch = prepare(workload, optimizer, options.gather)
+        local rate, products_rate = medians(step, products(network, next_batch, workload))
+        print(("%-8s %-5s %8d %14.0f %15.0f %%"):format(workload.name, optimizer, threads,
+          rate * workload.batch, 100 * rate / products_rate))
+        io.stdout:flush()
+        collectgarbage()
+      end
+    end
+  end
+end
+
+if options.workload then measure_one(workloads[options.workload]) else measure_all() end

@@ -1,0 +1,217 @@
+#!/usr/bin/env lua5.4
+-- Train a network on the MNIST digits.
+
+local support = dofile((arg[0]:match("^(.*/)") or "") .. "support.lua")
+local argparse = support.require "argparse"
+local pl = support.require "perilune"
+local system = support.require "perilune.core.system"
+
+local parser = argparse("train_mnist.lua", "Train a network on the MNIST digits.")
+  :epilog("Without MNIST and without a network connection it trains on digits that it draws itself.")
+  :help_max_width(90)
+parser:option("--data", "folder of the four MNIST files, plain or .gz; downloaded there when missing "
+  .. "(default: $PERILUNE_MNIST, else data/mnist in the project)")
+parser:flag("--synthetic", "train on drawn digits in any case")
+parser:option("--epochs", "times to go through the training set", "10"):convert(support.count "--epochs")
+parser:option("--batch", "samples in a mini-batch", "128"):convert(support.count "--batch")
+parser:option("--hidden", "widths of the hidden layers, 0 for none", "512,256")
+parser:option("--activation", "of the hidden layers", "relu")
+parser:option("--output", "activation of the last layer", "identity")
+parser:option("--loss", "softmax_cross_entropy (on logits) or squared_error", "softmax_cross_entropy")
+parser:option("--optimizer", "sgd, momentum, nesterov or adam", "adam")
+  :choices { "sgd", "momentum", "nesterov", "adam" }
+parser:option("--rate", "learning rate (default: 0.001 for adam, 0.05 for the others)")
+  :convert(support.positive "--rate")
+parser:option("--schedule", "of the learning rate: constant, step, exponential, cosine or warm_up "
+  .. "(one epoch of it, then cosine)", "cosine")
+  :choices { "constant", "step", "exponential", "cosine", "warm_up" }
+parser:option("--dropout", "probability for the hidden layers", "0.2"):convert(support.fraction "--dropout")
+parser:option("--weight-decay", "L2 penalty (decoupled in adam)", "0"):convert(support.not_negative "--weight-decay")
+parser:option("--initializer", "glorot, he, lecun, uniform or normal (default: by activation)")
+parser:option("--validation", "share of the training set held out to validate on", "0.05")
+  :convert(support.fraction "--validation")
+parser:option("--seed", "of weights, order and dropout", "1"):convert(support.integer "--seed")
+parser:option("--dtype", "float32 or float64", "float32"):choices { "float32", "float64" }
+parser:option("--threads", "threads; results do not depend on it (default: all processors)")
+  :convert(support.count "--threads")
+parser:option("--save", "write the network to this safetensors file")
+parser:option("--target", "exit with status 1 when the test accuracy is below this, in %")
+  :convert(support.not_negative "--target")
+parser:flag("--quiet", "print the last line only")
+local options = parser:parse()
+
+local function say(...)
+  if options.quiet then return end
+  print(...)
+  io.stdout:flush()
+end
+
+
+-- Data
+
+local function drawn_digits()
+  local digits = support.require "perilune.data.digits"
+  say("drawing synthetic digits")
+  return digits.read { seed = options.seed }
+end
+
+local function read_data()
+  if options.synthetic then return true, drawn_digits() end
+  local mnist = support.require "perilune.data.mnist"
+  local directory = support.mnist_directory(options.data)
+  if not mnist.available(directory) then
+    say(("no MNIST in %s: downloading it"):format(directory))
+    local download = support.require "perilune.data.download"
+    local ok, message = download.mnist(directory, {
+      progress = not options.quiet and system.isatty(io.stderr), report = say,
+    })
+    if not ok then
+      io.stderr:write("MNIST could not be downloaded: ", message,
+        "\ntraining on synthetic digits instead: the accuracy will be theirs, not MNIST's\n")
+      return true, drawn_digits()
+    end
+  end
+  local train, test = mnist.read(directory)
+  if not train then support.fail(test) end
+  return false, train, test
+end
+
+
+-- The network, the optimiser and the schedule that the options ask for
+
+local function hidden_widths()
+  local widths = {}
+  if options.hidden == "0" then return widths end
+  for word in (options.hidden .. ","):gmatch("([^,]*),") do
+    local width = math.tointeger(tonumber(word))
+    if not width or width < 1 then
+      parser:error(("--hidden: widths such as 512,256, or 0, expected, got '%s'"):format(options.hidden))
+    end
+    widths[#widths + 1] = width
+  end
+  return widths
+end
+
+local function new_network(train)
+  local layers = { inputs = train.inputs }
+  local initializer = { initializer = options.initializer }
+  for _, width in ipairs(hidden_widths()) do
+    layers[#layers + 1] = pl.dense(width, options.activation, initializer)
+    if options.dropout > 0 then layers[#layers + 1] = pl.dropout(options.dropout) end
+  end
+  layers[#layers + 1] = pl.dense(#train.classes, options.output, initializer)
+  local ok, network = pcall(pl.network, layers, {
+    seed = options.seed, dtype = options.dtype, classes = train.classes,
+  })
+  if not ok then parser:error((network:gsub("^[^:]*:%d+: ", ""))) end
+  return network
+end
+
+local function new_optimizer()
+  local given = { rate = options.rate, weight_decay = options.weight_decay }
+  if options.optimizer == "adam" then
+    given.rate = given.rate or 0.001
+    return pl.adam(given)
+  end
+  given.rate = given.rate or 0.05
+  if options.optimizer == "sgd" then return pl.sgd(given) end
+  given.nesterov = options.optimizer == "nesterov"
+  return pl.momentum(given)
+end
+
+local function new_schedule()
+  if options.schedule == "warm_up" then
+    return pl.schedule.warm_up { after = pl.schedule.cosine() }
+  end
+  return pl.schedule[options.schedule]()
+end
+
+
+-- Progress: a bar on a terminal, a line for each epoch anywhere
+
+local has_bar = not options.quiet and system.isatty(io.stderr)
+local started, epoch_started, drawn
+
+local function clear_bar()
+  if has_bar then io.stderr:write("\r\27[K") end
+end
+
+local function draw_bar(progress)
+  local now = system.clock()
+  if drawn and now - drawn < 0.1 then return end
+  drawn = now
+  local share = progress.batch / progress.batches
+  local done = (progress.epoch - 1 + share) / progress.epochs
+  local filled = math.floor(share * 30)
+  io.stderr:write(("\repoch %d/%d [%s%s] loss %.4f, %d s left\27[K"):format(progress.epoch,
+    progress.epochs, ("="):rep(filled), (" "):rep(30 - filled), progress.loss,
+    math.ceil((now - started) / done * (1 - done))))
+  io.stderr:flush()
+end
+
+local samples = 0
+
+local function on_batch(progress)
+  samples = progress.samples
+  if has_bar then draw_bar(progress) end
+  if system.interrupted() then return "stop" end
+end
+
+local function on_epoch(record)
+  clear_bar()
+  local seconds = system.clock() - epoch_started
+  local validation = record.validation_accuracy
+    and (", validation %.2f %%"):format(100 * record.validation_accuracy) or ""
+  say(("epoch %2d  loss %.4f  train %.2f %%%s  %.1f s  %d samples/s"):format(record.epoch,
+    record.loss, 100 * record.accuracy, validation, seconds, samples / seconds))
+  epoch_started = system.clock()
+end
+
+
+-- The run
+
+if options.loss ~= "softmax_cross_entropy" and options.loss ~= "squared_error" then
+  parser:error(("--loss: softmax_cross_entropy or squared_error expected, got '%s'"):format(options.loss))
+end
+pl.threads(options.threads or math.min(system.processors(), 256))
+hidden_widths()
+local synthetic, train, test = read_data()
+local network = new_network(train)
+local name = synthetic and "synthetic digits" or "MNIST"
+say(("%s: %d training samples, %d test samples"):format(name, train.N, test.N))
+say(network)
+
+if options.loss == "squared_error" then train, test = train:one_hot(), test:one_hot() end
+local validation
+if options.validation > 0 then
+  local ok, held_out, rest = pcall(train.split, train, options.validation,
+    pl.generator(options.seed))
+  if not ok then parser:error("--validation: " .. held_out:gsub("^[^:]*:%d+: ", "")) end
+  validation, train = held_out, rest
+end
+
+system.catch_interrupt()
+started = system.clock()
+epoch_started = started
+local ok, history = pcall(pl.fit, network, train, {
+  loss = options.loss, optimizer = new_optimizer(), schedule = new_schedule(),
+  epochs = options.epochs, batch = options.batch, validation = validation, seed = options.seed,
+  on_batch = on_batch, on_epoch = on_epoch,
+})
+clear_bar()
+if not ok then support.fail((history:gsub("^[^:]*:%d+: ", ""))) end
+local interrupted = system.interrupted()
+if interrupted then say("interrupted: the accuracy so far follows") end
+
+if options.save then
+  local saved, message = network:save(options.save)
+  if not saved then support.fail(message) end
+  say("saved " .. options.save)
+end
+local accuracy = 100 * pl.evaluate(network, test).accuracy
+print(("test accuracy%s %.2f %%"):format(synthetic and " (synthetic digits)" or "", accuracy))
+if interrupted then os.exit(130, true) end
+if options.target and accuracy < options.target then
+  io.stderr:write(("below the target of %g %%\n"):format(options.target))
+  os.exit(1, true)
+end
