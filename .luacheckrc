@@ -1,0 +1,12 @@
+-- Luacheck's options: Lua 5.4; code ends at column 90, prose at 110.
+std = "lua54"
+max_line_length = 90
+max_comment_line_length = 110
+cache = false
+-- not (x <= y): unlike x > y, it is true of a NaN
+ignore = { "581" }
+
+files["spec"] = { std = "+busted" }
+
+-- Types and documentation for editors, never run: classes without a user, functions without a body.
+files["lua/perilune/core/meta.lua"] = { unused = false, max_line_length = false }

@@ -1,0 +1,119 @@
+# Perilune's build. `make help` lists the targets.
+
+LUA        ?= lua5.4
+PKG_CONFIG ?= pkg-config
+BUILD      ?= build
+PREFIX     ?= /usr/local
+LUADIR     ?= $(PREFIX)/share/lua/5.4
+LIBDIR     ?= $(PREFIX)/lib/lua/5.4
+
+# Where there are no .pc files, set LUA_CFLAGS, OPENBLAS_CFLAGS and OPENBLAS_LIBS, as the rockspec does.
+pkg_config = $(shell { $(PKG_CONFIG) $(1); } 2>/dev/null)
+ifndef LUA_CFLAGS
+LUA_CFLAGS := $(call pkg_config,--cflags lua5.4 || $(PKG_CONFIG) --cflags lua-5.4)
+endif
+ifndef OPENBLAS_LIBS
+OPENBLAS_CFLAGS := $(call pkg_config,--cflags openblas)
+OPENBLAS_LIBS   := $(call pkg_config,--libs openblas)
+endif
+
+# The binary is generic: kernels choose their vector width when they are loaded, so no -march=native.
+# -fno-math-errno and -fno-trapping-math let loops be vectorised and change no result; -fopenmp-simd reads
+# `#pragma omp simd` and brings neither a library nor threads.
+OPTIMIZE ?= -O3 -fno-math-errno -fno-trapping-math
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+  -Wwrite-strings -Wundef -Wconversion -Wdouble-promotion -Wvla $(if $(WERROR),-Werror)
+COMPILE  := $(CC) -std=gnu11 -fopenmp-simd $(OPTIMIZE) -g -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
+  $(LUA_CFLAGS) $(OPENBLAS_CFLAGS) $(CFLAGS) -MMD -MP
+
+# Modules are not linked with Lua: its symbols come from the host. They are never unloaded, because threads
+# of the pool may outlive the Lua state that loaded them.
+SHARED := $(if $(filter Darwin,$(shell uname -s)),-bundle -undefined dynamic_lookup,-shared -Wl,-z,nodelete)
+LINK   := $(CC) $(OPTIMIZE) $(SHARED) -pthread $(LDFLAGS)
+
+CORE    := $(patsubst src/%.c,%.o,$(filter-out src/system.c,$(wildcard src/*.c)))
+FLOAT32 := $(addprefix $(BUILD)/float32/,$(CORE))
+FLOAT64 := $(addprefix $(BUILD)/float64/,$(CORE))
+SYSTEM  := $(BUILD)/system/system.o
+MODULES := $(addprefix $(BUILD)/perilune/core/,float32.so float64.so system.so)
+
+all: $(MODULES)  ## build the C modules into build/
+
+$(BUILD)/float32/%.o: src/%.c Makefile | $(BUILD)/libraries
+	$(COMPILE) -DREAL_BITS=32 -c -o $@ $<
+$(BUILD)/float64/%.o: src/%.c Makefile | $(BUILD)/libraries
+	$(COMPILE) -DREAL_BITS=64 -c -o $@ $<
+$(BUILD)/system/%.o: src/%.c Makefile | $(BUILD)/libraries
+	$(COMPILE) -c -o $@ $<
+$(BUILD)/perilune/core/float32.so: $(FLOAT32)
+$(BUILD)/perilune/core/float64.so: $(FLOAT64)
+$(BUILD)/perilune/core/float%.so:
+	$(LINK) -o $@ $^ $(OPENBLAS_LIBS) -lm
+$(BUILD)/perilune/core/system.so: $(SYSTEM)
+	$(LINK) -o $@ $^
+-include $(FLOAT32:.o=.d) $(FLOAT64:.o=.d) $(SYSTEM:.o=.d)
+
+# A missing library is reported by its name, before the first compiler error.
+$(BUILD)/libraries:
+	@printf '#include <lauxlib.h>\n' | $(CC) $(LUA_CFLAGS) -E - >/dev/null 2>&1 || { echo \
+	  "Lua 5.4's headers were not found: install pkg-config and liblua5.4-dev" >&2; exit 1; }
+	@printf '#include <cblas.h>\n' | $(CC) $(OPENBLAS_CFLAGS) -E - >/dev/null 2>&1 || { echo \
+	  "OpenBLAS's headers were not found: install pkg-config and libopenblas-dev" >&2; exit 1; }
+	@mkdir -p $(dir $(MODULES)) $(dir $(FLOAT32) $(FLOAT64) $(SYSTEM)) && touch $@
+
+# $(call need,program:package ...), with Debian's name of the package where it differs from the program's
+need = @for tool in $(1); do command -v "$${tool%:*}" >/dev/null || { \
+  echo "$${tool%:*} was not found: install $${tool\#*:}" >&2; exit 1; }; done
+
+test: all  ## run the specs; BUSTED_FLAGS="--filter=softmax" runs some of them
+	$(call need,busted:lua-busted)
+	@unset OPENBLAS_NUM_THREADS; PERILUNE_BUILD="$$(cd $(BUILD) && pwd)" \
+	  $(LUA) "$$(command -v busted)" $(BUSTED_FLAGS)
+
+# The path comes first so that scripts started by specs run in the same interpreter.
+sanitize:  ## run the specs under the address and undefined behaviour sanitizers
+	@SANITIZED_LUA="$$(command -v $(LUA))" SANITIZED_MODULE="$(CURDIR)/build/sanitize/perilune/core/system.so" \
+	  PATH="$(CURDIR)/.ci/sanitized:$$PATH" \
+	  $(MAKE) --no-print-directory test BUILD=build/sanitize LUA=lua5.4 \
+	  OPTIMIZE="-O1 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined \
+	  -fno-omit-frame-pointer -DSANITIZE" BUSTED_FLAGS="--exclude-tags=python,torch $(BUSTED_FLAGS)"
+
+valgrind: all  ## train a small network under valgrind
+	$(call need,valgrind)
+	PERILUNE_BUILD=$(BUILD) OPENBLAS_NUM_THREADS=1 valgrind --quiet --leak-check=full --error-exitcode=9 \
+	  --errors-for-leak-kinds=definite,indirect,possible $(LUA) scripts/train_xor.lua
+
+# Suppressed: a local may be called like a function (-Wshadow sees to variables); system headers are not ours.
+CPPCHECK := cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability,style \
+  --inline-suppr --suppress=shadowFunction --suppress=missingIncludeSystem --std=c11
+TIDY := -- -std=gnu11 -fopenmp-simd $(WARNINGS) $(LUA_CFLAGS) $(OPENBLAS_CFLAGS)
+
+lint:  ## check the sources; a warning is an error
+	$(call need,luacheck:lua-check clang-format clang-tidy cppcheck)
+	$(LUA) .ci/check_source
+	luacheck --quiet lua scripts spec .ci/check_source .busted .luacheckrc *.rockspec
+	clang-format --dry-run -Werror src/*.[ch]
+	for bits in 32 64; do $(CPPCHECK) -DREAL_BITS=$$bits src && \
+	  clang-tidy --quiet src/*.c $(TIDY) -DREAL_BITS=$$bits || exit 1; done
+
+format:  ## lay out the C sources as .clang-format says
+	$(call need,clang-format)
+	clang-format -i src/*.[ch]
+
+bench: all  ## measure speed
+	PERILUNE_BUILD=$(BUILD) $(LUA) scripts/bench.lua
+
+install: all  ## install below PREFIX (/usr/local), or into LUADIR and LIBDIR; honours DESTDIR
+	cd lua && for file in $$(find perilune -name '*.lua'); do \
+	  install -d "$(DESTDIR)$(LUADIR)/$${file%/*}" && \
+	  install -m 644 "$$file" "$(DESTDIR)$(LUADIR)/$$file" || exit 1; done
+	install -d "$(DESTDIR)$(LIBDIR)/perilune/core"
+	install -m 755 $(MODULES) "$(DESTDIR)$(LIBDIR)/perilune/core"
+
+clean:  ## remove what was built
+	rm -rf build
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
+
+.PHONY: all test sanitize valgrind lint format bench install clean help
