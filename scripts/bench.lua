@@ -1,7 +1,7 @@
 #!/usr/bin/env lua5.4
 -- Measure the speed of training and prediction, with the public API only, as a user's script would.
--- With --workload one measurement, whose last line reads "perilune W3 sgd 1 27000.0" (samples per second, the median
--- of five windows of 0.2 s after one to warm up); without it a table of all.
+-- With --workload one measurement, whose last line reads "perilune W3 sgd 1 27000.0" (samples per
+-- second, the median of five windows of 0.2 s after one to warm up); without it a table of all.
 
 local support = dofile((arg[0]:match("^(.*/)") or "") .. "support.lua")
 local argparse = support.require "argparse"
@@ -125,7 +125,8 @@ end
 -- Batches per second in one window.
 local function window(step)
   local steps_at_once = 1
-  local count, start, now = 0, system.clock(), nil
+  local count, start = 0, system.clock()
+  local now
   repeat
     for _ = 1, steps_at_once do step() end
     count = count + steps_at_once

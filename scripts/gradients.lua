@@ -1,6 +1,6 @@
 #!/usr/bin/env lua5.4
--- Print the gradient check of every activation with every loss, in float64: backward against central differences.
--- Exit status 1 when one is off.
+-- Print the gradient check of every activation with every loss, in float64: backward against
+-- central differences. Exit status 1 when one is off.
 
 local support = dofile((arg[0]:match("^(.*/)") or "") .. "support.lua")
 local argparse = support.require "argparse"
@@ -21,7 +21,8 @@ local function sorted_keys(t)
   return keys
 end
 
--- Hidden layers and output layer with the activation; none of their Z near the kink that relu has at 0.
+-- Hidden layers and output layer with the activation; none of their Z near the kink that relu has
+-- at 0.
 local function network_and_inputs(activation, generator)
   local float64 = pl.float64
   local Z_size = float64.matrix(HIDDEN, N)

@@ -43,7 +43,8 @@ local function draw(X)
   end
 end
 
--- The outputs as probabilities: logits go through softmax, outputs that are such already are only made to sum to 1.
+-- The outputs as probabilities: logits go through softmax, outputs that are such already are only
+-- made to sum to 1.
 local function probabilities(network, A)
   if network.layers[#network.layers].activation == "identity" then
     return network.core.activations.softmax.forward(A, A)

@@ -1,5 +1,5 @@
--- What the scripts share: where the library is, arguments, the terminal. Loaded first, by path, because it is what
--- makes `require "perilune"` work from any directory and without installation.
+-- What the scripts share: where the library is, arguments, the terminal. Loaded first, by path,
+-- because it is what makes `require "perilune"` work from any directory and without installation.
 
 local support = {}
 
@@ -42,7 +42,8 @@ function support.require(name)
   support.fail(tostring(result))
 end
 
--- Conversions for argparse, each made for an option: a number in range, or an error that says what was expected.
+-- Conversions for argparse, each made for an option: a number in range, or an error that says what
+-- was expected.
 local function conversion(expected, is_valid)
   return function(option)
     return function(text)

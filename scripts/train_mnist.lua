@@ -14,18 +14,18 @@ parser:option("--data", "folder of the four MNIST files, plain or .gz; downloade
 parser:flag("--synthetic", "train on drawn digits in any case")
 parser:option("--epochs", "times to go through the training set", "10"):convert(support.count "--epochs")
 parser:option("--batch", "samples in a mini-batch", "128"):convert(support.count "--batch")
-parser:option("--hidden", "widths of the hidden layers, 0 for none", "512,256")
+parser:option("--hidden", "widths of the hidden layers, 0 for none", "512,512")
 parser:option("--activation", "of the hidden layers", "relu")
 parser:option("--output", "activation of the last layer", "identity")
 parser:option("--loss", "softmax_cross_entropy (on logits) or squared_error", "softmax_cross_entropy")
 parser:option("--optimizer", "sgd, momentum, nesterov or adam", "adam")
   :choices { "sgd", "momentum", "nesterov", "adam" }
-parser:option("--rate", "learning rate (default: 0.001 for adam, 0.05 for the others)")
+parser:option("--rate", "learning rate (default: 0.002 for adam, 0.05 for the others)")
   :convert(support.positive "--rate")
 parser:option("--schedule", "of the learning rate: constant, step, exponential, cosine or warm_up "
   .. "(one epoch of it, then cosine)", "cosine")
   :choices { "constant", "step", "exponential", "cosine", "warm_up" }
-parser:option("--dropout", "probability for the hidden layers", "0.2"):convert(support.fraction "--dropout")
+parser:option("--dropout", "probability for the hidden layers", "0.3"):convert(support.fraction "--dropout")
 parser:option("--weight-decay", "L2 penalty (decoupled in adam)", "0"):convert(support.not_negative "--weight-decay")
 parser:option("--initializer", "glorot, he, lecun, uniform or normal (default: by activation)")
 parser:option("--validation", "share of the training set held out to validate on", "0.05")
@@ -110,7 +110,7 @@ end
 local function new_optimizer()
   local given = { rate = options.rate, weight_decay = options.weight_decay }
   if options.optimizer == "adam" then
-    given.rate = given.rate or 0.001
+    given.rate = given.rate or 0.002
     return pl.adam(given)
   end
   given.rate = given.rate or 0.05
@@ -162,7 +162,7 @@ local function on_epoch(record)
   local seconds = system.clock() - epoch_started
   local validation = record.validation_accuracy
     and (", validation %.2f %%"):format(100 * record.validation_accuracy) or ""
-  say(("epoch %2d  loss %.4f  train %.2f %%%s  %.1f s  %d samples/s"):format(record.epoch,
+  say(("epoch %2d  loss %.4f  train %.2f %%%s  %.1f s  %.0f samples/s"):format(record.epoch,
     record.loss, 100 * record.accuracy, validation, seconds, samples / seconds))
   epoch_started = system.clock()
 end

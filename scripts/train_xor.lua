@@ -1,5 +1,6 @@
 #!/usr/bin/env lua5.4
--- The first program: a network learns exclusive or. The loop is written out, in the paper's notation.
+-- The first program: a network learns exclusive or. The loop is written out, in the paper's
+-- notation.
 
 dofile((arg[0]:match("^(.*/)") or "") .. "support.lua")
 local pl = require "perilune"

@@ -24,8 +24,8 @@ KERNEL static void identity_forward(int n, const real *Z, real *A) {
   for (int k = 0; k < n; k++) A[k] = Z[k];
 }
 
-KERNEL static void identity_backward(int n, const real *Delta, const real *Z, const real *A,
-                                     real *H) {
+KERNEL static void identity_backward(int n, const real *Delta, const real *Z,
+                                     const real *A, real *H) {
   (void)Z;
   (void)A;
   VECTOR_LOOP
@@ -38,7 +38,8 @@ KERNEL static void relu_forward(int n, const real *Z, real *A) {
   for (int k = 0; k < n; k++) A[k] = Z[k] <= 0 ? 0 : Z[k];
 }
 
-KERNEL static void relu_backward(int n, const real *Delta, const real *Z, const real *A, real *H) {
+KERNEL static void relu_backward(int n, const real *Delta, const real *Z, const real *A,
+                                 real *H) {
   (void)Z;
   VECTOR_LOOP
   for (int k = 0; k < n; k++) H[k] = A[k] <= 0 ? 0 : Delta[k];
@@ -50,8 +51,8 @@ KERNEL static void sigmoid_forward(int n, const real *Z, real *A) {
   for (int k = 0; k < n; k++) A[k] = 1 / (1 + vector_exp(-Z[k]));
 }
 
-KERNEL static void sigmoid_backward(int n, const real *Delta, const real *Z, const real *A,
-                                    real *H) {
+KERNEL static void sigmoid_backward(int n, const real *Delta, const real *Z,
+                                    const real *A, real *H) {
   (void)Z;
   VECTOR_LOOP
   for (int k = 0; k < n; k++) H[k] = Delta[k] * (A[k] * (1 - A[k]));
@@ -63,8 +64,8 @@ KERNEL static void softsign_forward(int n, const real *Z, real *A) {
   for (int k = 0; k < n; k++) A[k] = Z[k] / (1 + fabs(Z[k]));
 }
 
-KERNEL static void softsign_backward(int n, const real *Delta, const real *Z, const real *A,
-                                     real *H) {
+KERNEL static void softsign_backward(int n, const real *Delta, const real *Z,
+                                     const real *A, real *H) {
   (void)A;
   VECTOR_LOOP
   for (int k = 0; k < n; k++) {
@@ -78,7 +79,8 @@ KERNEL static void tanh_forward(int n, const real *Z, real *A) {
   for (int k = 0; k < n; k++) A[k] = vector_tanh(Z[k]);
 }
 
-KERNEL static void tanh_backward(int n, const real *Delta, const real *Z, const real *A, real *H) {
+KERNEL static void tanh_backward(int n, const real *Delta, const real *Z, const real *A,
+                                 real *H) {
   (void)Z;
   VECTOR_LOOP
   for (int k = 0; k < n; k++) H[k] = Delta[k] * (1 - A[k] * A[k]);
@@ -98,8 +100,8 @@ KERNEL static void softmax_forward(int n, const real *Z, real *A) {
 }
 
 /* The Jacobian is diag(a) - a a^t, so h_i = a_i (delta_i - sum_j a_j delta_j). */
-KERNEL static void softmax_backward(int n, const real *Delta, const real *Z, const real *A,
-                                    real *H) {
+KERNEL static void softmax_backward(int n, const real *Delta, const real *Z,
+                                    const real *A, real *H) {
   (void)Z;
   double sum = 0;
   for (int i = 0; i < n; i++) sum += (double)A[i] * (double)Delta[i];
@@ -148,8 +150,10 @@ static void work_piece(void *context, int index) {
   int n = w->sigma->by_column ? w->rows : w->rows * cols;
   int last = (first + cols) * w->rows;
   for (int k = first * w->rows; k < last; k += n) {
-    if (w->Delta == NULL) w->sigma->forward(n, w->Z + k, w->result + k);
-    else w->sigma->backward(n, w->Delta + k, w->Z + k, w->A + k, w->result + k);
+    if (w->Delta == NULL)
+      w->sigma->forward(n, w->Z + k, w->result + k);
+    else
+      w->sigma->backward(n, w->Delta + k, w->Z + k, w->A + k, w->result + k);
   }
 }
 

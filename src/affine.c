@@ -43,22 +43,24 @@ static void forward_block(void *context, int index) {
 /* The piece after the last block is the bias. */
 static void gradients_block(void *context, int index) {
   const Gradients *g = context;
-  if (index == g->product.blocks) sum_columns(g->H, g->dJ_db);
-  else product_compute(&g->product, product_block(&g->product, index));
+  if (index == g->product.blocks)
+    sum_columns(g->H, g->dJ_db);
+  else
+    product_compute(&g->product, product_block(&g->product, index));
 }
 
 
 /* Bindings */
 
 void affine_check(lua_State *L, int first) {
-  const Matrix *Z = matrix_check(L, first);
+  matrix_check(L, first);
   const Matrix *W = matrix_check(L, first + 1);
   const Matrix *A_below = matrix_check(L, first + 2);
   if (A_below->rows != W->cols) matrix_check_shape(L, first + 2, W->cols, A_below->cols);
   matrix_check_shape(L, first + 3, W->rows, 1);
   matrix_check_samples(L, first, W->rows, A_below->cols);
-  for (int operand = 1; operand <= 3; operand++) matrix_check_distinct(L, first, first + operand);
-  (void)Z;
+  for (int operand = 1; operand <= 3; operand++)
+    matrix_check_distinct(L, first, first + operand);
 }
 
 void affine_run(lua_State *L, int first, Elementwise sigma, real *A) {
@@ -68,7 +70,9 @@ void affine_run(lua_State *L, int first, Elementwise sigma, real *A) {
   const Matrix *b = lua_touserdata(L, first + 3);
   pool_check_blas(L, matrix_pool(L));
 
-  Forward f = {product_prepare(Z, W, false, A_below, false), b->data, sigma, A};
+  Forward f = {.product = product_prepare(Z, W, false, A_below, false), .b = b->data};
+  f.sigma = sigma;
+  f.A = A;
   pool_run(matrix_pool(L), f.product.blocks, forward_block, &f);
 }
 
@@ -91,7 +95,8 @@ static int affine_gradients(lua_State *L) {
   matrix_check_shape(L, 4, dJ_dW->cols, H->cols);
   matrix_check_shape(L, 2, dJ_dW->rows, 1);
   for (int result = 1; result <= 2; result++) {
-    for (int operand = result + 1; operand <= 4; operand++) matrix_check_distinct(L, result, operand);
+    for (int operand = result + 1; operand <= 4; operand++)
+      matrix_check_distinct(L, result, operand);
   }
   pool_check_blas(L, matrix_pool(L));
 

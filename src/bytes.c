@@ -31,9 +31,12 @@ static void reverse(uint8_t *bytes, size_t width) {
 static void encode_one(real x, Type type, bool reversed, uint8_t *bytes) {
   float narrow = (float)x;
   double wide = (double)x;
-  if (type == UINT8) bytes[0] = (uint8_t)((double)x + 0.5);
-  else if (type == FLOAT32) memcpy(bytes, &narrow, sizeof narrow);
-  else memcpy(bytes, &wide, sizeof wide);
+  if (type == UINT8)
+    bytes[0] = (uint8_t)((double)x + 0.5);
+  else if (type == FLOAT32)
+    memcpy(bytes, &narrow, sizeof narrow);
+  else
+    memcpy(bytes, &wide, sizeof wide);
   if (reversed) reverse(bytes, widths[type]);
 }
 
@@ -99,12 +102,15 @@ static int bytes_decode(lua_State *L) {
   bool reversed = check_reversed(L, 5);
   lua_Integer offset = luaL_optinteger(L, 6, 0);
   Order order = matrix_check_order(L, 7);
-  luaL_argcheck(L, offset >= 0 && (size_t)offset <= length, 6, "offset within the string expected");
+  luaL_argcheck(L, offset >= 0 && (size_t)offset <= length, 6,
+                "offset within the string expected");
   size_t available = length - (size_t)offset;
   size_t elements = available / widths[type];
-  if (rows < 1 || cols < 1 || (size_t)rows > elements || (size_t)cols > elements / (size_t)rows) {
-    return luaL_error(L, "%I x %I elements of %d bytes expected, got %I bytes", (LUAI_UACINT)rows,
-                      (LUAI_UACINT)cols, (int)widths[type], (LUAI_UACINT)available);
+  if (rows < 1 || cols < 1 || (size_t)rows > elements ||
+      (size_t)cols > elements / (size_t)rows) {
+    return luaL_error(L, "%I x %I elements of %d bytes expected, got %I bytes",
+                      (LUAI_UACINT)rows, (LUAI_UACINT)cols, (int)widths[type],
+                      (LUAI_UACINT)available);
   }
   Matrix *M = matrix_new(L, rows, cols, order);
 

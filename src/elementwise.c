@@ -91,7 +91,8 @@ KERNEL static void add_scaled(int n, real x, const real *A, real *C) {
 
 typedef struct Operand {
   const real *data;
-  int step;       // from element to element of a line: 1, or 0 where one number serves the whole line
+  int
+    step;  // from element to element of a line: 1, or 0 where one number serves the whole line
   int line_step;  // from line to line: 0 where one line serves them all
   real number;
 } Operand;
@@ -107,7 +108,8 @@ typedef struct Calculation {
 } Calculation;
 
 /* Operand `arg` for a result of this shape and order; raises when it does not fit. */
-static void check_operand(lua_State *L, int arg, int rows, int cols, Order order, Operand *operand) {
+static void check_operand(lua_State *L, int arg, int rows, int cols, Order order,
+                          Operand *operand) {
   operand->step = 0;
   operand->line_step = 0;
   if (lua_type(L, arg) == LUA_TNUMBER) {
@@ -120,9 +122,10 @@ static void check_operand(lua_State *L, int arg, int rows, int cols, Order order
   bool column = m->rows == rows && m->cols == 1;
   bool row = m->rows == 1 && m->cols == cols;
   if (!full && !column && !row) {
-    luaL_argerror(L, arg,
-                  lua_pushfstring(L, "%d x %d, %d x 1 or 1 x %d matrix expected, got %d x %d",
-                                  rows, cols, rows, cols, m->rows, m->cols));
+    luaL_argerror(
+      L, arg,
+      lua_pushfstring(L, "%d x %d, %d x 1 or 1 x %d matrix expected, got %d x %d", rows,
+                      cols, rows, cols, m->rows, m->cols));
   }
   int length = order == BY_COLUMNS ? rows : cols;
   operand->data = full ? matrix_in_order(L, m, order)->data : m->data;
@@ -158,7 +161,8 @@ static int share(int n, int pieces, int index) {
 static void calculate_piece(void *context, int index) {
   const Calculation *c = context;
   if (c->lines == 1) {
-    calculate_line(c, 0, share(c->length, c->pieces, index), share(c->length, c->pieces, index + 1));
+    calculate_line(c, 0, share(c->length, c->pieces, index),
+                   share(c->length, c->pieces, index + 1));
   } else {
     int last = share(c->lines, c->pieces, index + 1);
     for (int line = share(c->lines, c->pieces, index); line < last; line++) {
@@ -172,7 +176,8 @@ static bool is_flat(const Operand *o, int length) {
 }
 
 /* C = A op B, the operands having been checked */
-static void calculate(lua_State *L, Binary binary, const Matrix *C, Operand A, Operand B) {
+static void calculate(lua_State *L, Binary binary, const Matrix *C, Operand A,
+                      Operand B) {
   int length = C->order == BY_COLUMNS ? C->rows : C->cols;
   Calculation c = {binary, A, B, C->data, length, matrix_size(C) / length, 1};
   if (is_flat(&A, length) && is_flat(&B, length)) {
@@ -210,7 +215,8 @@ static int in_place(lua_State *L, Binary binary) {
   check_operand(L, 3, C->rows, C->cols, C->order, &B);
   for (int arg = 2; arg <= 3; arg++) {
     const Matrix *operand = matrix_test(L, arg);
-    if (operand == NULL || (operand->order != C->order && operand->rows > 1 && operand->cols > 1)) {
+    if (operand == NULL ||
+        (operand->order != C->order && operand->rows > 1 && operand->cols > 1)) {
       continue;  // a number, or read from a copy
     }
     matrix_check_aligned(L, arg, 1);
@@ -247,12 +253,8 @@ static int elementwise_minimum(lua_State *L) {
 
 /* A op B --> a new matrix, large enough for both operands */
 static int allocating(lua_State *L, Binary binary) {
-  const Matrix *left = matrix_test(L, 1);
-  const Matrix *right = matrix_test(L, 2);
-  if (left == NULL && lua_type(L, 1) != LUA_TNUMBER) luaL_typeerror(L, 1, MATRIX " or number");
-  if (right == NULL && lua_type(L, 2) != LUA_TNUMBER) luaL_typeerror(L, 2, MATRIX " or number");
-  const Matrix *first = left != NULL ? left : right;
-  const Matrix *second = right != NULL ? right : left;
+  const Matrix *first = matrix_check(L, lua_type(L, 1) == LUA_TNUMBER ? 2 : 1);
+  const Matrix *second = matrix_check(L, lua_type(L, 2) == LUA_TNUMBER ? 1 : 2);
   int rows = first->rows > second->rows ? first->rows : second->rows;
   int cols = first->cols > second->cols ? first->cols : second->cols;
   bool as_second = matrix_size(first) < matrix_size(second);
@@ -311,7 +313,8 @@ static int elementwise_map(lua_State *L) {
   if (A->order == C->order) matrix_check_aligned(L, 2, 1);
   A = matrix_in_order(L, A, C->order);
 
-  Mapping m = {*kernel, A->data, C->data, matrix_size(C), 1 + (matrix_size(C) - 1) / PIECE};
+  Mapping m = {*kernel, A->data, C->data, matrix_size(C),
+               1 + (matrix_size(C) - 1) / PIECE};
   pool_run(matrix_pool(L), m.pieces, map_piece, &m);
   lua_settop(L, 1);
   return 1;

@@ -20,16 +20,18 @@ KERNEL static void bytes_to_reals(int n, const uint8_t *bytes, real scale, real 
 /* Bindings */
 
 /* Raise unless elements first..first+count-1 of the table at `arg` are whole numbers from 1 to `samples`. */
-static void check_indices(lua_State *L, int arg, lua_Integer first, int count, int64_t samples) {
+static void check_indices(lua_State *L, int arg, lua_Integer first, int count,
+                          int64_t samples) {
   luaL_checktype(L, arg, LUA_TTABLE);
   for (int j = 0; j < count; j++) {
     int is_integer = 0;
     lua_rawgeti(L, arg, first + j);
     lua_Integer index = lua_tointegerx(L, -1, &is_integer);
     if (!is_integer || index < 1 || index > samples) {
-      luaL_argerror(L, arg, lua_pushfstring(L, "samples 1 to %I expected, got %s as element %I",
-                                            (LUAI_UACINT)samples, luaL_tolstring(L, -1, NULL),
-                                            (LUAI_UACINT)(first + j)));
+      luaL_argerror(L, arg,
+                    lua_pushfstring(L, "samples 1 to %I expected, got %s as element %I",
+                                    (LUAI_UACINT)samples, luaL_tolstring(L, -1, NULL),
+                                    (LUAI_UACINT)(first + j)));
     }
     lua_pop(L, 1);
   }
@@ -71,7 +73,8 @@ static int gather_bytes(lua_State *L) {
   real scale = (real)luaL_checknumber(L, 4);
   lua_Integer first = luaL_optinteger(L, 6, 1);
   matrix_check_samples(L, 1, X->rows, X->cols);
-  luaL_argcheck(L, offset >= 0 && (size_t)offset <= length, 3, "offset within the string expected");
+  luaL_argcheck(L, offset >= 0 && (size_t)offset <= length, 3,
+                "offset within the string expected");
   int64_t samples = (int64_t)((length - (size_t)offset) / (size_t)X->rows);
   check_indices(L, 5, first, X->cols, samples);
 

@@ -42,30 +42,79 @@ static void squared_error(void *context, int index) {
   Loss *loss = context;
   (void)index;
   int n = loss->rows * loss->cols;
-  double total = squared_differences(n, loss->A, loss->T, 1 / (real)loss->cols, loss->Delta);
+  double total =
+    squared_differences(n, loss->A, loss->T, 1 / (real)loss->cols, loss->Delta);
   loss->J = total / 2 / loss->cols;
 }
 
-/* out[i] = e^(z[i] - largest); returns their sum */
-KERNEL static double shifted_exponentials(int n, const real *z, real largest, real *out) {
-  double sum = 0;
+KERNEL static void exponentials(int n, real *x) {
   VECTOR_LOOP
-  for (int i = 0; i < n; i++) out[i] = vector_exp(z[i] - largest);
-  for (int i = 0; i < n; i++) sum += (double)out[i];
-  return sum;
+  for (int k = 0; k < n; k++) x[k] = vector_exp(x[k]);
 }
 
-KERNEL static void scale(int n, real factor, real *x) {
-  VECTOR_LOOP
-  for (int i = 0; i < n; i++) x[i] *= factor;
+/* The largest, or NaN if there is one */
+static real largest(int n, const real *z) {
+  real best = z[0];
+  for (int i = 1; i < n; i++) best = z[i] > best || z[i] != z[i] ? z[i] : best;
+  return best;
+}
+
+static double sum(int n, const real *x) {
+  double total = 0;
+  for (int i = 0; i < n; i++) total += (double)x[i];
+  return total;
+}
+
+/* sum_i t_i of column j: 1 for a label */
+static double target_sum(const Loss *loss, int j) {
+  return loss->labels ? 1 : sum(loss->rows, loss->T + j * loss->rows);
+}
+
+/* sum_i t_i (z_i - shift) of column j; terms with t_i = 0 count nothing, even for infinite z_i */
+static double target_logit(const Loss *loss, int j, double shift) {
+  const real *z = loss->A + j * loss->rows;
+  if (loss->labels) return (double)z[(int)loss->T[j] - 1] - shift;
+  const real *t = loss->T + j * loss->rows;
+  double total = 0;
+  for (int i = 0; i < loss->rows; i++) {
+    if (t[i] != 0) total += (double)t[i] * ((double)z[i] - shift);
+  }
+  return total;
+}
+
+/* sum_i e^(z_i - shift) */
+static double exponential_sum(int n, const real *z, real shift) {
+  enum { SPAN = 256 };
+  real span[SPAN];
+  double total = 0;
+  for (int first = 0; first < n; first += SPAN) {
+    int count = n - first < SPAN ? n - first : SPAN;
+    for (int i = 0; i < count; i++) span[i] = z[first + i] - shift;
+    exponentials(count, span);
+    total += sum(count, span);
+  }
+  return total;
 }
 
 /*
-** For one column: -sum_i t_i log softmax(z)_i = sum_i t_i (largest + log(sum) - z_i), where terms with
-** t_i = 0 count nothing, even for infinite z_i; and delta = (softmax(z) sum_i t_i - t) / N.
+** J = -1/N sum of t_i log softmax(z)_i. With the largest z of a column as shift, log softmax(z)_i is
+** z_i - shift - log(sum_j e^(z_j - shift)), where nothing overflows and the sum is at least 1.
 */
-static void softmax_cross_entropy(void *context, int index) {
-  enum { SPAN = 256 };
+static void cross_entropy(void *context, int index) {
+  Loss *loss = context;
+  (void)index;
+  int n = loss->rows;
+  double J = 0;
+  for (int j = 0; j < loss->cols; j++) {
+    real shift = largest(n, loss->A + j * n);
+    double log_sum = log(exponential_sum(n, loss->A + j * n, shift));
+    J += target_sum(loss, j) * log_sum - target_logit(loss, j, (double)shift);
+  }
+  loss->J = J / loss->cols;
+}
+
+/* The same, and Delta = (softmax(Z) sum_i t_i - T) / N; the exponentials of all columns in one pass */
+static void cross_entropy_with_gradient(void *context, int index) {
   Loss *loss = context;
   (void)index;
   int n = loss->rows;
@@ -73,37 +122,24 @@ static void softmax_cross_entropy(void *context, int index) {
   double J = 0;
   for (int j = 0; j < loss->cols; j++) {
     const real *z = loss->A + j * n;
-    const real *t = loss->labels ? NULL : loss->T + j * n;
-    int label = loss->labels ? (int)loss->T[j] - 1 : 0;
-    real *delta = loss->Delta == NULL ? NULL : loss->Delta + j * n;
-
-    real largest = z[0];
-    for (int i = 1; i < n; i++) largest = z[i] > largest || z[i] != z[i] ? z[i] : largest;
-    double target_sum = 1;
-    double target_logit = 0;  // sum_i t_i (z_i - largest)
-    if (t == NULL) {
-      target_logit = (double)z[label] - (double)largest;
+    real *delta = loss->Delta + j * n;
+    real shift = largest(n, z);
+    J -= target_logit(loss, j, (double)shift);
+    for (int i = 0; i < n; i++) delta[i] = z[i] - shift;
+  }
+  exponentials(n * loss->cols, loss->Delta);
+  for (int j = 0; j < loss->cols; j++) {
+    real *delta = loss->Delta + j * n;
+    double total = sum(n, delta);
+    double weight = target_sum(loss, j);
+    real factor = (real)(weight / total) * share;
+    J += weight * log(total);
+    for (int i = 0; i < n; i++) delta[i] *= factor;
+    if (loss->labels) {
+      delta[(int)loss->T[j] - 1] -= share;
     } else {
-      target_sum = 0;
-      for (int i = 0; i < n; i++) {
-        target_sum += (double)t[i];
-        if (t[i] != 0) target_logit += (double)t[i] * ((double)z[i] - (double)largest);
-      }
+      for (int i = 0; i < n; i++) delta[i] -= loss->T[j * n + i] * share;
     }
-
-    double sum = 0;
-    if (delta != NULL) {
-      sum = shifted_exponentials(n, z, largest, delta);
-      scale(n, (real)(target_sum / sum) * share, delta);
-      if (t == NULL) delta[label] -= share;
-      else for (int i = 0; i < n; i++) delta[i] -= t[i] * share;
-    } else {
-      real span[SPAN];
-      for (int i = 0; i < n; i += SPAN) {
-        sum += shifted_exponentials(n - i < SPAN ? n - i : SPAN, z + i, largest, span);
-      }
-    }
-    J += target_sum * log(sum) - target_logit;
   }
   loss->J = J / loss->cols;
 }
@@ -123,8 +159,9 @@ static void check_labels(lua_State *L, const Matrix *T, int classes) {
     if (!(label >= 1 && label <= classes) || label != floor(label)) {
       char got[32];
       snprintf(got, sizeof got, "%g", label);
-      luaL_argerror(L, 3, lua_pushfstring(L, "labels 1 to %d expected, got %s in column %d",
-                                          classes, got, j + 1));
+      luaL_argerror(L, 3,
+                    lua_pushfstring(L, "labels 1 to %d expected, got %s in column %d",
+                                    classes, got, j + 1));
     }
   }
 }
@@ -161,7 +198,8 @@ static int loss_softmax_cross_entropy(lua_State *L) {
     matrix_check_distinct(L, 1, 3);
   }
 
-  pool_run(matrix_pool(L), 1, softmax_cross_entropy, &loss);
+  Task task = loss.Delta == NULL ? cross_entropy : cross_entropy_with_gradient;
+  pool_run(matrix_pool(L), 1, task, &loss);
   lua_pushnumber(L, loss.J);
   return 1;
 }

@@ -42,7 +42,8 @@ Matrix *matrix_new(lua_State *L, lua_Integer rows, lua_Integer cols, Order order
 }
 
 /* Push a view of the matrix at stack index `owner`. */
-static Matrix *new_view(lua_State *L, int owner, int first, int rows, int cols, Order order) {
+static Matrix *new_view(lua_State *L, int owner, int first, int rows, int cols,
+                        Order order) {
   const Matrix *m = lua_touserdata(L, owner);
   Matrix *view = lua_newuserdatauv(L, sizeof(Matrix), 1);
   view->rows = rows;
@@ -76,16 +77,18 @@ Matrix *matrix_check(lua_State *L, int arg) {
 Matrix *matrix_check_shape(lua_State *L, int arg, int rows, int cols) {
   Matrix *m = matrix_check(L, arg);
   if (m->rows != rows || m->cols != cols) {
-    luaL_argerror(L, arg, lua_pushfstring(L, "%d x %d matrix expected, got %d x %d", rows, cols,
-                                          m->rows, m->cols));
+    luaL_argerror(L, arg,
+                  lua_pushfstring(L, "%d x %d matrix expected, got %d x %d", rows, cols,
+                                  m->rows, m->cols));
   }
   return m;
 }
 
 Matrix *matrix_check_samples(lua_State *L, int arg, int rows, int cols) {
   Matrix *m = matrix_check_shape(L, arg, rows, cols);
-  luaL_argcheck(L, m->order == BY_COLUMNS, arg,
-                "matrix stored by columns expected, got one stored by rows; copy() is by columns");
+  luaL_argcheck(
+    L, m->order == BY_COLUMNS, arg,
+    "matrix stored by columns expected, got one stored by rows; copy() is by columns");
   return m;
 }
 
@@ -96,7 +99,8 @@ static bool are_overlapping(const Matrix *a, const Matrix *b) {
 
 void matrix_check_distinct(lua_State *L, int arg, int other) {
   if (are_overlapping(lua_touserdata(L, arg), lua_touserdata(L, other))) {
-    luaL_argerror(L, arg, lua_pushfstring(L, "a matrix apart from argument #%d expected", other));
+    luaL_argerror(L, arg,
+                  lua_pushfstring(L, "a matrix apart from argument #%d expected", other));
   }
 }
 
@@ -118,8 +122,9 @@ Order matrix_check_order(lua_State *L, int arg) {
 static int check_index(lua_State *L, int arg, const char *what, int count) {
   lua_Integer index = luaL_checkinteger(L, arg);
   if (index < 1 || index > count) {
-    luaL_argerror(L, arg, lua_pushfstring(L, "%s 1 to %d expected, got %I", what, count,
-                                          (LUAI_UACINT)index));
+    luaL_argerror(
+      L, arg,
+      lua_pushfstring(L, "%s 1 to %d expected, got %I", what, count, (LUAI_UACINT)index));
   }
   return (int)index - 1;
 }
@@ -174,7 +179,8 @@ static Matrix *new_from_table(lua_State *L) {
     lua_Integer length = (lua_Integer)lua_rawlen(L, -1);
     if (i == 1) cols = length;
     if (length != cols) {
-      luaL_error(L, "rows of one length expected, got %I numbers in row 1 and %I in row %I",
+      luaL_error(L,
+                 "rows of one length expected, got %I numbers in row 1 and %I in row %I",
                  (LUAI_UACINT)cols, (LUAI_UACINT)length, (LUAI_UACINT)i);
     }
     lua_pop(L, 1);
@@ -245,11 +251,13 @@ static int matrix_columns(lua_State *L) {
   int first = check_index(L, 2, "column", m->cols);
   int last = check_index(L, 3, "column", m->cols);
   if (last < first) {
-    luaL_argerror(L, 3, lua_pushfstring(L, "column %d to %d expected, got %d", first + 1, m->cols,
-                                        last + 1));
+    luaL_argerror(L, 3,
+                  lua_pushfstring(L, "column %d to %d expected, got %d", first + 1,
+                                  m->cols, last + 1));
   }
-  luaL_argcheck(L, m->order == BY_COLUMNS, 1,
-                "matrix stored by columns expected, got one stored by rows; copy() is by columns");
+  luaL_argcheck(
+    L, m->order == BY_COLUMNS, 1,
+    "matrix stored by columns expected, got one stored by rows; copy() is by columns");
   new_view(L, 1, first * m->rows, m->rows, last - first + 1, BY_COLUMNS);
   return 1;
 }
@@ -264,8 +272,9 @@ static int matrix_view(lua_State *L) {
   check_size(L, rows, cols);
   int left = matrix_size(m) - first;
   if (rows * cols > left) {
-    return luaL_error(L, "view of at most %d elements from element %d on expected, got %I x %I",
-                      left, first + 1, (LUAI_UACINT)rows, (LUAI_UACINT)cols);
+    return luaL_error(
+      L, "view of at most %d elements from element %d on expected, got %I x %I", left,
+      first + 1, (LUAI_UACINT)rows, (LUAI_UACINT)cols);
   }
   new_view(L, 1, first, (int)rows, (int)cols, order);
   return 1;
@@ -344,17 +353,23 @@ static int matrix_field(lua_State *L) {
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(3)) != LUA_TNIL) return 1;
   const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-  if (strcmp(name, "rows") == 0) lua_pushinteger(L, m->rows);
-  else if (strcmp(name, "cols") == 0) lua_pushinteger(L, m->cols);
-  else if (strcmp(name, "order") == 0) lua_pushstring(L, order_names[m->order]);
-  else if (strcmp(name, "dtype") == 0) lua_pushliteral(L, REAL_NAME);
-  else return luaL_error(L, "a matrix has no field '%s'", luaL_tolstring(L, 2, NULL));
+  if (strcmp(name, "rows") == 0)
+    lua_pushinteger(L, m->rows);
+  else if (strcmp(name, "cols") == 0)
+    lua_pushinteger(L, m->cols);
+  else if (strcmp(name, "order") == 0)
+    lua_pushstring(L, order_names[m->order]);
+  else if (strcmp(name, "dtype") == 0)
+    lua_pushliteral(L, REAL_NAME);
+  else
+    return luaL_error(L, "a matrix has no field '%s'", luaL_tolstring(L, 2, NULL));
   return 1;
 }
 
 /* A matrix has no fields to set: M.x = 1 would look like one. */
 static int matrix_no_field(lua_State *L) {
-  return luaL_error(L, "a matrix has no field '%s' to set; M:set(i, j, x) sets an element",
+  return luaL_error(L,
+                    "a matrix has no field '%s' to set; M:set(i, j, x) sets an element",
                     luaL_tolstring(L, 2, NULL));
 }
 

@@ -74,10 +74,10 @@ void matrix_copy(Matrix *to, const Matrix *from);
 Order matrix_check_order(lua_State *L, int arg);
 
 /* Register functions in the table on top of the stack, with the two upvalues. */
-void matrix_register(lua_State *L, const luaL_Reg *functions);
+void matrix_register(lua_State *L, const luaL_Reg *list);
 
 /* Add methods to those of all matrices. */
-void matrix_register_methods(lua_State *L, const luaL_Reg *methods);
+void matrix_register_methods(lua_State *L, const luaL_Reg *list);
 
 /* Push a function with the two upvalues and, as a third, a pointer to constant data. */
 void matrix_push_closure(lua_State *L, lua_CFunction function, const void *data);

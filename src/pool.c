@@ -15,11 +15,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define POOL         "perilune.pool"
-#define MAX_THREADS  256
-#define CACHE_LINE   64
-#define SPINS        2000  // some tens of microseconds: longer than the gap between two primitives
-#define BLAS_SCRATCH ((size_t)136 << 20)  // OpenBLAS maps up to 128 MiB for each thread that calls it
+#define POOL        "perilune.pool"
+#define MAX_THREADS 256
+#define CACHE_LINE  64
+#define SPINS                                                                            \
+  2000  // some tens of microseconds: longer than the gap between two primitives
+#define BLAS_SCRATCH                                                                     \
+  ((size_t)136 << 20)  // OpenBLAS maps up to 128 MiB for each thread that calls it
 
 struct Pool {
   /* generation << 32 | pieces not yet claimed: one word, so that a claim is for one run for certain */
@@ -47,7 +49,8 @@ struct Pool {
 #if defined(__x86_64__)
 
 #include <immintrin.h>
-#define FLUSHING 0x9FC0U  // all exceptions masked, round to nearest, denormals are zero, flush to zero
+#define FLUSHING                                                                         \
+  0x9FC0U  // all exceptions masked, round to nearest, denormals are zero, flush to zero
 
 typedef unsigned FloatState;
 
@@ -119,7 +122,8 @@ static bool work_once(Pool *pool) {
     Task task = atomic_load_explicit(&pool->task, memory_order_relaxed);
     void *context = atomic_load_explicit(&pool->context, memory_order_relaxed);
     if (atomic_compare_exchange_weak_explicit(&pool->ticket, &ticket, ticket - 1,
-                                              memory_order_acq_rel, memory_order_acquire)) {
+                                              memory_order_acq_rel,
+                                              memory_order_acquire)) {
       task(context, (int)(ticket & UINT32_MAX) - 1);
       atomic_fetch_add(&pool->finished, 1);
       return true;
@@ -164,7 +168,8 @@ static void wait_until_finished(Pool *pool, int count) {
   }
   pthread_mutex_lock(&pool->mutex);
   atomic_store(&pool->caller_sleeps, true);
-  while (atomic_load(&pool->finished) != count) pthread_cond_wait(&pool->done, &pool->mutex);
+  while (atomic_load(&pool->finished) != count)
+    pthread_cond_wait(&pool->done, &pool->mutex);
   atomic_store(&pool->caller_sleeps, false);
   pthread_mutex_unlock(&pool->mutex);
 }
@@ -174,7 +179,8 @@ void pool_run(Pool *pool, int count, Task task, void *context) {
   if (count == 1 || pool->threads == 1) {
     for (int index = 0; index < count; index++) task(context, index);
   } else {
-    uint64_t generation = (atomic_load_explicit(&pool->ticket, memory_order_relaxed) >> 32) + 1;
+    uint64_t generation =
+      (atomic_load_explicit(&pool->ticket, memory_order_relaxed) >> 32) + 1;
     atomic_store_explicit(&pool->task, task, memory_order_relaxed);
     atomic_store_explicit(&pool->context, context, memory_order_relaxed);
     atomic_store_explicit(&pool->finished, 0, memory_order_relaxed);
@@ -185,7 +191,8 @@ void pool_run(Pool *pool, int count, Task task, void *context) {
       pthread_cond_broadcast(&pool->work);
       pthread_mutex_unlock(&pool->mutex);
     }
-    while (work_once(pool)) continue;
+    bool more = true;
+    while (more) more = work_once(pool);
     wait_until_finished(pool, count);
   }
   float_state_leave(caller);
@@ -216,7 +223,8 @@ static int start(Pool *pool, int threads) {
   sigset_t every;
   sigset_t callers;
   sigfillset(&every);
-  pthread_sigmask(SIG_BLOCK, &every, &callers);  // signals are the host's threads' business
+  pthread_sigmask(SIG_BLOCK, &every,
+                  &callers);  // signals are the host's threads' business
   int error = 0;
   while (error == 0 && pool->threads < threads) {
     error = pthread_create(&pool->workers[pool->threads - 1], NULL, worker, pool);
@@ -250,10 +258,12 @@ void pool_check_blas(lua_State *L, Pool *pool) {
   if (pool->blas_checked) return;
   /* Without room for its scratch memory OpenBLAS would try forever. */
   size_t scratch = BLAS_SCRATCH * (size_t)pool->threads;
-  void *probe = mmap(NULL, scratch, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void *probe =
+    mmap(NULL, scratch, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (probe == MAP_FAILED) {
-    luaL_error(L, "not enough memory: OpenBLAS needs %d MiB of address space for each thread",
-               (int)(BLAS_SCRATCH >> 20));
+    luaL_error(
+      L, "not enough memory: OpenBLAS needs %d MiB of address space for each thread",
+      (int)(BLAS_SCRATCH >> 20));
   }
   munmap(probe, scratch);
   openblas_set_num_threads(1);
@@ -268,15 +278,16 @@ int pool_threads(lua_State *L) {
   }
   lua_Integer threads = luaL_checkinteger(L, 1);
   if (threads < 1 || threads > MAX_THREADS) {
-    luaL_argerror(L, 1, lua_pushfstring(L, "1 to %d threads expected, got %I", MAX_THREADS,
-                                        (LUAI_UACINT)threads));
+    luaL_argerror(L, 1,
+                  lua_pushfstring(L, "1 to %d threads expected, got %I", MAX_THREADS,
+                                  (LUAI_UACINT)threads));
   }
   if (threads != pool->threads || pool->owner != getpid()) {
     stop(pool);
     int error = start(pool, (int)threads);
     if (error != 0) {
-      return luaL_error(L, "%d threads expected, only %d could be started: %s", (int)threads,
-                        pool->threads, strerror(error));
+      return luaL_error(L, "%d threads expected, only %d could be started: %s",
+                        (int)threads, pool->threads, strerror(error));
     }
   }
   pool->blas_checked = false;  // more threads need more scratch memory

@@ -7,8 +7,9 @@
 
 #include "vector.h"
 
-#define BLOCK_EDGE    16  // block sizes are multiples of what the kernels work on at once
-#define MIN_VOLUME    (1 << 20)  // below this many multiplications a second thread costs more than it brings
+#define BLOCK_EDGE 16  // block sizes are multiples of what the kernels work on at once
+#define MIN_VOLUME                                                                       \
+  (1 << 20)  // below this many multiplications a second thread costs more than it brings
 #define MAX_BLOCKS    4
 #define MIN_GEMV_SIZE (1 << 17)
 
@@ -26,9 +27,12 @@ static void cut(Product *p) {
   int cols = p->n;
   double volume = (double)p->m * p->n * p->k;
   double smallest = p->m == 1 || p->n == 1 ? MIN_GEMV_SIZE : MIN_VOLUME;
-  for (int blocks = 1; blocks < MAX_BLOCKS && volume / blocks >= 2 * smallest; blocks *= 2) {
-    if (rows >= cols) rows = round_up(div_up(rows, 2), BLOCK_EDGE);
-    else cols = round_up(div_up(cols, 2), BLOCK_EDGE);
+  for (int blocks = 1; blocks < MAX_BLOCKS && volume / blocks >= 2 * smallest;
+       blocks *= 2) {
+    if (rows >= cols)
+      rows = round_up(div_up(rows, 2), BLOCK_EDGE);
+    else
+      cols = round_up(div_up(cols, 2), BLOCK_EDGE);
   }
   p->block_rows = rows;
   p->block_cols = cols;
@@ -86,12 +90,13 @@ KERNEL static void outer_product(int m, int n, const real *a, int step_a, const 
 }
 
 /* y = M x for M of rows x k when it is not transposed */
-static void matrix_times_vector(CBLAS_TRANSPOSE op, int rows, int k, const real *M, int ldm,
-                                const real *x, int step_x, real *y, int step_y) {
+static void matrix_times_vector(CBLAS_TRANSPOSE op, int rows, int k, const real *M,
+                                int ldm, const real *x, int step_x, real *y, int step_y) {
   bool plain = op == CblasNoTrans;
-  for (int i = 0; i < rows; i++) y[i * step_y] = 0;  // versions differ in what beta = 0 does to NaN
-  blas_gemv(CblasColMajor, op, plain ? rows : k, plain ? k : rows, 1, M, ldm, x, step_x, 1, y,
-            step_y);
+  for (int i = 0; i < rows; i++)
+    y[i * step_y] = 0;  // versions differ in what beta = 0 does to NaN
+  blas_gemv(CblasColMajor, op, plain ? rows : k, plain ? k : rows, 1, M, ldm, x, step_x,
+            1, y, step_y);
 }
 
 static CBLAS_TRANSPOSE other(CBLAS_TRANSPOSE op) {
@@ -113,8 +118,8 @@ void product_compute(const Product *p, Block b) {
     matrix_times_vector(other(p->opB), b.cols, p->k, B, p->ldb, A,
                         p->opA == CblasNoTrans ? p->lda : 1, C, 1);
   } else {
-    blas_gemm(CblasColMajor, p->opA, p->opB, b.rows, b.cols, p->k, 1, A, p->lda, B, p->ldb, 0, C,
-              p->m);
+    blas_gemm(CblasColMajor, p->opA, p->opB, b.rows, b.cols, p->k, 1, A, p->lda, B,
+              p->ldb, 0, C, p->m);
   }
 }
 
@@ -122,8 +127,8 @@ static void compute_block(void *product, int index) {
   product_compute(product, product_block(product, index));
 }
 
-void product_run(lua_State *L, Matrix *C, const Matrix *A, bool transposeA, const Matrix *B,
-                 bool transposeB) {
+void product_run(lua_State *L, Matrix *C, const Matrix *A, bool transposeA,
+                 const Matrix *B, bool transposeB) {
   Product p = product_prepare(C, A, transposeA, B, transposeB);
   pool_run(matrix_pool(L), p.blocks, compute_block, &p);
 }
@@ -141,7 +146,8 @@ static int product_product(lua_State *L) {
   if ((transposeB ? B->cols : B->rows) != inner) {
     matrix_check_shape(L, 3, transposeB ? B->rows : inner, transposeB ? inner : B->cols);
   }
-  matrix_check_shape(L, 1, transposeA ? A->cols : A->rows, transposeB ? B->rows : B->cols);
+  matrix_check_shape(L, 1, transposeA ? A->cols : A->rows,
+                     transposeB ? B->rows : B->cols);
   matrix_check_distinct(L, 1, 2);
   matrix_check_distinct(L, 1, 3);
   pool_check_blas(L, matrix_pool(L));
@@ -156,8 +162,8 @@ int product_operator(lua_State *L) {
   const Matrix *A = matrix_check(L, 1);
   const Matrix *B = matrix_check(L, 2);
   if (A->cols != B->rows) {
-    return luaL_error(L, "the product of %d x %d and %d x %d matrices is not defined", A->rows,
-                      A->cols, B->rows, B->cols);
+    return luaL_error(L, "the product of %d x %d and %d x %d matrices is not defined",
+                      A->rows, A->cols, B->rows, B->cols);
   }
   pool_check_blas(L, matrix_pool(L));
 

@@ -43,8 +43,8 @@ Block product_block(const Product *p, int index);
 void product_compute(const Product *p, Block block);
 
 /* C = op(A) op(B) on the pool; shapes and overlap have been checked. */
-void product_run(lua_State *L, Matrix *C, const Matrix *A, bool transposeA, const Matrix *B,
-                 bool transposeB);
+void product_run(lua_State *L, Matrix *C, const Matrix *A, bool transposeA,
+                 const Matrix *B, bool transposeB);
 
 /* A * B --> a new matrix, for matrices */
 int product_operator(lua_State *L);

@@ -50,7 +50,7 @@ static double next_double(Generator *g) {
 
 /* Uniform in 0..n-1; draws that would favour small numbers are thrown away. */
 static uint64_t next_below(Generator *g, uint64_t n) {
-  uint64_t unfair = -n % n;  // 2^64 mod n
+  uint64_t unfair = (0 - n) % n;  // 2^64 mod n
   uint64_t draw = next(g);
   while (draw < unfair) draw = next(g);
   return draw % n;
@@ -59,7 +59,8 @@ static uint64_t next_below(Generator *g, uint64_t n) {
 static void fill_uniform(Generator *g, int n, double low, double high, real *M) {
   for (int k = 0; k < n; k++) {
     real x = (real)(low + (high - low) * next_double(g));
-    M[k] = x < (real)high || low == high ? x : (real)low;  // rounding may have reached `high`
+    M[k] =
+      x < (real)high || low == high ? x : (real)low;  // rounding may have reached `high`
   }
 }
 
@@ -101,12 +102,14 @@ static double check_finite(lua_State *L, int arg, double otherwise) {
 
 /* The same seed fills the paper's W alike, however W is stored: numbers are drawn by columns. */
 static real *drawn(lua_State *L, const Matrix *M) {
-  return M->order == BY_COLUMNS ? M->data : matrix_new(L, M->rows, M->cols, BY_COLUMNS)->data;
+  return M->order == BY_COLUMNS ? M->data
+                                : matrix_new(L, M->rows, M->cols, BY_COLUMNS)->data;
 }
 
-static int give_drawn(lua_State *L, Matrix *M, real *drawn) {
-  Matrix by_columns = {M->rows, M->cols, BY_COLUMNS, drawn};
-  if (drawn != M->data) matrix_copy(M, &by_columns);
+static int give_drawn(lua_State *L, Matrix *M, real *numbers) {
+  Matrix by_columns = {.rows = M->rows, .cols = M->cols, .order = BY_COLUMNS};
+  by_columns.data = numbers;
+  if (numbers != M->data) matrix_copy(M, &by_columns);
   lua_settop(L, 2);
   return 1;
 }
@@ -198,9 +201,10 @@ static int random_integer(lua_State *L) {
   lua_Integer high = luaL_checkinteger(L, 3);
   luaL_argcheck(L, low <= high, 3, "integer not below the lower bound expected");
 
-  uint64_t range = (uint64_t)high - (uint64_t)low + 1;  // 0 stands for 2^64
-  uint64_t draw = range == 0 ? next(g) : next_below(g, range);
-  lua_pushinteger(L, (lua_Integer)((uint64_t)low + draw));
+  uint64_t span = (uint64_t)high - (uint64_t)low;
+  uint64_t draw = span == UINT64_MAX ? next(g) : next_below(g, span + 1);
+  draw += (uint64_t)low;  // modulo 2^64, as the span was
+  lua_pushinteger(L, (lua_Integer)draw);
   return 1;
 }
 

@@ -19,8 +19,8 @@ typedef uint32_t RealBits;
 #define REAL_MANTISSA       23
 #define REAL_EXPONENT_BIAS  127
 #define REAL_EXP_DEGREE     7
-#define REAL_EXP_LOWEST     -104.0F  // below, exp is 0 even as a denormal
-#define REAL_EXP_HIGHEST    89.0F    // above, exp is infinite
+#define REAL_EXP_LOWEST     (-104.0F)           // below, exp is 0 even as a denormal
+#define REAL_EXP_HIGHEST    89.0F               // above, exp is infinite
 #define REAL_LN2_HIGH       0.693145751953125F  // 15 bits, so that n * this is exact
 #define REAL_LN2_LOW        1.42860682030941723212e-6F
 #define REAL_LOG2E          1.44269504088896340736F
@@ -35,7 +35,7 @@ typedef uint64_t RealBits;
 #define REAL_MANTISSA       52
 #define REAL_EXPONENT_BIAS  1023
 #define REAL_EXP_DEGREE     13
-#define REAL_EXP_LOWEST     -746.0
+#define REAL_EXP_LOWEST     (-746.0)
 #define REAL_EXP_HIGHEST    710.0
 #define REAL_LN2_HIGH       6.93147180369123816490e-1  // 33 bits
 #define REAL_LN2_LOW        1.90821492927058770002e-10

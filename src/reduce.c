@@ -65,13 +65,17 @@ static void sum_lines(int n, int lines, const real *X, real *y) {
 }
 
 void sum_columns(const Matrix *X, real *b) {
-  if (X->order == BY_COLUMNS) add_lines(X->rows, X->cols, X->data, b);
-  else sum_lines(X->cols, X->rows, X->data, b);
+  if (X->order == BY_COLUMNS)
+    add_lines(X->rows, X->cols, X->data, b);
+  else
+    sum_lines(X->cols, X->rows, X->data, b);
 }
 
 static void sum_rows(const Matrix *X, real *r) {
-  if (X->order == BY_COLUMNS) sum_lines(X->rows, X->cols, X->data, r);
-  else add_lines(X->cols, X->rows, X->data, r);
+  if (X->order == BY_COLUMNS)
+    sum_lines(X->rows, X->cols, X->data, r);
+  else
+    add_lines(X->cols, X->rows, X->data, r);
 }
 
 /* The row of the largest element of column j, or -1 where the column holds NaN */
@@ -157,8 +161,10 @@ static int reduce_argmax(lua_State *L) {
       return luaL_error(L, "numbers expected, got NaN in column %d", j + 1);
     }
   }
-  if (result == NULL) result = matrix_new(L, 1, M->cols, BY_COLUMNS);
-  else lua_settop(L, 2);
+  if (result == NULL)
+    result = matrix_new(L, 1, M->cols, BY_COLUMNS);
+  else
+    lua_settop(L, 2);
 
   for (int j = 0; j < M->cols; j++) result->data[j] = (real)(largest_row(M, j) + 1);
   return 1;

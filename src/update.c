@@ -120,7 +120,8 @@ static Update check_matrices(lua_State *L, int count) {
                   "matrix stored in the order of argument #1 expected");
     for (int other = 1; other < arg; other++) matrix_check_distinct(L, arg, other);
   }
-  Update u = {.p = matrices[0]->data, .g = matrices[1]->data, .size = matrix_size(matrices[0])};
+  Update u = {
+    .p = matrices[0]->data, .g = matrices[1]->data, .size = matrix_size(matrices[0])};
   u.m = matrices[2] == NULL ? NULL : matrices[2]->data;
   u.v = matrices[3] == NULL ? NULL : matrices[3]->data;
   u.pieces = 1 + (u.size - 1) / PIECE;

@@ -12,13 +12,15 @@
 
 /* The processor picks at load time. Sanitizers cannot run in the resolver that does the picking. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(SANITIZE)
-#define KERNEL                                                                                   \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3")))
+#define KERNEL                                                                           \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"),           \
+                 optimize("O3")))
 #else
 #define KERNEL
 #endif
 
-#define ROUNDER ((real)3 * (real)((RealBits)1 << (REAL_MANTISSA - 1)))  // 1.5 * 2^mantissa
+#define ROUNDER                                                                          \
+  ((real)3 * (real)((RealBits)1 << (REAL_MANTISSA - 1)))  // 1.5 * 2^mantissa
 
 typedef union RealView {
   real value;
@@ -56,8 +58,10 @@ static inline real vector_exp(real x) {
   x = x > REAL_EXP_HIGHEST ? REAL_EXP_HIGHEST : x;
   real n = vector_round(x * REAL_LOG2E);
   real r = (x - n * REAL_LN2_HIGH) - n * REAL_LN2_LOW;
-  real half = vector_round(n * (real)0.5);  // 2^n itself may be out of range where e^x is not
-  return (1 + vector_expm1_series(r)) * vector_power_of_two(half) * vector_power_of_two(n - half);
+  real half =
+    vector_round(n * (real)0.5);  // 2^n itself may be out of range where e^x is not
+  return (1 + vector_expm1_series(r)) * vector_power_of_two(half) *
+         vector_power_of_two(n - half);
 }
 
 /* tanh x = -t / (t + 2) with t = e^(-2|x|) - 1, at most 4 ulp off; NaN stays NaN. */
