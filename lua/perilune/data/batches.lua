@@ -10,13 +10,16 @@ local options = require "perilune.options"
 local Batches = {}
 Batches.__index = Batches
 
----The samples of a dataset in batches of `batch` (default 128), the last one smaller where they do not divide. With a
----`generator` in a new order each epoch, without one as they stand. In `dtype` (default: that of the dataset).
+---The samples of a dataset in batches of `batch` (default 128), the last one smaller where they do
+---not divide. With a `generator` in a new order each epoch, without one as they stand. In `dtype`
+---(default: that of the dataset).
 ---@param dataset Dataset
 ---@param given? { batch: integer, generator: Generator, dtype: string }
 ---@return Batches
 function Batches.new(dataset, given)
-  local chosen = options(given, { batch = 128, generator = false, dtype = dataset.T.dtype })
+  local chosen = options(given, {
+    batch = 128, generator = false, dtype = dataset.T.dtype,
+  })
   if math.type(chosen.batch) ~= "integer" or chosen.batch < 1 then
     error(("batch: 1 or more samples expected, got %s"):format(tostring(chosen.batch)), 2)
   end
@@ -78,7 +81,8 @@ end
 ---@return Batches self
 function Batches:restore(state)
   if #state.order ~= #self.order or state.position > #self.order then
-    error(("state of %d samples expected, got one of %d"):format(#self.order, #state.order), 2)
+    error(("state of %d samples expected, got one of %d"):format(#self.order,
+      #state.order), 2)
   end
   if self.generator then self.generator:restore(state.generator) end
   table.move(state.order, 1, #state.order, 1, self.order)

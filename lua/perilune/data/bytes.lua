@@ -1,5 +1,5 @@
--- Samples that stay unsigned bytes in memory and become numbers when a mini-batch is gathered: a quarter of the
--- memory of float32, and less of it to move.
+-- Samples that stay unsigned bytes in memory and become numbers when a mini-batch is gathered: a
+-- quarter of the memory of float32, and less of it to move.
 
 local cores = require "perilune.cores"
 local options = require "perilune.options"
@@ -22,13 +22,14 @@ Bytes.__index = Bytes
 ---@return Bytes
 function Bytes.new(bytes, rows, cols, given)
   local chosen = options(given, { offset = 0, scale = 1 / 255 })
-  if math.type(rows) ~= "integer" or math.type(cols) ~= "integer" or rows < 1 or cols < 1 then
+  if math.type(rows) ~= "integer" or math.type(cols) ~= "integer"
+    or rows < 1 or cols < 1 then
     error(("1 or more rows and columns expected, got %s x %s"):format(tostring(rows),
       tostring(cols)), 2)
   end
   if cols > (#bytes - chosen.offset) // rows then
-    error(("%d x %d bytes from offset %d on expected, got %d"):format(rows, cols, chosen.offset,
-      #bytes - chosen.offset), 2)
+    error(("%d x %d bytes from offset %d on expected, got %d"):format(rows, cols,
+      chosen.offset, #bytes - chosen.offset), 2)
   end
   return setmetatable({
     bytes = bytes, rows = rows, cols = cols, offset = chosen.offset, scale = chosen.scale,
@@ -53,7 +54,8 @@ end
 function Bytes:columns(first, last, dtype)
   local indices = {}
   for k = first, last do indices[#indices + 1] = k end
-  return self:gather(cores[dtype or "float32"].matrix(self.rows, last - first + 1), indices)
+  local X = cores[dtype or "float32"].matrix(self.rows, last - first + 1)
+  return self:gather(X, indices)
 end
 
 return Bytes

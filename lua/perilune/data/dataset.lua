@@ -6,7 +6,7 @@ local options = require "perilune.options"
 ---@class Dataset
 ---@field X Matrix|Bytes       S_0 x the number of samples held
 ---@field T Matrix             S_L x the same, or 1 x the same for labels
----@field has_classes boolean  T says which class each sample is of: as labels, counted from 1, or as target columns
+---@field has_classes boolean  T says each sample's class: labels from 1, or target columns
 ---@field classes string[]?    names of the classes
 ---@field inputs integer       S_0
 ---@field N integer            samples in this set: all held, or those of a part
@@ -17,8 +17,8 @@ local function check_labels(labels, N, count)
   for j = 1, N do
     local label = labels:get(1, j)
     if label < 1 or label ~= math.floor(label) or (count and label > count) then
-      error(("labels are whole numbers from 1 to %s: got %g for sample %d"):format(count or "...",
-        label, j), 3)
+      error(("labels are whole numbers from 1 to %s: got %g for sample %d"):format(
+        count or "...", label, j), 3)
     end
   end
 end
@@ -26,19 +26,20 @@ end
 ---A dataset of X with target columns T or with labels.
 ---    pl.dataset{ X = S_0 x N, T = S_L x N }
 ---    pl.dataset{ X = S_0 x N, labels = {3, 1, ...}, classes = {"0", "1", ...} }
----X may be a matrix, a table of rows or bytes (perilune.data.bytes); labels a table or a 1 x N matrix, classes
----counted from 1. The matrices are kept, not copied.
+---X may be a matrix, a table of rows or bytes (perilune.data.bytes); labels a table or a 1 x N
+---matrix, classes counted from 1. The matrices are kept, not copied.
 ---@param given table
 ---@return Dataset
 function Dataset.new(given)
-  local chosen = options(given, { T = false, labels = false, classes = false }, nil, { X = true })
+  local chosen = options(given, { T = false, labels = false, classes = false }, nil,
+    { X = true })
   local X, T, labels = chosen.X, chosen.T, chosen.labels
   if type(X) == "table" and not X.gather then X = cores.float32.matrix(X) end
   if not cores.is_matrix(X) and type(X) ~= "table" then
     error(("X: a matrix, a table of rows or bytes expected, got %s"):format(type(X)), 2)
   end
   local core = cores[cores.is_matrix(X) and X.dtype or "float32"]
-  if not T == not labels then error("either T or labels expected", 2) end
+  if (T and labels) or not (T or labels) then error("either T or labels expected", 2) end
   if labels then
     if type(labels) == "table" then labels = core.matrix { labels } end
     if labels.rows ~= 1 then
@@ -49,12 +50,13 @@ function Dataset.new(given)
     T = core.matrix(T)
   end
   if T.cols ~= X.cols then
-    error(("X has %d samples but %s has %d"):format(X.cols, labels and "labels" or "T", T.cols), 2)
+    error(("X has %d samples but %s has %d"):format(X.cols, labels and "labels" or "T",
+      T.cols), 2)
   end
   if labels then check_labels(labels, X.cols, chosen.classes and #chosen.classes) end
   return setmetatable({
-    X = X, T = T, has_classes = (labels or chosen.classes) ~= false, classes = chosen.classes or nil,
-    inputs = X.rows, N = X.cols,
+    X = X, T = T, has_classes = (labels or chosen.classes) ~= false,
+    classes = chosen.classes or nil, inputs = X.rows, N = X.cols,
   }, Dataset)
 end
 
@@ -110,8 +112,8 @@ end
 function Dataset:split(share, generator)
   local count = type(share) == "number" and math.floor(share * self.N + 0.5) or -1
   if count < 1 or count >= self.N then
-    error(("a share that leaves samples in both parts of %d expected, got %s"):format(self.N,
-      tostring(share)), 2)
+    error(("a share that leaves samples in both parts of %d expected, got %s"):format(
+      self.N, tostring(share)), 2)
   end
   local columns = generator:permutation(self:columns())
   return part(self, table.move(columns, 1, count, 1, {})),
@@ -123,7 +125,9 @@ end
 ---@return Dataset
 function Dataset:to(dtype)
   local is_matrix = cores.is_matrix(self.X)
-  if self.T.dtype == dtype and (not is_matrix or self.X.dtype == dtype) then return self end
+  if self.T.dtype == dtype and (not is_matrix or self.X.dtype == dtype) then
+    return self
+  end
   return with(self, { T = self.T:to(dtype), X = is_matrix and self.X:to(dtype) or nil })
 end
 

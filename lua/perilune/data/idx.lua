@@ -1,9 +1,10 @@
--- IDX files, the format of MNIST (LeCun, Cortes and Burges): two zero bytes, a byte for the element type,
--- a byte for the number of dimensions, each dimension as four bytes, most significant first, and then the
--- elements, the last dimension running fastest. One type occurs in practice, unsigned bytes, and is read.
+-- IDX files, the format of MNIST (LeCun, Cortes and Burges): two zero bytes, a byte for the element
+-- type, a byte for the number of dimensions, each dimension as four bytes, most significant first,
+-- and then the elements, the last dimension running fastest. One type occurs in practice, unsigned
+-- bytes, and is read.
 --
--- The content stays the one string it was read as, with the place where the elements begin: cutting them
--- off would copy all of it once more.
+-- The content stays the one string it was read as, with the place where the elements begin: cutting
+-- them off would copy all of it once more.
 
 local file = require "perilune.store.file"
 local zlib = require "zlib"
@@ -22,18 +23,18 @@ local STEP = 4096
 ---@field bytes string          the whole content, header included
 ---@field offset integer        bytes of header: the elements are bytes offset + 1..#bytes
 
--- The header of `bytes` and the size of the whole file that it promises. While the bytes end before the
--- header does, no header but how many bytes it needs.
+-- The header of `bytes` and the size of the whole file that it promises. While the bytes end before
+-- the header does, no header but how many bytes it needs.
 local function parse(bytes)
   if #bytes < 4 then return nil, 4 end
   local zeros, type, count = (">I2 B B"):unpack(bytes)
   if zeros ~= 0 then
-    return nil, nil, ("not an IDX file: it begins with bytes %02X %02X (00 00 expected)")
-      :format(bytes:byte(1, 2))
+    return nil, nil,
+      ("it begins with bytes %02X %02X (00 00 expected)"):format(bytes:byte(1, 2))
   end
   if type ~= UNSIGNED_BYTES then
-    return nil, nil, ("unsupported element type 0x%02X (0x%02X, unsigned bytes, expected)")
-      :format(type, UNSIGNED_BYTES)
+    return nil, nil,
+      ("unsupported element type 0x%02X (0x08, unsigned bytes, expected)"):format(type)
   end
   if count == 0 then return nil, nil, "0 dimensions (at least 1 expected)" end
   local offset = 4 + 4 * count
@@ -42,7 +43,9 @@ local function parse(bytes)
   local dimensions, elements = {}, 1
   for i = 1, count do
     local size = (">I4"):unpack(bytes, 1 + 4 * i)
-    if size == 0 then return nil, nil, ("dimension %d is 0 (at least 1 expected)"):format(i) end
+    if size == 0 then
+      return nil, nil, ("dimension %d is 0 (at least 1 expected)"):format(i)
+    end
     if elements > (math.maxinteger - offset) // size then
       return nil, nil, "the product of the dimensions is beyond 2^63"
     end
@@ -56,9 +59,9 @@ local function expectation(header, promised)
     table.concat(header.dimensions, " x "), header.offset)
 end
 
--- The content of a gzip file that holds one IDX file. The header is read as soon as it is inflated, and
--- nothing is inflated beyond the first step that exceeds what it promises: a small file cannot fill the
--- memory.
+-- The content of a gzip file that holds one IDX file. The header is read as soon as it is inflated,
+-- and nothing is inflated beyond the first step that exceeds what it promises: a small file cannot
+-- fill the memory.
 local function inflate(packed)
   local stream = zlib.inflate(GZIP_ONLY)
   local pieces, size, header, promised = {}, 0, nil, 4
@@ -67,7 +70,7 @@ local function inflate(packed)
     local ok, piece
     ok, piece, ended, consumed = pcall(stream, packed:sub(first, first + STEP - 1))
     if not ok and piece == "not enough memory" then error(piece, 0) end
-    if not ok then return nil, "damaged gzip data: its content or its checksum is wrong" end
+    if not ok then return nil, "damaged gzip data: content or checksum is wrong" end
     pieces[#pieces + 1], size = piece, size + #piece
     if not header and size >= promised then
       pieces = { table.concat(pieces) }
@@ -84,7 +87,8 @@ local function inflate(packed)
     return nil, ("the gzip data ends too early: %d bytes came out of it"):format(size)
   end
   if consumed < #packed then
-    return nil, ("%d bytes follow the gzip data (none expected)"):format(#packed - consumed)
+    local rest = #packed - consumed
+    return nil, ("%d bytes follow the gzip data (none expected)"):format(rest)
   end
   return table.concat(pieces)
 end
