@@ -27,10 +27,14 @@ end
 
 local parser = argparse("bench.lua", "Measure the speed of training and prediction.")
   :help_max_width(90)
-parser:option("--workload", "one of the networks and batch sizes (default: a table of all)"):choices(names)
-parser:option("--optimizer", "sgd, adam, or none for prediction", "sgd"):choices { "sgd", "adam", "none" }
+parser:option("--workload",
+  "one of the networks and batch sizes (default: a table of all)")
+  :choices(names)
+parser:option("--optimizer", "sgd, adam, or none for prediction", "sgd")
+  :choices { "sgd", "adam", "none" }
 parser:option("--threads", "threads", "1"):convert(support.count "--threads")
-parser:option("--gather", "slices of float32 data, or batches shuffled from bytes", "slice")
+parser:option("--gather", "slices of float32 data, or batches shuffled from bytes",
+  "slice")
   :choices { "slice", "shuffled" }
 local options = parser:parse()
 
@@ -61,7 +65,9 @@ end
 
 local function shuffled(batch)
   local bytes = {}
-  for k = 1, SAMPLES do bytes[k] = generator:uniform(pl.matrix(784, 1), 0, 255):encode "uint8" end
+  for k = 1, SAMPLES do
+    bytes[k] = generator:uniform(pl.matrix(784, 1), 0, 255):encode "uint8"
+  end
   local dataset = pl.dataset {
     X = pl.bytes(table.concat(bytes), 784, SAMPLES), labels = labels(),
   }
@@ -113,7 +119,9 @@ local function products(network, next_batch, workload)
   end
   return function()
     local X = next_batch()
-    for l, layer in ipairs(network.layers) do product(A[l], layer.W, l == 1 and X or A[l - 1]) end
+    for l, layer in ipairs(network.layers) do
+      product(A[l], layer.W, l == 1 and X or A[l - 1])
+    end
     if workload.predicts then return end
     for l = #network.layers, 1, -1 do
       product(dJ_dW[l], H[l], l == 1 and X or A[l - 1], "NT")
@@ -178,7 +186,8 @@ local function measure_one(workload)
 end
 
 local function measure_all()
-  print(("%-8s %-5s %8s %14s %16s"):format("workload", "", "threads", "samples/s", "of products alone"))
+  print(("%-8s %-5s %8s %14s %16s"):format("workload", "", "threads", "samples/s",
+    "of products alone"))
   for _, workload in ipairs(workloads) do
     for _, optimizer in ipairs(workload.predicts and { "none" } or { "sgd", "adam" }) do
       for threads = 1, math.min(system.processors(), 4) do

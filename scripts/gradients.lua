@@ -21,8 +21,7 @@ local function sorted_keys(t)
   return keys
 end
 
--- Hidden layers and output layer with the activation; none of their Z near the kink that relu has
--- at 0.
+-- Hidden layers and output layer with the activation; none of their Z near relu's kink at 0.
 local function network_and_inputs(activation, generator)
   local float64 = pl.float64
   local Z_size = float64.matrix(HIDDEN, N)
@@ -44,21 +43,25 @@ local function network_and_inputs(activation, generator)
 end
 
 local function targets(loss, generator)
-  if loss == "squared_error" then return generator:normal(pl.float64.matrix(OUTPUTS, N)) end
+  if loss == "squared_error" then
+    return generator:normal(pl.float64.matrix(OUTPUTS, N))
+  end
   local labels = {}
   for n = 1, N do labels[n] = generator:integer(1, OUTPUTS) end
   return pl.float64.matrix { labels }
 end
 
 local all_passed = true
-print(("%-10s %-22s %14s  %s"):format("activation", "loss", "largest error", "derivatives"))
+print(("%-10s %-22s %14s  %s"):format("activation", "loss", "largest error",
+  "derivatives"))
 for _, activation in ipairs(sorted_keys(pl.float64.activations)) do
   for _, loss in ipairs(sorted_keys(pl.loss)) do
     local generator = pl.float64.generator(options.seed)
     local network, X = network_and_inputs(activation, generator)
-    local report = pl.gradient_check(network, X, targets(loss, generator), { loss = loss })
-    print(("%-10s %-22s %14.2g  %d%s"):format(activation, loss, report.largest_error, report.count,
-      report.passed and "" or "  FAILED"))
+    local T = targets(loss, generator)
+    local report = pl.gradient_check(network, X, T, { loss = loss })
+    print(("%-10s %-22s %14.2g  %d%s"):format(activation, loss, report.largest_error,
+      report.count, report.passed and "" or "  FAILED"))
     all_passed = all_passed and report.passed
   end
 end

@@ -9,10 +9,12 @@ local system = support.require "perilune.core.system"
 local parser = argparse("predict.lua", "Evaluate a saved network on the MNIST test set.")
   :help_max_width(90)
 parser:argument("file", "a network that train_mnist.lua --save wrote")
-parser:option("--data", "folder of the MNIST files (default: $PERILUNE_MNIST, else data/mnist in the project)")
+parser:option("--data", "folder of the MNIST files "
+  .. "(default: $PERILUNE_MNIST, else data/mnist in the project)")
 parser:flag("--synthetic", "the test set of drawn digits instead")
 parser:option("--seed", "of the drawn digits", "1"):convert(support.integer "--seed")
-parser:option("--image", "draw this image of the test set, counted from 1, with its probabilities")
+parser:option("--image", "draw this image of the test set, counted from 1, "
+  .. "with its probabilities")
   :convert(support.count "--image")
 parser:flag("--confusion", "also print how often each digit was taken for which")
 local options = parser:parse()
@@ -71,7 +73,8 @@ if options.image then
   local P = probabilities(network, network:predict(X))
   for i = 1, P.rows do
     local p = P:get(i, 1)
-    print(("%3s  %6.2f %%  %s"):format(classes[i] or i, 100 * p, ("#"):rep(math.floor(40 * p + 0.5))))
+    print(("%3s  %6.2f %%  %s"):format(classes[i] or i, 100 * p,
+      ("#"):rep(math.floor(40 * p + 0.5))))
   end
   local predicted = math.tointeger(P:argmax():get(1, 1))
   local actual = math.tointeger(test.T:get(1, options.image))
@@ -81,6 +84,9 @@ if options.image then
 end
 
 local A = network:predict(test.X)
-if options.confusion then print(pl.metrics.confusion(A, test.T:to(network.dtype), classes)) end
-print(("test accuracy%s %.2f %%"):format(options.synthetic and " (synthetic digits)" or "",
+if options.confusion then
+  print(pl.metrics.confusion(A, test.T:to(network.dtype), classes))
+end
+print(("test accuracy%s %.2f %%"):format(
+  options.synthetic and " (synthetic digits)" or "",
   100 * pl.evaluate(network, test).accuracy))

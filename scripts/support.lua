@@ -8,12 +8,14 @@ local here = arg[0]:match("^(.*)/[^/]*$") or "."
 ---The project's root, as a path from the current directory.
 support.root = here .. "/.."
 
-package.path = ("%s/lua/?.lua;%s/lua/?/init.lua;%s"):format(support.root, support.root, package.path)
-package.cpath = ("%s/?.so;%s"):format(os.getenv("PERILUNE_BUILD") or support.root .. "/build",
-  package.cpath)
+package.path = ("%s/lua/?.lua;%s/lua/?/init.lua;%s"):format(support.root, support.root,
+  package.path)
+package.cpath = ("%s/?.so;%s"):format(
+  os.getenv("PERILUNE_BUILD") or support.root .. "/build", package.cpath)
 
 if _VERSION ~= "Lua 5.4" then
-  io.stderr:write(("this script needs Lua 5.4, and this is %s: run it with lua5.4\n"):format(_VERSION))
+  io.stderr:write(("this script needs Lua 5.4, and this is %s: run it with lua5.4\n")
+    :format(_VERSION))
   os.exit(2)
 end
 
@@ -26,8 +28,10 @@ end
 
 -- Modules by what they need, for a message that says what to do.
 local advice = {
-  ["perilune.core"] = "the C core is not built: run make (or sh scripts/run.sh train, which installs what make needs)",
-  ["argparse"] = "the Lua library argparse is missing: install the Debian package lua-argparse",
+  ["perilune.core"] = "the C core is not built: run make "
+    .. "(or sh scripts/run.sh train, which installs what make needs)",
+  ["argparse"] = "the Lua library argparse is missing: "
+    .. "install the Debian package lua-argparse",
 }
 
 ---require, ending with advice when the module is missing.
@@ -70,7 +74,8 @@ support.not_negative = conversion("a number of 0 or more", function(value)
   return value >= 0 and value < math.huge
 end)
 
-support.fraction = conversion("a number from 0 up to, but not including, 1", function(value)
+local FRACTION = "a number from 0 up to, but not including, 1"
+support.fraction = conversion(FRACTION, function(value)
   return value >= 0 and value < 1
 end)
 

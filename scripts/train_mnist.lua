@@ -7,32 +7,43 @@ local pl = support.require "perilune"
 local system = support.require "perilune.core.system"
 
 local parser = argparse("train_mnist.lua", "Train a network on the MNIST digits.")
-  :epilog("Without MNIST and without a network connection it trains on digits that it draws itself.")
+  :epilog("Without MNIST and without a network connection "
+    .. "it trains on digits that it draws itself.")
   :help_max_width(90)
-parser:option("--data", "folder of the four MNIST files, plain or .gz; downloaded there when missing "
+parser:option("--data", "folder of the four MNIST files, plain or .gz; "
+  .. "downloaded there when missing "
   .. "(default: $PERILUNE_MNIST, else data/mnist in the project)")
 parser:flag("--synthetic", "train on drawn digits in any case")
-parser:option("--epochs", "times to go through the training set", "10"):convert(support.count "--epochs")
-parser:option("--batch", "samples in a mini-batch", "128"):convert(support.count "--batch")
+parser:option("--epochs", "times to go through the training set", "10")
+  :convert(support.count "--epochs")
+parser:option("--batch", "samples in a mini-batch", "128")
+  :convert(support.count "--batch")
 parser:option("--hidden", "widths of the hidden layers, 0 for none", "512,512")
 parser:option("--activation", "of the hidden layers", "relu")
 parser:option("--output", "activation of the last layer", "identity")
-parser:option("--loss", "softmax_cross_entropy (on logits) or squared_error", "softmax_cross_entropy")
+parser:option("--loss", "softmax_cross_entropy (on logits) or squared_error",
+  "softmax_cross_entropy")
 parser:option("--optimizer", "sgd, momentum, nesterov or adam", "adam")
   :choices { "sgd", "momentum", "nesterov", "adam" }
 parser:option("--rate", "learning rate (default: 0.002 for adam, 0.05 for the others)")
   :convert(support.positive "--rate")
-parser:option("--schedule", "of the learning rate: constant, step, exponential, cosine or warm_up "
-  .. "(one epoch of it, then cosine)", "cosine")
+parser:option("--schedule", "of the learning rate: constant, step, exponential, cosine "
+  .. "or warm_up (one epoch of it, then cosine)", "cosine")
   :choices { "constant", "step", "exponential", "cosine", "warm_up" }
-parser:option("--dropout", "probability for the hidden layers", "0.3"):convert(support.fraction "--dropout")
-parser:option("--weight-decay", "L2 penalty (decoupled in adam)", "0"):convert(support.not_negative "--weight-decay")
-parser:option("--initializer", "glorot, he, lecun, uniform or normal (default: by activation)")
+parser:option("--dropout", "probability for the hidden layers", "0.3")
+  :convert(support.fraction "--dropout")
+parser:option("--weight-decay", "L2 penalty (decoupled in adam)", "0")
+  :convert(support.not_negative "--weight-decay")
+parser:option("--initializer",
+  "glorot, he, lecun, uniform or normal (default: by activation)")
 parser:option("--validation", "share of the training set held out to validate on", "0.05")
   :convert(support.fraction "--validation")
-parser:option("--seed", "of weights, order and dropout", "1"):convert(support.integer "--seed")
-parser:option("--dtype", "float32 or float64", "float32"):choices { "float32", "float64" }
-parser:option("--threads", "threads; results do not depend on it (default: all processors)")
+parser:option("--seed", "of weights, order and dropout", "1")
+  :convert(support.integer "--seed")
+parser:option("--dtype", "float32 or float64", "float32")
+  :choices { "float32", "float64" }
+parser:option("--threads",
+  "threads; results do not depend on it (default: all processors)")
   :convert(support.count "--threads")
 parser:option("--save", "write the network to this safetensors file")
 parser:option("--target", "exit with status 1 when the test accuracy is below this, in %")
@@ -67,7 +78,8 @@ local function read_data()
     })
     if not ok then
       io.stderr:write("MNIST could not be downloaded: ", message,
-        "\ntraining on synthetic digits instead: the accuracy will be theirs, not MNIST's\n")
+        "\ntraining on synthetic digits instead: ",
+        "the accuracy will be theirs, not MNIST's\n")
       return true, drawn_digits()
     end
   end
@@ -85,7 +97,8 @@ local function hidden_widths()
   for word in (options.hidden .. ","):gmatch("([^,]*),") do
     local width = math.tointeger(tonumber(word))
     if not width or width < 1 then
-      parser:error(("--hidden: widths such as 512,256, or 0, expected, got '%s'"):format(options.hidden))
+      parser:error(("--hidden: widths such as 512,256, or 0, expected, got '%s'"):format(
+        options.hidden))
     end
     widths[#widths + 1] = width
   end
@@ -143,9 +156,9 @@ local function draw_bar(progress)
   local share = progress.batch / progress.batches
   local done = (progress.epoch - 1 + share) / progress.epochs
   local filled = math.floor(share * 30)
-  io.stderr:write(("\repoch %d/%d [%s%s] loss %.4f, %d s left\27[K"):format(progress.epoch,
-    progress.epochs, ("="):rep(filled), (" "):rep(30 - filled), progress.loss,
-    math.ceil((now - started) / done * (1 - done))))
+  io.stderr:write(("\repoch %d/%d [%s%s] loss %.4f, %d s left\27[K"):format(
+    progress.epoch, progress.epochs, ("="):rep(filled), (" "):rep(30 - filled),
+    progress.loss, math.ceil((now - started) / done * (1 - done))))
   io.stderr:flush()
 end
 
@@ -162,8 +175,9 @@ local function on_epoch(record)
   local seconds = system.clock() - epoch_started
   local validation = record.validation_accuracy
     and (", validation %.2f %%"):format(100 * record.validation_accuracy) or ""
-  say(("epoch %2d  loss %.4f  train %.2f %%%s  %.1f s  %.0f samples/s"):format(record.epoch,
-    record.loss, 100 * record.accuracy, validation, seconds, samples / seconds))
+  say(("epoch %2d  loss %.4f  train %.2f %%%s  %.1f s  %.0f samples/s"):format(
+    record.epoch, record.loss, 100 * record.accuracy, validation, seconds,
+    samples / seconds))
   epoch_started = system.clock()
 end
 
@@ -171,7 +185,8 @@ end
 -- The run
 
 if options.loss ~= "softmax_cross_entropy" and options.loss ~= "squared_error" then
-  parser:error(("--loss: softmax_cross_entropy or squared_error expected, got '%s'"):format(options.loss))
+  parser:error(("--loss: softmax_cross_entropy or squared_error expected, got '%s'")
+    :format(options.loss))
 end
 pl.threads(options.threads or math.min(system.processors(), 256))
 hidden_widths()
@@ -195,8 +210,8 @@ started = system.clock()
 epoch_started = started
 local ok, history = pcall(pl.fit, network, train, {
   loss = options.loss, optimizer = new_optimizer(), schedule = new_schedule(),
-  epochs = options.epochs, batch = options.batch, validation = validation, seed = options.seed,
-  on_batch = on_batch, on_epoch = on_epoch,
+  epochs = options.epochs, batch = options.batch, validation = validation,
+  seed = options.seed, on_batch = on_batch, on_epoch = on_epoch,
 })
 clear_bar()
 if not ok then support.fail((history:gsub("^[^:]*:%d+: ", ""))) end
@@ -209,7 +224,8 @@ if options.save then
   say("saved " .. options.save)
 end
 local accuracy = 100 * pl.evaluate(network, test).accuracy
-print(("test accuracy%s %.2f %%"):format(synthetic and " (synthetic digits)" or "", accuracy))
+print(("test accuracy%s %.2f %%"):format(synthetic and " (synthetic digits)" or "",
+  accuracy))
 if interrupted then os.exit(130, true) end
 if options.target and accuracy < options.target then
   io.stderr:write(("below the target of %g %%\n"):format(options.target))

@@ -20,6 +20,7 @@ typedef struct Activation {
 /* Kernels. Results may be operands. */
 
 KERNEL static void identity_forward(int n, const real *Z, real *A) {
+  if (A == Z) return;
   VECTOR_LOOP
   for (int k = 0; k < n; k++) A[k] = Z[k];
 }
@@ -174,8 +175,8 @@ static const Activation *activation(lua_State *L) {
 static int activation_forward(lua_State *L) {
   Matrix *A = matrix_check(L, 1);
   const Matrix *Z = matrix_check_samples(L, 2, A->rows, A->cols);
-  matrix_check_samples(L, 1, Z->rows, Z->cols);
-  matrix_check_aligned(L, 1, 2);
+  matrix_check_by_columns(L, 1, A);
+  matrix_check_aligned(L, 1, A, 2, Z);
 
   run_forward(L, activation(L), Z, A->data);
   lua_settop(L, 1);
@@ -188,8 +189,10 @@ static int activation_backward(lua_State *L) {
   const Matrix *Delta = matrix_check_samples(L, 2, H->rows, H->cols);
   const Matrix *Z = matrix_check_samples(L, 3, H->rows, H->cols);
   const Matrix *A = matrix_check_samples(L, 4, H->rows, H->cols);
-  matrix_check_samples(L, 1, H->rows, H->cols);
-  for (int operand = 2; operand <= 4; operand++) matrix_check_aligned(L, 1, operand);
+  matrix_check_by_columns(L, 1, H);
+  matrix_check_aligned(L, 1, H, 2, Delta);
+  matrix_check_aligned(L, 1, H, 3, Z);
+  matrix_check_aligned(L, 1, H, 4, A);
 
   Work w = plan(activation(L), Z);
   w.Delta = Delta->data;
@@ -203,15 +206,15 @@ static int activation_backward(lua_State *L) {
 /* affine(A, Z, W, A_below, b) --> A = sigma(Z), after Z = W A_below + b, (1.4) */
 static int activation_affine(lua_State *L) {
   const Activation *sigma = activation(L);
-  Matrix *A = matrix_check(L, 1);
-  affine_check(L, 2);
-  const Matrix *Z = lua_touserdata(L, 2);
-  matrix_check_samples(L, 1, Z->rows, Z->cols);
-  matrix_check_aligned(L, 1, 2);
-  for (int operand = 3; operand <= 5; operand++) matrix_check_distinct(L, 1, operand);
+  Affine affine = affine_check(L, 2);
+  Matrix *A = matrix_check_samples(L, 1, affine.Z->rows, affine.Z->cols);
+  matrix_check_aligned(L, 1, A, 2, affine.Z);
+  matrix_check_distinct(L, 1, A, 3, affine.W);
+  matrix_check_distinct(L, 1, A, 4, affine.A_below);
+  matrix_check_distinct(L, 1, A, 5, affine.b);
 
-  affine_run(L, 2, sigma->by_column ? NULL : sigma->forward, A->data);
-  if (sigma->by_column) run_forward(L, sigma, Z, A->data);
+  affine_run(L, &affine, sigma->by_column ? NULL : sigma->forward, A->data);
+  if (sigma->by_column) run_forward(L, sigma, affine.Z, A->data);
   lua_settop(L, 1);
   return 1;
 }

@@ -23,21 +23,27 @@ typedef struct Gradients {
 
 /* Kernels */
 
-KERNEL static void add_bias(int rows, const real *b, real *Z) {
-  VECTOR_LOOP
-  for (int i = 0; i < rows; i++) Z[i] += b[i];
+/* Add b to each of `cols` columns, which begin `ldz` elements apart. */
+KERNEL static void add_bias(Block block, const real *b, real *Z, int ldz) {
+  for (int j = 0; j < block.cols; j++, Z += ldz) {
+    VECTOR_LOOP
+    for (int i = 0; i < block.rows; i++) Z[i] += b[i];
+  }
 }
 
 /* Bias and activation follow while the block is in the cache. */
 static void forward_block(void *context, int index) {
   const Forward *f = context;
-  Block block = product_block(&f->product, index);
-  product_compute(&f->product, block);
-  for (int j = block.col; j < block.col + block.cols; j++) {
-    int first = j * f->product.m + block.row;
-    add_bias(block.rows, f->b + block.row, f->product.C + first);
-    if (f->sigma != NULL) f->sigma(block.rows, f->product.C + first, f->A + first);
-  }
+  const Product *p = &f->product;
+  Block block = product_block(p, index);
+  product_compute(p, block);
+  int first = block.col * p->m + block.row;
+  add_bias(block, f->b + block.row, p->C + first, p->m);
+  if (f->sigma == NULL) return;
+  bool is_contiguous = block.rows == p->m;
+  int n = is_contiguous ? block.rows * block.cols : block.rows;
+  int runs = is_contiguous ? 1 : block.cols;
+  for (int j = 0; j < runs; j++, first += p->m) f->sigma(n, p->C + first, f->A + first);
 }
 
 /* The piece after the last block is the bias. */
@@ -52,25 +58,28 @@ static void gradients_block(void *context, int index) {
 
 /* Bindings */
 
-void affine_check(lua_State *L, int first) {
-  matrix_check(L, first);
-  const Matrix *W = matrix_check(L, first + 1);
-  const Matrix *A_below = matrix_check(L, first + 2);
-  if (A_below->rows != W->cols) matrix_check_shape(L, first + 2, W->cols, A_below->cols);
-  matrix_check_shape(L, first + 3, W->rows, 1);
-  matrix_check_samples(L, first, W->rows, A_below->cols);
-  for (int operand = 1; operand <= 3; operand++)
-    matrix_check_distinct(L, first, first + operand);
+Affine affine_check(lua_State *L, int first) {
+  Affine a = {.Z = matrix_check(L, first)};
+  a.W = matrix_check(L, first + 1);
+  a.A_below = matrix_check(L, first + 2);
+  if (a.A_below->rows != a.W->cols) {
+    matrix_check_shape(L, first + 2, a.W->cols, a.A_below->cols);
+  }
+  a.b = matrix_check_shape(L, first + 3, a.W->rows, 1);
+  if (a.Z->rows != a.W->rows || a.Z->cols != a.A_below->cols) {
+    matrix_check_shape(L, first, a.W->rows, a.A_below->cols);
+  }
+  matrix_check_by_columns(L, first, a.Z);
+  matrix_check_distinct(L, first, a.Z, first + 1, a.W);
+  matrix_check_distinct(L, first, a.Z, first + 2, a.A_below);
+  matrix_check_distinct(L, first, a.Z, first + 3, a.b);
+  pool_check_blas(L, matrix_pool(L));
+  return a;
 }
 
-void affine_run(lua_State *L, int first, Elementwise sigma, real *A) {
-  Matrix *Z = lua_touserdata(L, first);
-  const Matrix *W = lua_touserdata(L, first + 1);
-  const Matrix *A_below = lua_touserdata(L, first + 2);
-  const Matrix *b = lua_touserdata(L, first + 3);
-  pool_check_blas(L, matrix_pool(L));
-
-  Forward f = {.product = product_prepare(Z, W, false, A_below, false), .b = b->data};
+void affine_run(lua_State *L, const Affine *a, Elementwise sigma, real *A) {
+  Forward f = {.product = product_prepare(a->Z, a->W, false, a->A_below, false)};
+  f.b = a->b->data;
   f.sigma = sigma;
   f.A = A;
   pool_run(matrix_pool(L), f.product.blocks, forward_block, &f);
@@ -78,9 +87,9 @@ void affine_run(lua_State *L, int first, Elementwise sigma, real *A) {
 
 /* affine_forward(Z, W, A, b) --> Z = W A + b, (1.4) */
 static int affine_forward(lua_State *L) {
-  affine_check(L, 1);
+  Affine affine = affine_check(L, 1);
 
-  affine_run(L, 1, NULL, NULL);
+  affine_run(L, &affine, NULL, NULL);
   lua_settop(L, 1);
   return 1;
 }
@@ -91,13 +100,18 @@ static int affine_gradients(lua_State *L) {
   Matrix *dJ_db = matrix_check(L, 2);
   const Matrix *H = matrix_check(L, 3);
   const Matrix *A = matrix_check(L, 4);
-  matrix_check_samples(L, 3, dJ_dW->rows, H->cols);
-  matrix_check_shape(L, 4, dJ_dW->cols, H->cols);
-  matrix_check_shape(L, 2, dJ_dW->rows, 1);
-  for (int result = 1; result <= 2; result++) {
-    for (int operand = result + 1; operand <= 4; operand++)
-      matrix_check_distinct(L, result, operand);
+  if (H->rows != dJ_dW->rows) matrix_check_shape(L, 3, dJ_dW->rows, H->cols);
+  matrix_check_by_columns(L, 3, H);
+  if (A->rows != dJ_dW->cols || A->cols != H->cols) {
+    matrix_check_shape(L, 4, dJ_dW->cols, H->cols);
   }
+  if (dJ_db->rows != dJ_dW->rows || dJ_db->cols != 1)
+    matrix_check_shape(L, 2, dJ_dW->rows, 1);
+  matrix_check_distinct(L, 1, dJ_dW, 2, dJ_db);
+  matrix_check_distinct(L, 1, dJ_dW, 3, H);
+  matrix_check_distinct(L, 1, dJ_dW, 4, A);
+  matrix_check_distinct(L, 2, dJ_db, 3, H);
+  matrix_check_distinct(L, 2, dJ_db, 4, A);
   pool_check_blas(L, matrix_pool(L));
 
   Gradients g = {product_prepare(dJ_dW, H, false, A, true), H, dJ_db->data};
@@ -112,9 +126,11 @@ static int affine_backward(lua_State *L) {
   const Matrix *W = matrix_check(L, 2);
   const Matrix *H = matrix_check(L, 3);
   if (H->rows != W->rows) matrix_check_shape(L, 3, W->rows, H->cols);
-  matrix_check_shape(L, 1, W->cols, H->cols);
-  matrix_check_distinct(L, 1, 2);
-  matrix_check_distinct(L, 1, 3);
+  if (Delta->rows != W->cols || Delta->cols != H->cols) {
+    matrix_check_shape(L, 1, W->cols, H->cols);
+  }
+  matrix_check_distinct(L, 1, Delta, 2, W);
+  matrix_check_distinct(L, 1, Delta, 3, H);
   pool_check_blas(L, matrix_pool(L));
 
   product_run(L, Delta, W, true, H, false);

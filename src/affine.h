@@ -9,10 +9,18 @@
 /* A[k] from Z[k] for k = 0..n-1; A may be Z */
 typedef void (*Elementwise)(int n, const real *Z, real *A);
 
-/* Check the arguments Z, W, A_below, b, which begin at `first`. */
-void affine_check(lua_State *L, int first);
+/* The arguments of the affine map, checked */
+typedef struct Affine {
+  Matrix *Z;
+  const Matrix *W;
+  const Matrix *A_below;
+  const Matrix *b;
+} Affine;
 
-/* Z = W A_below + b of the arguments from `first` on and, where sigma is not NULL, A = sigma(Z). */
-void affine_run(lua_State *L, int first, Elementwise sigma, real *A);
+/* Check the arguments Z, W, A_below, b, which begin at `first`. */
+Affine affine_check(lua_State *L, int first);
+
+/* Z = W A_below + b and, where sigma is not NULL, A = sigma(Z). */
+void affine_run(lua_State *L, const Affine *affine, Elementwise sigma, real *A);
 
 #endif

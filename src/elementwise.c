@@ -219,7 +219,7 @@ static int in_place(lua_State *L, Binary binary) {
         (operand->order != C->order && operand->rows > 1 && operand->cols > 1)) {
       continue;  // a number, or read from a copy
     }
-    matrix_check_aligned(L, arg, 1);
+    matrix_check_aligned(L, arg, operand, 1, C);
   }
 
   calculate(L, binary, C, A, B);
@@ -310,7 +310,7 @@ static int elementwise_map(lua_State *L) {
   const Unary *kernel = lua_touserdata(L, lua_upvalueindex(3));
   Matrix *C = matrix_check(L, 1);
   const Matrix *A = matrix_check_shape(L, 2, C->rows, C->cols);
-  if (A->order == C->order) matrix_check_aligned(L, 2, 1);
+  if (A->order == C->order) matrix_check_aligned(L, 2, A, 1, C);
   A = matrix_in_order(L, A, C->order);
 
   Mapping m = {*kernel, A->data, C->data, matrix_size(C),
@@ -325,7 +325,7 @@ static int elementwise_accumulate(lua_State *L) {
   Matrix *C = matrix_check(L, 1);
   real x = (real)luaL_checknumber(L, 2);
   const Matrix *A = matrix_check_shape(L, 3, C->rows, C->cols);
-  if (A->order == C->order) matrix_check_aligned(L, 3, 1);
+  if (A->order == C->order) matrix_check_aligned(L, 3, A, 1, C);
   A = matrix_in_order(L, A, C->order);
 
   add_scaled(matrix_size(C), x, A->data, C->data);

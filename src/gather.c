@@ -51,9 +51,9 @@ static int gather_gather(lua_State *L) {
   const Matrix *S = matrix_check(L, 2);
   lua_Integer first = luaL_optinteger(L, 4, 1);
   matrix_check_samples(L, 2, X->rows, S->cols);
-  matrix_check_samples(L, 1, S->rows, X->cols);
+  matrix_check_by_columns(L, 1, X);
   check_indices(L, 3, first, X->cols, S->cols);
-  matrix_check_distinct(L, 1, 2);
+  matrix_check_distinct(L, 1, X, 2, S);
 
   for (int j = 0; j < X->cols; j++) {
     const real *sample = S->data + index_at(L, 3, first + j) * S->rows;
@@ -72,7 +72,7 @@ static int gather_bytes(lua_State *L) {
   lua_Integer offset = luaL_checkinteger(L, 3);
   real scale = (real)luaL_checknumber(L, 4);
   lua_Integer first = luaL_optinteger(L, 6, 1);
-  matrix_check_samples(L, 1, X->rows, X->cols);
+  matrix_check_by_columns(L, 1, X);
   luaL_argcheck(L, offset >= 0 && (size_t)offset <= length, 3,
                 "offset within the string expected");
   int64_t samples = (int64_t)((length - (size_t)offset) / (size_t)X->rows);

@@ -147,12 +147,6 @@ static void cross_entropy_with_gradient(void *context, int index) {
 
 /* Bindings */
 
-/* The optional result Delta, of the shape of argument 2 */
-static real *check_delta(lua_State *L, const Matrix *A) {
-  if (lua_isnil(L, 1)) return NULL;
-  return matrix_check_samples(L, 1, A->rows, A->cols)->data;
-}
-
 static void check_labels(lua_State *L, const Matrix *T, int classes) {
   for (int j = 0; j < T->cols; j++) {
     double label = (double)T->data[j];
@@ -166,16 +160,23 @@ static void check_labels(lua_State *L, const Matrix *T, int classes) {
   }
 }
 
+/* Argument 1, the result Delta, may be nil; else it is as large as A and, but for A or T, apart from both. */
+static Matrix *check_delta(lua_State *L, const Matrix *A) {
+  luaL_checkany(L, 1);
+  return lua_isnil(L, 1) ? NULL : matrix_check_samples(L, 1, A->rows, A->cols);
+}
+
 /* squared_error(Delta, A, T) --> J */
 static int loss_squared_error(lua_State *L) {
-  luaL_checkany(L, 1);
   const Matrix *A = matrix_check(L, 2);
-  matrix_check_samples(L, 2, A->rows, A->cols);
+  matrix_check_by_columns(L, 2, A);
   const Matrix *T = matrix_check_samples(L, 3, A->rows, A->cols);
-  Loss loss = {A->rows, A->cols, A->data, T->data, false, check_delta(L, A), 0};
-  if (loss.Delta != NULL) {
-    matrix_check_aligned(L, 1, 2);
-    matrix_check_aligned(L, 1, 3);
+  Matrix *Delta = check_delta(L, A);
+  Loss loss = {.rows = A->rows, .cols = A->cols, .A = A->data, .T = T->data};
+  if (Delta != NULL) {
+    matrix_check_aligned(L, 1, Delta, 2, A);
+    matrix_check_aligned(L, 1, Delta, 3, T);
+    loss.Delta = Delta->data;
   }
 
   pool_run(matrix_pool(L), 1, squared_error, &loss);
@@ -185,20 +186,22 @@ static int loss_squared_error(lua_State *L) {
 
 /* softmax_cross_entropy(Delta, Z, T) --> J */
 static int loss_softmax_cross_entropy(lua_State *L) {
-  luaL_checkany(L, 1);
   const Matrix *Z = matrix_check(L, 2);
-  matrix_check_samples(L, 2, Z->rows, Z->cols);
+  matrix_check_by_columns(L, 2, Z);
   const Matrix *T = matrix_check(L, 3);
   bool labels = T->rows == 1 && Z->rows != 1;
   matrix_check_samples(L, 3, labels ? 1 : Z->rows, Z->cols);
   if (labels) check_labels(L, T, Z->rows);
-  Loss loss = {Z->rows, Z->cols, Z->data, T->data, labels, check_delta(L, Z), 0};
-  if (loss.Delta != NULL) {
-    matrix_check_aligned(L, 1, 2);
-    matrix_check_distinct(L, 1, 3);
+  Matrix *Delta = check_delta(L, Z);
+  Loss loss = {
+    .rows = Z->rows, .cols = Z->cols, .A = Z->data, .T = T->data, .labels = labels};
+  if (Delta != NULL) {
+    matrix_check_aligned(L, 1, Delta, 2, Z);
+    matrix_check_distinct(L, 1, Delta, 3, T);
+    loss.Delta = Delta->data;
   }
 
-  Task task = loss.Delta == NULL ? cross_entropy : cross_entropy_with_gradient;
+  Task task = Delta == NULL ? cross_entropy : cross_entropy_with_gradient;
   pool_run(matrix_pool(L), 1, task, &loss);
   lua_pushnumber(L, loss.J);
   return 1;

@@ -61,11 +61,10 @@ static Matrix *new_view(lua_State *L, int owner, int first, int rows, int cols,
 /* Checking */
 
 Matrix *matrix_test(lua_State *L, int arg) {
-  void *m = lua_touserdata(L, arg);
-  if (m == NULL || !lua_getmetatable(L, arg)) return NULL;
+  if (!lua_getmetatable(L, arg)) return NULL;
   bool same = lua_rawequal(L, -1, lua_upvalueindex(1));
   lua_pop(L, 1);
-  return same ? m : NULL;
+  return same ? lua_touserdata(L, arg) : NULL;
 }
 
 Matrix *matrix_check(lua_State *L, int arg) {
@@ -86,10 +85,14 @@ Matrix *matrix_check_shape(lua_State *L, int arg, int rows, int cols) {
 
 Matrix *matrix_check_samples(lua_State *L, int arg, int rows, int cols) {
   Matrix *m = matrix_check_shape(L, arg, rows, cols);
+  matrix_check_by_columns(L, arg, m);
+  return m;
+}
+
+void matrix_check_by_columns(lua_State *L, int arg, const Matrix *m) {
   luaL_argcheck(
     L, m->order == BY_COLUMNS, arg,
     "matrix stored by columns expected, got one stored by rows; copy() is by columns");
-  return m;
 }
 
 static bool are_overlapping(const Matrix *a, const Matrix *b) {
@@ -97,18 +100,18 @@ static bool are_overlapping(const Matrix *a, const Matrix *b) {
          (uintptr_t)b->data < (uintptr_t)(a->data + matrix_size(a));
 }
 
-void matrix_check_distinct(lua_State *L, int arg, int other) {
-  if (are_overlapping(lua_touserdata(L, arg), lua_touserdata(L, other))) {
+void matrix_check_distinct(lua_State *L, int arg, const Matrix *a, int other,
+                           const Matrix *b) {
+  if (are_overlapping(a, b)) {
     luaL_argerror(L, arg,
                   lua_pushfstring(L, "a matrix apart from argument #%d expected", other));
   }
 }
 
-void matrix_check_aligned(lua_State *L, int arg, int other) {
-  const Matrix *a = lua_touserdata(L, arg);
-  const Matrix *b = lua_touserdata(L, other);
-  bool same = a->data == b->data && a->order == b->order && a->rows == b->rows;
-  if (!same && are_overlapping(a, b)) {
+void matrix_check_aligned(lua_State *L, int arg, const Matrix *a, int other,
+                          const Matrix *b) {
+  if (!are_overlapping(a, b)) return;
+  if (a->data != b->data || a->order != b->order || a->rows != b->rows) {
     luaL_argerror(
       L, arg,
       lua_pushfstring(L, "the same matrix as argument #%d or one apart expected", other));
@@ -303,7 +306,7 @@ static int matrix_transpose(lua_State *L) {
 static int matrix_assign(lua_State *L) {
   Matrix *m = matrix_check(L, 1);
   const Matrix *from = matrix_check_shape(L, 2, m->rows, m->cols);
-  if (m->order != from->order) matrix_check_distinct(L, 2, 1);
+  if (m->order != from->order) matrix_check_distinct(L, 2, from, 1, m);
   matrix_copy(m, from);
   lua_settop(L, 1);
   return 1;

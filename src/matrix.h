@@ -58,11 +58,16 @@ Matrix *matrix_check_shape(lua_State *L, int arg, int rows, int cols);
 /* ... and of this shape, samples contiguous. */
 Matrix *matrix_check_samples(lua_State *L, int arg, int rows, int cols);
 
-/* Raise unless the two arguments, both matrices, share no element. */
-void matrix_check_distinct(lua_State *L, int arg, int other);
+/* Argument `arg`, which is the matrix m, must have its samples contiguous. */
+void matrix_check_by_columns(lua_State *L, int arg, const Matrix *m);
 
-/* Raise unless the two arguments are the same elements in the same order, or share none. */
-void matrix_check_aligned(lua_State *L, int arg, int other);
+/* The arguments `arg` and `other`, the matrices a and b, must share no element. */
+void matrix_check_distinct(lua_State *L, int arg, const Matrix *a, int other,
+                           const Matrix *b);
+
+/* ... must be the same elements in the same order, or share none. */
+void matrix_check_aligned(lua_State *L, int arg, const Matrix *a, int other,
+                          const Matrix *b);
 
 /* `m`, or a copy of it in the given order, pushed on the stack. */
 const Matrix *matrix_in_order(lua_State *L, const Matrix *m, Order order);

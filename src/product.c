@@ -148,8 +148,8 @@ static int product_product(lua_State *L) {
   }
   matrix_check_shape(L, 1, transposeA ? A->cols : A->rows,
                      transposeB ? B->rows : B->cols);
-  matrix_check_distinct(L, 1, 2);
-  matrix_check_distinct(L, 1, 3);
+  matrix_check_distinct(L, 1, C, 2, A);
+  matrix_check_distinct(L, 1, C, 3, B);
   pool_check_blas(L, matrix_pool(L));
 
   product_run(L, C, A, transposeA, B, transposeB);

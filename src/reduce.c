@@ -97,7 +97,7 @@ static int reduce_sum_columns(lua_State *L) {
   Matrix *b = matrix_check(L, 1);
   const Matrix *X = matrix_check(L, 2);
   matrix_check_shape(L, 1, X->rows, 1);
-  matrix_check_distinct(L, 1, 2);
+  matrix_check_distinct(L, 1, b, 2, X);
 
   sum_columns(X, b->data);
   lua_settop(L, 1);
@@ -109,7 +109,7 @@ static int reduce_sum_rows(lua_State *L) {
   Matrix *r = matrix_check(L, 1);
   const Matrix *X = matrix_check(L, 2);
   matrix_check_shape(L, 1, 1, X->cols);
-  matrix_check_distinct(L, 1, 2);
+  matrix_check_distinct(L, 1, r, 2, X);
 
   sum_rows(X, r->data);
   lua_settop(L, 1);
@@ -155,7 +155,7 @@ static int reduce_is_finite(lua_State *L) {
 static int reduce_argmax(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
   Matrix *result = lua_isnoneornil(L, 2) ? NULL : matrix_check_shape(L, 2, 1, M->cols);
-  if (result != NULL) matrix_check_distinct(L, 2, 1);
+  if (result != NULL) matrix_check_distinct(L, 2, result, 1, M);
   for (int j = 0; j < M->cols; j++) {
     if (largest_row(M, j) < 0) {
       return luaL_error(L, "numbers expected, got NaN in column %d", j + 1);

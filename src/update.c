@@ -118,7 +118,9 @@ static Update check_matrices(lua_State *L, int count) {
     matrices[arg - 1] = matrix_check_shape(L, arg, p->rows, p->cols);
     luaL_argcheck(L, matrices[arg - 1]->order == p->order, arg,
                   "matrix stored in the order of argument #1 expected");
-    for (int other = 1; other < arg; other++) matrix_check_distinct(L, arg, other);
+    for (int other = 1; other < arg; other++) {
+      matrix_check_distinct(L, arg, matrices[arg - 1], other, matrices[other - 1]);
+    }
   }
   Update u = {
     .p = matrices[0]->data, .g = matrices[1]->data, .size = matrix_size(matrices[0])};

@@ -15,8 +15,8 @@ local function choose(what, choices, name, level, otherwise)
   local names = {}
   for known in pairs(choices) do names[#names + 1] = known end
   table.sort(names)
-  error(("unknown %s '%s' (known: %s)"):format(what, tostring(name), table.concat(names, ", ")),
-    (level or 2) + 1)
+  error(("unknown %s '%s' (known: %s)"):format(what, tostring(name),
+    table.concat(names, ", ")), (level or 2) + 1)
 end
 
 return choose

@@ -16,26 +16,31 @@ local options = require "perilune.options"
 local Report = {}
 
 function Report.__tostring(self)
-  return ("%s: largest relative error %.2g of %d, at %s(%d, %d): %.10g by backward, %.10g by differences")
-    :format(self.passed and "passed" or "FAILED", self.largest_error, self.count, self.name,
-      self.row, self.col, self.analytic, self.numeric)
+  return ("%s: largest relative error %.2g of %d, at %s(%d, %d): "
+    .. "%.10g by backward, %.10g by differences"):format(
+    self.passed and "passed" or "FAILED", self.largest_error, self.count, self.name,
+    self.row, self.col, self.analytic, self.numeric)
 end
 
----Compare every derivative of a float64 network with central differences: those of all parameters and Delta^(0).
----Options: loss (a name of pl.loss or a function; required), step (default 1e-4), tolerance (default 1e-6), floor
----(default 1e-5: derivatives smaller than this are compared absolutely, their differences being rounding noise).
----Keep inputs away from the kink of relu: a difference across it is no derivative. Random layers draw the same numbers
----each time. The network is as before afterwards, but for its gradients.
+---Compare every derivative of a float64 network with central differences: those of all parameters
+---and Delta^(0).
+---Options: loss (a name of pl.loss or a function; required), step (default 1e-4), tolerance
+---(default 1e-6), floor (default 1e-5: derivatives smaller than this are compared absolutely, their
+---differences being rounding noise).
+---Keep inputs away from the kink of relu: a difference across it is no derivative. Random layers
+---draw the same numbers each time. The network is as before afterwards, but for its gradients.
 ---@param network Network
 ---@param X Matrix  S_0 x N
 ---@param T Matrix  S_L x N, or 1 x N labels
 ---@param given table
 ---@return GradientReport
 local function gradient_check(network, X, T, given)
-  local chosen = options(given, { step = 1e-4, tolerance = 1e-6, floor = 1e-5 }, nil, { loss = true })
+  local chosen = options(given, { step = 1e-4, tolerance = 1e-6, floor = 1e-5 }, nil,
+    { loss = true })
   local loss = choose("loss", losses, chosen.loss, nil, "function")
   if network.dtype ~= "float64" then
-    error("gradient check: a float64 network expected, got float32, which differences are too coarse for", 2)
+    error("gradient check: a float64 network expected, got float32, "
+      .. "which differences are too coarse for", 2)
   end
   local drawn = network.generator:state()
   local function forward()
@@ -48,7 +53,8 @@ local function gradient_check(network, X, T, given)
   local compared = { { name = "X", value = X, gradient = Delta_0 } }
   for _, parameter in ipairs(network:parameters()) do
     compared[#compared + 1] = {
-      name = parameter.name, value = parameter.value, gradient = parameter.gradient:copy(),
+      name = parameter.name, value = parameter.value,
+      gradient = parameter.gradient:copy(),
     }
   end
 

@@ -1,7 +1,9 @@
--- The public table. Everything is documented where it is made; matrices and primitives in perilune/core/meta.lua.
+-- The public table. Everything is documented where it is made; matrices and primitives in
+-- perilune/core/meta.lua.
 
 if _VERSION ~= "Lua 5.4" then
-  error(("Perilune needs Lua 5.4, and this is %s: run it with lua5.4"):format(_VERSION), 2)
+  error(("Perilune needs Lua 5.4, and this is %s: run it with lua5.4"):format(
+    _VERSION), 2)
 end
 
 local Batches = require "perilune.data.batches"
@@ -19,7 +21,8 @@ local optimizer = require "perilune.optimizer"
 local schedule = require "perilune.schedule"
 local training = require "perilune.training"
 
--- What needs libraries beyond Lua is loaded when it is used, so that a host that only trains needs none of them.
+-- What needs libraries beyond Lua is loaded when it is used, so that a host that only trains needs
+-- none of them.
 local function later(name, method)
   return function(...) return require(name)[method](...) end
 end

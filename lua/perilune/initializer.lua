@@ -7,8 +7,8 @@ local function fan(W)
   return W.cols, W.rows
 end
 
----W uniform in +-sqrt(6 / (S_(l-1) + S_l)), b = 0 (Glorot and Bengio 2010, equation 16): for symmetric
----activations such as tanh.
+---W uniform in +-sqrt(6 / (S_(l-1) + S_l)), b = 0 (Glorot and Bengio 2010, equation 16): for
+---symmetric activations such as tanh.
 ---@param W Matrix  S_l x S_(l-1)
 ---@param b Matrix  S_l x 1
 ---@param generator Generator

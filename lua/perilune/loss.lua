@@ -1,7 +1,7 @@
 -- The error J and Delta^(L) = dJ/dA^(L). A loss is a function
 --     loss(A, T [, Delta]) --> J, Delta
--- that writes the gradient into Delta, allocates it when Delta is nil, and leaves it out when Delta is false.
--- A function of your own with the same form is as good.
+-- that writes the gradient into Delta, allocates it when Delta is nil, and leaves it out when Delta
+-- is false. A function of your own with the same form is as good.
 
 local cores = require "perilune.cores"
 
@@ -9,17 +9,18 @@ local loss = {}
 
 -- The form above from a primitive of the core, whose first argument is the result.
 local function from_primitive(name)
+  local primitives = { float32 = cores.float32[name], float64 = cores.float64[name] }
   return function(A, T, Delta)
-    if not cores.is_matrix(A) then
+    local primitive = type(A) == "userdata" and primitives[A.dtype]
+    if not primitive then
       error(("%s: a matrix of outputs expected, got %s"):format(name, type(A)), 2)
     end
-    local core = cores.of(A)
-    if Delta == false then return core[name](nil, A, T) end
+    if Delta == false then return primitive(nil, A, T) end
     if Delta == nil then
-      core[name](nil, A, T) -- raises before anything is allocated
-      Delta = core.matrix(A.rows, A.cols)
+      primitive(nil, A, T) -- raises before anything is allocated
+      Delta = cores.of(A).matrix(A.rows, A.cols)
     end
-    return core[name](Delta, A, T), Delta
+    return primitive(Delta, A, T), Delta
   end
 end
 
@@ -30,8 +31,9 @@ end
 ---@return number J, Matrix? Delta
 loss.squared_error = from_primitive "squared_error"
 
----J = -1/N sum over samples of sum_i t_i log softmax(a)_i: softmax and cross-entropy in one, so A holds logits and
----the last layer is "identity". T: 1 x N labels (classes counted from 1), or S_L x N target columns.
+---J = -1/N sum over samples of sum_i t_i log softmax(a)_i: softmax and cross-entropy in one, so A
+---holds logits and the last layer is "identity".
+---T: 1 x N labels (classes counted from 1), or S_L x N target columns.
 ---@param A Matrix         S_L x N, logits
 ---@param T Matrix         1 x N or S_L x N
 ---@param Delta? Matrix|false

@@ -5,8 +5,8 @@ local cores = require "perilune.cores"
 
 local metrics = {}
 
--- The class of each column: labels as they are; of target or output columns the largest, of a single output whether
--- it is at least one half.
+-- The class of each column: labels as they are; of target or output columns the largest, of a
+-- single output whether it is at least one half.
 local function classes_of(M, result)
   if M.rows > 1 then return M:argmax(result) end
   return M:map(function(a) return a >= 0.5 and 2 or 1 end)
@@ -41,7 +41,7 @@ end
 local Confusion = {}
 Confusion.__index = Confusion
 
----How often samples of one class (row) were taken for another (column): confusion[actual][predicted].
+---How often samples of one class (row) were taken for another (column), [actual][predicted].
 ---@param A Matrix            S_L x N outputs
 ---@param T Matrix            1 x N labels, or S_L x N target columns
 ---@param classes? string[]   names for printing
@@ -58,7 +58,8 @@ function metrics.confusion(A, T, classes)
   for n = 1, A.cols do
     local actual = confusion[math.tointeger(labels:get(1, n))]
     if not actual then
-      error(("labels 1 to %d expected, got %g for sample %d"):format(count, labels:get(1, n), n), 2)
+      error(("labels 1 to %d expected, got %g for sample %d"):format(count,
+        labels:get(1, n), n), 2)
     end
     local j = math.tointeger(predicted:get(1, n))
     actual[j] = actual[j] + 1

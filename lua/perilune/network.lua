@@ -1,19 +1,20 @@
 -- Layers 1..L in a row: forward, backward, prediction, parameters.
 
 local cores = require "perilune.cores"
-local dense = require "perilune.layer.dense"
-local dropout = require "perilune.layer.dropout"
+local kinds = require "perilune.layer"
 local options = require "perilune.options"
 
 -- A layer is whatever has these methods; a class of them is made known by the option `layers`.
 --
---   Class.new(description, context)  a layer for context.inputs inputs, with the fields `outputs` and, where it
---                                    has parameters, `shapes`: a list of { name =, rows =, cols =, order = }
---   layer:bind(parameters, generator)  only with `shapes`: keep parameters[k].value and .gradient, set first values
---   layer:forward(A_below) --> A     S_(l-1) x N to S_l x N, keeping what backward needs
---   layer:predict(A_below) --> A     the same for inference; without it forward is used
---   layer:backward(Delta)            set the gradients of the parameters, keep what propagate needs
---   layer:propagate() --> Delta_below  dJ/dA^(l-1), S_(l-1) x N; called only where somebody needs it
+--   Class.new(description, context)    a layer for context.inputs inputs, with the field `outputs`
+--                                      and, where it has parameters, `shapes`: a list of
+--                                      { name =, rows =, cols =, order = }
+--   layer:bind(parameters, generator)  only with `shapes`: keep parameters[k].value and .gradient,
+--                                      set first values
+--   layer:forward(A_below) --> A       S_(l-1) x N to S_l x N, keeping what backward needs
+--   layer:predict(A_below) --> A       the same for inference; without it forward is used
+--   layer:backward(Delta)              set the parameters' gradients, keep what propagate needs
+--   layer:propagate() --> Delta_below  dJ/dA^(l-1), S_(l-1) x N; called only where it is needed
 --   layer:describe() --> description   plain data from which new makes it again, for files
 
 ---@class LayerContext
@@ -27,6 +28,7 @@ local options = require "perilune.options"
 ---@field inputs integer      S_0
 ---@field outputs integer     S_L
 ---@field classes string[]?   names of the classes, in the order of the outputs
+---@field X Matrix?            samples of the last forward, A^(0)
 ---@field theta Matrix        all parameters of the layers, one after the other
 ---@field dJ_dtheta Matrix    their gradients, likewise
 local Network = {}
@@ -35,15 +37,14 @@ Network.__index = Network
 local ALIGNMENT = 16 -- elements: parameters begin where the vectors of the processor do
 local CHUNK = 1024   -- samples that predict takes at once: its memory does not grow with N
 
-local kinds = { dense = dense, dropout = dropout }
-
 local function new_layer(description, context, classes, position)
   if type(description) ~= "table" then
     error(("layer %d: a layer expected, got %s"):format(position, type(description)), 0)
   end
   local class = classes[description.kind] or kinds[description.kind]
   if not class then
-    error(("layer %d: unknown kind of layer '%s'"):format(position, tostring(description.kind)), 0)
+    error(("layer %d: unknown kind of layer '%s'"):format(position,
+      tostring(description.kind)), 0)
   end
   local ok, layer = pcall(class.new, description, context)
   if not ok then error(("layer %d: %s"):format(position, tostring(layer)), 0) end
@@ -72,7 +73,6 @@ local function allocate(self)
     local shape = cut.shape
     self.named[#self.named + 1] = {
       name = cut.layer .. "." .. shape.name,
-      layer = cut.layer,
       value = self.theta:view(cut.first, shape.rows, shape.cols, shape.order),
       gradient = self.dJ_dtheta:view(cut.first, shape.rows, shape.cols, shape.order),
     }
@@ -80,14 +80,14 @@ local function allocate(self)
 end
 
 local function bind(self)
+  local bound = 0
   for l, layer in ipairs(self.layers) do
-    local own = {}
-    for _, parameter in ipairs(self.named) do
-      if parameter.layer == l then own[#own + 1] = parameter end
-    end
-    if #own > 0 then
+    local count = #(layer.shapes or {})
+    if count > 0 then
+      local own = table.move(self.named, bound + 1, bound + count, 1, {})
       layer:bind(own, self.generator)
       self.lowest = self.lowest or l
+      bound = bound + count
     end
   end
 end
@@ -111,7 +111,8 @@ local function check_descriptions(descriptions)
 end
 
 local defaults = {
-  dtype = "float32", seed = 1, generator = false, classes = false, layers = {}, activations = {},
+  dtype = "float32", seed = 1, generator = false, classes = false, layers = {},
+  activations = {},
 }
 
 local function new(descriptions, given)
@@ -130,14 +131,15 @@ local function new(descriptions, given)
   local width = self.inputs
   for l, description in ipairs(descriptions) do
     self.layers[l] = new_layer(description, {
-      core = core, inputs = width, generator = self.generator, activations = given.activations,
+      core = core, inputs = width, generator = self.generator,
+      activations = given.activations,
     }, given.layers, l)
     width = self.layers[l].outputs
   end
   self.outputs = width
   if self.classes and #self.classes ~= self.outputs then
-    error(("names for %d classes expected, one for each output, got %d"):format(self.outputs,
-      #self.classes), 0)
+    error(("names for %d classes expected, one for each output, got %d"):format(
+      self.outputs, #self.classes), 0)
   end
   allocate(self)
   bind(self)
@@ -146,8 +148,8 @@ end
 
 ---A network of S_0 = `inputs` inputs and the layers 1..L.
 ---    pl.network({ inputs = 784, pl.dense(128, "relu"), pl.dense(10) }, { seed = 1 })
----Options: dtype ("float32" or "float64"), seed (default 1) or generator, for the first weights and for dropout;
----classes, the names of the outputs; layers and activations, tables of your own kinds by name.
+---Options: dtype ("float32" or "float64"), seed (default 1) or generator, for the first weights and
+---dropout; classes, the names of the outputs; layers and activations, tables of your own by name.
 ---@param descriptions table
 ---@param given? table
 ---@return Network
@@ -184,14 +186,16 @@ function Network:describe()
     end
     layers[l] = layer:describe()
   end
-  return { inputs = self.inputs, dtype = self.dtype, layers = layers, classes = self.classes }
+  return {
+    inputs = self.inputs, dtype = self.dtype, layers = layers, classes = self.classes,
+  }
 end
 
 local function check_samples(self, X, level)
   local rows = X.rows
   if rows ~= self.inputs then
-    error(("X has %s rows but the network has %d inputs"):format(tostring(rows), self.inputs),
-      level + 1)
+    error(("X has %s rows but the network has %d inputs"):format(tostring(rows),
+      self.inputs), level + 1)
   end
 end
 
@@ -199,9 +203,12 @@ end
 ---@param X Matrix  S_0 x N; must not change before backward
 ---@return Matrix   S_L x N; valid until the next forward
 function Network:forward(X)
-  check_samples(self, X, 2)
-  local A = X
-  for _, layer in ipairs(self.layers) do A = layer:forward(A) end
+  if X ~= self.X then
+    check_samples(self, X, 2)
+    self.X = X
+  end
+  local A, layers = X, self.layers
+  for l = 1, #layers do A = layers[l]:forward(A) end
   return A
 end
 
@@ -228,8 +235,8 @@ local function predict_chunk(self, X)
   return A
 end
 
----A^(L) of the samples X, for inference: what forward left for backward stays as it is, dropout does nothing, and
----the memory used does not grow with N, but for the result.
+---A^(L) of the samples X, for inference: what forward left for backward stays as it is, dropout
+---does nothing, and the memory used does not grow with N, but for the result.
 ---@param X Matrix|Bytes    S_0 x N
 ---@param result? Matrix    S_L x N, allocated when absent
 ---@return Matrix           S_L x N
@@ -237,10 +244,12 @@ function Network:predict(X, result)
   check_samples(self, X, 2)
   local N = X.cols
   result = result or self.core.matrix(self.outputs, N)
-  if N <= CHUNK and cores.is_matrix(X) then return result:assign(predict_chunk(self, X)) end
+  if N <= CHUNK and cores.is_matrix(X) then
+    return result:assign(predict_chunk(self, X))
+  end
   if result.rows ~= self.outputs or result.cols ~= N then
-    error(("a result of %d x %d expected, got %d x %d"):format(self.outputs, N, result.rows,
-      result.cols), 2)
+    error(("a result of %d x %d expected, got %d x %d"):format(self.outputs, N,
+      result.rows, result.cols), 2)
   end
   for first = 1, N, CHUNK do
     local last = math.min(first + CHUNK - 1, N)
@@ -251,7 +260,8 @@ function Network:predict(X, result)
   return result
 end
 
----@return { name: string, value: Matrix, gradient: Matrix }[]  "1.W", "1.b", ...: views of theta and dJ_dtheta
+---The parameters by name, "1.W", "1.b", ...: views of theta and dJ_dtheta.
+---@return { name: string, value: Matrix, gradient: Matrix }[]
 function Network:parameters()
   return self.named
 end
@@ -279,8 +289,10 @@ function Network:save(path)
 end
 
 function Network:__tostring()
-  local lines = { ("network of %d inputs, %d parameters, %s"):format(self.inputs, self.size,
-    self.dtype) }
+  local lines = {
+    ("network of %d inputs, %d parameters, %s"):format(self.inputs, self.size,
+      self.dtype),
+  }
   for l, layer in ipairs(self.layers) do
     local has_name = (getmetatable(layer) or {}).__tostring
     lines[#lines + 1] = ("  %d  %s"):format(l, has_name and tostring(layer) or "layer")

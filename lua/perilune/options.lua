@@ -8,9 +8,9 @@ local function known(defaults, required)
   return table.concat(names, ", ")
 end
 
----`given` with the missing keys taken from `defaults`, as a new table. A key that neither `defaults` nor
----`required` knows raises, and so does a missing required one, at the line `level` calls up
----(default: the caller of the caller).
+---`given` with the missing keys taken from `defaults`, as a new table. A key that neither
+---`defaults` nor `required` knows raises, and so does a missing required one, at the line `level`
+---calls up (default: the caller of the caller).
 ---A default of `false` stands for "none".
 ---@param given table?
 ---@param defaults table<string, any>
@@ -33,7 +33,9 @@ local function options(given, defaults, level, required)
     complete[name] = value
   end
   for name in pairs(required) do
-    if complete[name] == nil then error(("option '%s' is required"):format(name), level) end
+    if complete[name] == nil then
+      error(("option '%s' is required"):format(name), level)
+    end
   end
   return complete
 end

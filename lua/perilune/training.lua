@@ -1,5 +1,5 @@
--- The training loop: what every loop does, with a place to hook in wherever one would want to change it. For anything
--- else write the loop out; it is five lines (README).
+-- The training loop: what every loop does, with a place to hook in wherever one would want to
+-- change it. For anything else write the loop out; it is five lines (README).
 
 local Batches = require "perilune.data.batches"
 local Buffer = require "perilune.layer.buffer"
@@ -13,9 +13,9 @@ local optimizers = require "perilune.optimizer"
 local training = {}
 
 local defaults = {
-  loss = false, optimizer = false, epochs = 10, batch = 128, validation = false, schedule = false,
-  shuffle = true, generator = false, seed = 1, early_stopping = false, on_batch = false,
-  on_epoch = false,
+  loss = false, optimizer = false, epochs = 10, batch = 128, validation = false,
+  schedule = false, shuffle = true, generator = false, seed = 1, early_stopping = false,
+  on_batch = false, on_epoch = false,
 }
 
 local function check_integer(chosen, name)
@@ -27,8 +27,8 @@ end
 
 local function check_dataset(network, dataset, what)
   if type(dataset) ~= "table" or not dataset.gather then
-    error(("%s: a dataset expected, got %s (pl.dataset{ X =, T = } makes one)"):format(what,
-      type(dataset)), 4)
+    error(("%s: a dataset expected, got %s (pl.dataset{ X =, T = } makes one)"):format(
+      what, type(dataset)), 4)
   end
   if dataset.inputs ~= network.inputs then
     error(("%s has %d inputs but the network has %d"):format(what, dataset.inputs,
@@ -56,12 +56,14 @@ Best.__index = Best
 local function new_best(network, given, has_validation)
   if not given then return nil end
   local chosen = options(given == true and {} or given, {
-    patience = 5, improvement = 0, monitor = has_validation and "validation_loss" or "loss",
+    patience = 5, improvement = 0,
+    monitor = has_validation and "validation_loss" or "loss",
   }, 4)
   check_integer(chosen, "patience")
   return setmetatable({
     network = network, patience = chosen.patience, improvement = chosen.improvement,
-    monitor = chosen.monitor, larger_is_better = chosen.monitor:find("accuracy") ~= nil, epoch = 0,
+    monitor = chosen.monitor, larger_is_better = chosen.monitor:find("accuracy") ~= nil,
+    epoch = 0,
   }, Best)
 end
 
@@ -97,18 +99,20 @@ local function says_stop(callback, ...)
   return answer == "stop"
 end
 
+---A record for each epoch: epoch, loss, accuracy (over the batches as they were trained),
+---validation_loss, validation_accuracy, rate.
 ---@class History
----@field [integer] table     a record for each epoch: epoch, loss, accuracy (over the batches as they were trained),
----validation_loss, validation_accuracy, rate
+---@field [integer] table     the records
 ---@field stopped string      "epochs", "callback" or "early"
 ---@field best_epoch integer? with early stopping: the epoch whose parameters the network has now
 
 ---Train a network on a dataset.
----Options: loss (a name of pl.loss, or a function; required), optimizer (default pl.adam{}), epochs (10), batch (128),
----validation (a dataset to be evaluated after each epoch), schedule (of pl.schedule, default constant), shuffle (true),
----seed (1) or generator for the shuffling, early_stopping (true or { patience = 5, improvement = 0,
----monitor = "validation_loss" }: stop after `patience` epochs without improvement; the best parameters are restored
----in any case), on_batch and on_epoch (functions, called with a progress table { epoch, epochs, batch, batches,
+---Options: loss (a name of pl.loss, or a function; required), optimizer (default pl.adam{}), epochs
+---(10), batch (128), validation (a dataset to be evaluated after each epoch), schedule (of
+---pl.schedule, default constant), shuffle (true), seed (1) or generator for the shuffling,
+---early_stopping (true or { patience = 5, improvement = 0, monitor = "validation_loss" }: stop
+---after `patience` epochs without improvement; the best parameters are restored in any case),
+---on_batch and on_epoch (functions, called with a progress table { epoch, epochs, batch, batches,
 ---samples, loss } and with the epoch's record; to stop they return "stop").
 ---A loss that is not finite raises before the update, saying where.
 ---@param network Network
@@ -119,7 +123,9 @@ function training.fit(network, dataset, given)
   local chosen = options(given, defaults)
   local function check()
     check_dataset(network, dataset, "the training set")
-    if chosen.validation then check_dataset(network, chosen.validation, "the validation set") end
+    if chosen.validation then
+      check_dataset(network, chosen.validation, "the validation set")
+    end
     check_integer(chosen, "epochs")
     check_integer(chosen, "batch")
   end
@@ -147,8 +153,8 @@ function training.fit(network, dataset, given)
       local A = network:forward(X)
       local J, Delta = loss(A, T, Deltas:columns(N))
       if J - J ~= 0 then
-        error(("the loss is %s in epoch %d, batch %d%s"):format(J, epoch, progress.batch + 1,
-          first_nonfinite(network)), 2)
+        error(("the loss is %s in epoch %d, batch %d%s"):format(J, epoch,
+          progress.batch + 1, first_nonfinite(network)), 2)
       end
       network:backward(Delta)
       local rate
@@ -159,7 +165,9 @@ function training.fit(network, dataset, given)
       end
       optimizer:step(parameters, rate)
       total, samples = total + J * N, samples + N
-      if dataset.has_classes then correct = correct + metrics.correct(A, T, Predicted:columns(N)) end
+      if dataset.has_classes then
+        correct = correct + metrics.correct(A, T, Predicted:columns(N))
+      end
       progress.batch, progress.samples = progress.batch + 1, samples
       progress.loss = total / samples
       if says_stop(chosen.on_batch, progress) then

@@ -1,5 +1,5 @@
--- Memory for one of a layer's quantities, S_l x N for whatever N comes: allocated for the largest N seen, so
--- that a training loop in its stride allocates nothing.
+-- Memory for one of a layer's quantities, S_l x N for whatever N comes: allocated for the largest N
+-- seen, so that a training loop in its stride allocates nothing.
 
 local Buffer = {}
 Buffer.__index = Buffer
@@ -9,11 +9,13 @@ local MOST_VIEWS = 16 -- more batch sizes than this in turn, and views are made 
 ---@param core Core
 ---@param rows integer
 function Buffer.new(core, rows)
-  return setmetatable({ core = core, rows = rows, capacity = 0, views = {}, count = 0 }, Buffer)
+  return setmetatable({
+    core = core, rows = rows, capacity = 0, views = {}, count = 0,
+  }, Buffer)
 end
 
----A rows x N matrix, its elements left over from earlier use. Shares memory with all that this buffer gave
----for an N not larger.
+---A rows x N matrix, its elements left over from earlier use. Shares memory with all that this
+---buffer gave for an N not larger.
 ---@param N integer
 ---@return Matrix
 function Buffer:columns(N)

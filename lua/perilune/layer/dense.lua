@@ -19,15 +19,18 @@ local Dense = {}
 Dense.__index = Dense
 
 ---What a network builds a dense layer from.
+---The activation: identity, relu, sigmoid, softmax, softsign or tanh; or a table of your own,
+---{ name =, forward = function(A, Z), backward = function(H, Delta, Z, A) }.
+---The initializer: glorot, he, lecun, uniform or normal, or a function of your own; default: what
+---suits the activation.
 ---@param outputs integer  S_l, at least 1
----@param activation? string|Activation  identity (default), relu, sigmoid, softmax, softsign or tanh; or a table of
----your own: { name =, forward = function(A, Z), backward = function(H, Delta, Z, A) }
+---@param activation? string|Activation  default: identity
 ---@param given? { initializer: string|fun(W: Matrix, b: Matrix, generator: Generator) }
----glorot, he, lecun, uniform or normal, or a function of your own; default: what suits the activation
 ---@return table
 function Dense.description(outputs, activation, given)
   if math.type(outputs) ~= "integer" or outputs < 1 then
-    error(("dense layer of 1 or more outputs expected, got %s"):format(tostring(outputs)), 2)
+    error(("dense layer of 1 or more outputs expected, got %s"):format(
+      tostring(outputs)), 2)
   end
   local chosen = options(given, { initializer = false })
   return {
@@ -40,7 +43,8 @@ end
 
 local function check_activation(sigma)
   if type(sigma.forward) ~= "function" or type(sigma.backward) ~= "function" then
-    error("an activation needs the functions forward(A, Z) and backward(H, Delta, Z, A)", 0)
+    error("an activation needs the functions "
+      .. "forward(A, Z) and backward(H, Delta, Z, A)", 0)
   end
   return sigma
 end
@@ -49,8 +53,9 @@ end
 ---@param context LayerContext
 ---@return Dense
 function Dense.new(description, context)
-  local given = options(description, { kind = "dense", activation = "identity", initializer = false },
-    1, { outputs = true })
+  local given = options(description, {
+    kind = "dense", activation = "identity", initializer = false,
+  }, 1, { outputs = true })
   if math.type(given.outputs) ~= "integer" or given.outputs < 1 then
     error(("1 or more outputs expected, got %s"):format(tostring(given.outputs)), 0)
   end
@@ -63,8 +68,9 @@ function Dense.new(description, context)
     or choose("activation", core.activations, given.activation, -1, "table"))
   self.activation = self.sigma.name or "custom"
   self.initializer = given.initializer or initializer.suited(self.activation)
-  self.initialize = choose("initializer", initializer.functions, self.initializer, -1, "function")
-  -- Kept with the inputs contiguous: every product of training then reads W in the order it is stored.
+  self.initialize = choose("initializer", initializer.functions, self.initializer, -1,
+    "function")
+  -- Kept with the inputs contiguous: every product of training then reads W in its stored order.
   self.shapes = {
     { name = "W", rows = self.outputs, cols = self.inputs, order = "rows" },
     { name = "b", rows = self.outputs, cols = 1 },
@@ -79,7 +85,8 @@ function Dense.new(description, context)
   return self
 end
 
----Take the parameters that the network has allocated, in the order of `shapes`, and give them their first values.
+---Take the parameters that the network has allocated, in the order of `shapes`, and give them their
+---first values.
 ---@param parameters { value: Matrix, gradient: Matrix }[]
 ---@param generator Generator
 function Dense:bind(parameters, generator)
@@ -99,6 +106,7 @@ function Dense:describe()
 end
 
 function Dense:reserve(N)
+  if N == self.N then return end
   local buffers = self.buffers
   self.Z = buffers.Z:columns(N)
   self.A = buffers.A:columns(N)
@@ -119,9 +127,10 @@ end
 ---@param A_below Matrix  S_(l-1) x N; must not change before backward
 ---@return Matrix         S_l x N; valid until the next forward
 function Dense:forward(A_below)
-  local N = A_below.cols
-  if N ~= self.N then self:reserve(N) end
-  self.A_below = A_below
+  if A_below ~= self.A_below then -- shapes never change: the same matrix, the same N
+    self:reserve(A_below.cols)
+    self.A_below = A_below
+  end
   return activate(self, self.A, self.Z, A_below)
 end
 
@@ -133,7 +142,7 @@ function Dense:predict(A_below)
   return activate(self, A, A, A_below)
 end
 
----Set H^(l) = Delta^(l) (.) dsigma_l/dZ^(l) (4.2), dJ_dW and dJ_db (4.1). Needs the forward before it.
+---Set H^(l) = Delta^(l) (.) dsigma_l/dZ^(l) (4.2), dJ_dW and dJ_db (4.1). Needs forward before.
 ---@param Delta Matrix  S_l x N, dJ/dA^(l)
 function Dense:backward(Delta)
   if not self.A_below then error("backward needs a forward before it", 2) end

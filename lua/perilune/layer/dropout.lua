@@ -1,5 +1,5 @@
--- Inverted dropout (Srivastava et al. 2014): in training each input is set to 0 with probability p and divided
--- by 1 - p otherwise, so that prediction needs no factor.
+-- Inverted dropout (Srivastava et al. 2014): in training each input is set to 0 with probability p
+-- and divided by 1 - p otherwise, so that prediction needs no factor.
 
 local Buffer = require "perilune.layer.buffer"
 local options = require "perilune.options"
@@ -19,7 +19,8 @@ end
 ---@return table
 function Dropout.description(probability)
   if not is_probability(probability) then
-    error(("dropout probability in [0, 1) expected, got %s"):format(tostring(probability)), 2)
+    error(("dropout probability in [0, 1) expected, got %s"):format(
+      tostring(probability)), 2)
   end
   return { kind = "dropout", probability = probability }
 end
@@ -30,7 +31,8 @@ end
 function Dropout.new(description, context)
   local given = options(description, { kind = "dropout" }, 1, { probability = true })
   if not is_probability(given.probability) then
-    error(("probability in [0, 1) expected, got %s"):format(tostring(given.probability)), 0)
+    error(("probability in [0, 1) expected, got %s"):format(
+      tostring(given.probability)), 0)
   end
   return setmetatable({
     core = context.core,
@@ -59,7 +61,7 @@ end
 
 ---@param A_below Matrix
 ---@return Matrix A_below
-function Dropout:predict(A_below)
+function Dropout.predict(_, A_below)
   return A_below
 end
 

@@ -1,5 +1,5 @@
--- The matrices that an optimiser keeps beside each parameter: made at the first step, as plain data plus matrices
--- for files.
+-- The matrices that an optimiser keeps beside each parameter: made at the first step, as plain data
+-- plus matrices for files.
 
 local cores = require "perilune.cores"
 
@@ -17,13 +17,13 @@ end
 ---@return table<string, Matrix>
 function State:of(k, value)
   local kept = self.kept[k]
-  if not kept then
-    kept = {}
-    for _, name in ipairs(self.names) do
-      kept[name] = cores.of(value).matrix(value.rows, value.cols, value.order)
-    end
-    self.kept[k] = kept
+  if kept and kept.core then return kept end
+  kept = kept or {}
+  kept.core = cores.of(value)
+  for _, name in ipairs(self.names) do
+    kept[name] = kept[name] or kept.core.matrix(value.rows, value.cols, value.order)
   end
+  self.kept[k] = kept
   return kept
 end
 
@@ -32,7 +32,9 @@ function State:copy()
   local matrices = {}
   for k, kept in ipairs(self.kept) do
     matrices[k] = {}
-    for name, matrix in pairs(kept) do matrices[k][name] = matrix:copy(matrix.order) end
+    for _, name in ipairs(self.names) do
+      matrices[k][name] = kept[name]:copy(kept[name].order)
+    end
   end
   return { steps = self.steps, matrices = matrices }
 end

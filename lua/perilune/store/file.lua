@@ -1,7 +1,8 @@
--- Whole files, read and written so that a crash, a full disk or a lost power supply never leaves half a
--- file: the new bytes go to a temporary file beside the target, reach the disk, and take the target's
--- name in one step. Until then the old file is untouched. One writer for each target: the temporary name
--- is fixed, so that a killed process leaves at most one stray file, which the next write replaces.
+-- Whole files, read and written so that a crash, a full disk or a lost power supply never
+-- leaves half a file: the new bytes go to a temporary file beside the target, reach the
+-- disk, and take the target's name in one step. Until then the old file is untouched. One
+-- writer for each target: the temporary name is fixed, so that a killed process leaves at
+-- most one stray file, which the next write replaces.
 
 local lfs = require "lfs"
 local system = require "perilune.core.system"
@@ -34,8 +35,8 @@ local function folder_of(path)
   return folder or "."
 end
 
--- The file a chain of symbolic links leads to, whether it exists or not: renaming onto a link would
--- replace the link.
+-- The file a chain of symbolic links leads to, whether it exists or not: renaming onto a
+-- link would replace the link.
 local function resolve(path)
   for _ = 1, MOST_LINKS do
     local attributes = lfs.symlinkattributes(path)
@@ -56,16 +57,16 @@ local function fill(handle, chunks)
     ok, message = handle:write(chunk)
     if not ok then break end
   end
-  if ok then ok, message = handle:flush() end
   if ok then ok, message = system.sync(handle) end
   local closed, close_message = handle:close()
   if ok then ok, message = closed, close_message end
   return ok, message
 end
 
----Replace the file `path`, or create it. Either it holds all the bytes afterwards and they are on the
----disk, or the old file is as it was. A symbolic link is followed; its file is replaced. Only a regular
----file is: a device, a directory or a pipe is refused. The permissions are those of a new file.
+---Replace the file `path`, or create it. Either it holds all the bytes afterwards and
+---they are on the disk, or the old file is as it was. A symbolic link is followed; its
+---file is replaced. Only a regular file is: a device, a directory or a pipe is refused.
+---The permissions are those of a new file.
 ---@param path string
 ---@param chunks string|string[]  the content, in one or several pieces
 ---@return true?
@@ -96,10 +97,9 @@ function file.write(path, chunks)
     os.remove(temporary) -- were it a link, opening it would write elsewhere
   end
 
-  local handle, message = io.open(temporary, "wb")
-  if not handle then return failure(path, message) end
-  local ok
-  ok, message = fill(handle, chunks)
+  local handle, refusal = io.open(temporary, "wb")
+  if not handle then return failure(path, refusal) end
+  local ok, message = fill(handle, chunks)
   if ok then ok, message = os.rename(temporary, target) end
   if not ok then
     os.remove(temporary)
@@ -118,17 +118,16 @@ end
 ---@return string?  nil and "path: reason"
 function file.read(path)
   check_path(path, 2)
-  local attributes, message = lfs.attributes(path)
+  local attributes = lfs.attributes(path)
   if attributes and attributes.mode ~= "file" then
     return failure(path, ("is a %s, not a regular file"):format(attributes.mode))
   end
-  local handle
-  handle, message = io.open(path, "rb")
-  if not handle then return failure(path, message) end
-  -- Asked for the size at once, Lua needs one buffer of it; "a" would double buffers on the way.
+  local handle, refusal = io.open(path, "rb")
+  if not handle then return failure(path, refusal) end
+  -- Asked for the size at once, Lua needs one buffer of it; "a" would double buffers on
+  -- the way.
   local size = attributes and attributes.size or 0
-  local bytes
-  bytes, message = handle:read(size > 0 and size or "a")
+  local bytes, message = handle:read(size > 0 and size or "a")
   handle:close()
   if not bytes then return failure(path, message or "ends at once") end
   if #bytes < size then return failure(path, "became shorter while it was read") end

@@ -1,16 +1,34 @@
--- The safetensors format: eight bytes of header length, a JSON header, the numbers. It says what is
--- where, and nothing that could be run. Everything is checked before a byte of the numbers is believed,
--- as the reference implementation does; what this library writes also carries two checksums, so that
--- damage is found wherever it lies. They detect accidents: whoever changes a file on purpose can mend
--- them.
+-- The safetensors format: eight bytes of header length, a JSON header, the numbers. It
+-- says what is where, and nothing that could be run. Everything is checked before a byte
+-- of the numbers is believed, as the reference implementation does; what this library
+-- writes also carries two checksums, so that damage is found wherever it lies. They
+-- detect accidents: whoever changes a file on purpose can mend them.
 
-local json = require "perilune.store.json"
+local plain = require "perilune.store.plain"
 local zlib = require "zlib"
+
+---@class Tensor
+---@field name string          1 to 255 bytes of UTF-8
+---@field dtype "F32"|"F64"
+---@field shape integer[]      at most two extents, each >= 1
+---@field bytes string         the numbers, little-endian, row by row
+
+---@class Place
+---@field dtype "F32"|"F64"
+---@field shape integer[]
+---@field first integer        the tensor's first byte, counted from 1
+---@field last integer
+
+---@class Content
+---@field names string[]                   in the order of their data
+---@field tensors table<string, Place>
+---@field metadata table<string, string>
+---@field checked boolean                  both checksums are there, and right
 
 local safetensors = {}
 
-local MOST_HEADER_BYTES = 2 ^ 24 | 0
-local MOST_TENSORS = 65535
+-- Room for thousands of layers, and what a hostile header can cost stays below 64 MiB.
+local MOST_HEADER_BYTES = 2 ^ 20 | 0
 local MOST_NAME_BYTES = 255
 local MOST_EXTENT = 2 ^ 31 - 1 | 0
 local MOST_DATA_BYTES = 2 ^ 53 | 0 -- beyond it other readers' numbers are not exact
@@ -22,6 +40,7 @@ local HEADER_CHECKSUM = "crc32_header" -- of all bytes before, with its own digi
 local NO_CHECKSUM = "00000000"
 
 local widths = { F32 = 4, F64 = 8 }
+local fields = { dtype = true, shape = true, data_offsets = true }
 
 local function hexadecimal(checksum)
   return ("%08x"):format(checksum // 1 | 0) -- lua-zlib gives a float
@@ -40,9 +59,13 @@ local function count(shape)
   return product <= MOST_DATA_BYTES // 8 and product or nil
 end
 
+local function is_text(value)
+  return type(value) == "string" and utf8.len(value) ~= nil
+end
+
 local function is_name(name)
-  return type(name) == "string" and #name >= 1 and #name <= MOST_NAME_BYTES
-    and utf8.len(name) ~= nil and name ~= "__metadata__"
+  return is_text(name) and #name >= 1 and #name <= MOST_NAME_BYTES
+    and name ~= "__metadata__"
 end
 
 local function check_tensor(tensor, k, seen)
@@ -57,56 +80,48 @@ local function check_tensor(tensor, k, seen)
     error(("dtype F32 or F64 expected for tensor '%s', got %s"):format(name,
       tostring(tensor.dtype)), 4)
   end
-  local length = count(tensor.shape)
+  local length = type(tensor.shape) == "table" and count(tensor.shape)
   if not length then
-    error(("shape of at most two whole numbers from 1 to %d expected for tensor '%s'"):format(
+    error(("at most two whole numbers from 1 to %d expected as the shape of '%s'"):format(
       MOST_EXTENT, name), 4)
   end
-  if #tensor.bytes ~= length * widths[tensor.dtype] then
+  local bytes = type(tensor.bytes) == "string" and #tensor.bytes or 0
+  if bytes ~= length * widths[tensor.dtype] then
     error(("%d bytes expected for tensor '%s', got %d"):format(
-      length * widths[tensor.dtype], name, #tensor.bytes), 4)
+      length * widths[tensor.dtype], name, bytes), 4)
   end
 end
 
-local function write_metadata(metadata)
-  local keys, texts = {}, {}
-  for key in pairs(metadata) do keys[#keys + 1] = key end
-  table.sort(keys)
-  for k, key in ipairs(keys) do
-    texts[k] = json.quote(key) .. ":" .. json.quote(metadata[key])
-  end
-  return '{"__metadata__":{' .. table.concat(texts, ",") .. "}"
+-- The header with other digits as its checksum. Nowhere else can the key stand so: a quote
+-- within a string follows a backslash.
+local function stamped(header, digits)
+  return (header:gsub('("crc32_header":")%x*', "%1" .. digits))
 end
 
 local function write_header(tensors, metadata)
-  local texts, offset = { write_metadata(metadata) }, 0
-  for k, tensor in ipairs(tensors) do
-    texts[k + 1] = ('%s:{"dtype":"%s","shape":[%s],"data_offsets":[%d,%d]}'):format(
-      json.quote(tensor.name), tensor.dtype, table.concat(tensor.shape, ","), offset,
-      offset + #tensor.bytes)
+  local header, offset = { __metadata__ = metadata }, 0
+  for _, tensor in ipairs(tensors) do
+    local first = offset
     offset = offset + #tensor.bytes
+    header[tensor.name] = {
+      dtype = tensor.dtype, shape = tensor.shape, data_offsets = { first, offset },
+    }
   end
-  local header = table.concat(texts, ",") .. "}"
-  header = header .. (" "):rep(-#header % ALIGNMENT)
-  return string.pack("<I8", #header) .. header
+  local text = plain.encode(header)
+  text = text .. (" "):rep(-#text % ALIGNMENT)
+  local bytes = string.pack("<s8", text)
+  return stamped(bytes, hexadecimal(zlib.crc32()(bytes)))
 end
 
----The file as a list of strings: the header, then the bytes of each tensor. The same tensors and metadata
----give the same bytes. Raises for names that are not unique UTF-8 of 1 to 255 bytes, other types, shapes
----or lengths that disagree, and more than 65535 tensors or 16 MiB of header.
----@param tensors { name: string, dtype: "F32"|"F64", shape: integer[], bytes: string }[]  little-endian, by rows
----@param metadata? table<string, string>  UTF-8; the keys crc32_data and crc32_header are added
----@return string[]
-function safetensors.chunks(tensors, metadata)
+local function build(tensors, metadata)
   local all, seen, chunks = {}, {}, { "" }
   for key, value in pairs(metadata or {}) do
-    local texts = type(key) == "string" and type(value) == "string"
-    if not texts or not utf8.len(key) or not utf8.len(value) then
+    if not is_text(key) or not is_text(value) then
       error(("UTF-8 expected in the metadata, got %s = %s"):format(tostring(key),
-        tostring(value)), 2)
+        tostring(value)), 3)
     end
     if key == DATA_CHECKSUM or key == HEADER_CHECKSUM then
-      error(("metadata key '%s' is reserved"):format(key), 2)
+      error(("metadata key '%s' is reserved"):format(key), 3)
     end
     all[key] = value
   end
@@ -118,115 +133,111 @@ function safetensors.chunks(tensors, metadata)
   end
   all[DATA_CHECKSUM] = hexadecimal(data)
   all[HEADER_CHECKSUM] = NO_CHECKSUM
-  all[HEADER_CHECKSUM] = hexadecimal(zlib.crc32()(write_header(tensors, all)))
   chunks[1] = write_header(tensors, all)
-  if #tensors > MOST_TENSORS or #chunks[1] > MOST_HEADER_BYTES then
-    error(("at most %d tensors and %d bytes of header expected, got %d and %d"):format(
-      MOST_TENSORS, MOST_HEADER_BYTES, #tensors, #chunks[1]), 2)
+  if #chunks[1] - 8 > MOST_HEADER_BYTES then
+    error(("names and metadata need a header of %d bytes, at most %d are allowed"):format(
+      #chunks[1] - 8, MOST_HEADER_BYTES), 3)
   end
   return chunks
 end
 
+---The file as a list of strings: the header, then the bytes of each tensor. The same
+---tensors and metadata give the same bytes. Raises for names that are not unique UTF-8 of
+---1 to 255 bytes, other types, shapes or lengths that disagree, and more than 1 MiB of
+---header.
+---@param tensors Tensor[]
+---@param metadata? table<string, string>  UTF-8; the keys crc32_data and crc32_header are added
+---@return string[]
+function safetensors.chunks(tensors, metadata)
+  local chunks = build(tensors, metadata)
+  return chunks
+end
+
 ---The file as one string; see chunks.
----@param tensors { name: string, dtype: "F32"|"F64", shape: integer[], bytes: string }[]
+---@param tensors Tensor[]
 ---@param metadata? table<string, string>
 ---@return string
 function safetensors.encode(tensors, metadata)
-  local chunks = safetensors.chunks(tensors, metadata)
+  local chunks = build(tensors, metadata)
   return table.concat(chunks)
 end
 
--- Numbers of the header, at most `most` of them: a longer list must not cost its length.
-local function read_list(reader, most, what)
-  local numbers = {}
-  reader:array(function(k)
-    if k > most then reader:fail("%s has more than %d numbers", what, most) end
-    numbers[k] = reader:number()
-  end)
-  return numbers
-end
-
-local function read_tensor(reader, name)
-  local tensor = {}
-  reader:object(function(key)
-    if key == "dtype" then
-      tensor.dtype = reader:string()
-    elseif key == "shape" then
-      tensor.shape = read_list(reader, 2, ("shape of '%s'"):format(name))
-    elseif key == "data_offsets" then
-      tensor.offsets = read_list(reader, 2, ("data_offsets of '%s'"):format(name))
-    else
-      reader:fail("tensor '%s' has an unknown key", name)
-    end
-  end)
-  for _, key in ipairs { "dtype", "shape", "offsets" } do
-    if not tensor[key] then reader:fail("tensor '%s' has no %s", name, key) end
+-- Where a tensor is, by what the header says of it; data begin after `before` bytes.
+local function read_tensor(name, said, before)
+  if not is_name(name) then
+    return nil, ("a tensor's name is not 1 to %d bytes of UTF-8"):format(MOST_NAME_BYTES)
   end
-
-  local width = widths[tensor.dtype]
+  local label = plain.encode(name) -- it may hold control characters
+  if type(said) ~= "table" then return nil, ("tensor %s is no object"):format(label) end
+  for key in pairs(said) do
+    if not fields[key] then return nil, ("tensor %s has an unknown key"):format(label) end
+  end
+  local width = widths[said.dtype]
   if not width then
-    reader:fail("dtype %q of '%s' is unsupported (supported: F32, F64)",
-      tensor.dtype:sub(1, 16), name)
+    return nil, ("dtype %q of %s is unsupported (supported: F32, F64)"):format(
+      tostring(said.dtype):sub(1, 16), label)
   end
-  local length = count(tensor.shape)
-  if not length then reader:fail("shape of '%s' is not one of a matrix", name) end
-  local from, to = tensor.offsets[1], tensor.offsets[2]
-  if math.type(from) ~= "integer" or math.type(to) ~= "integer" or from < 0 or to < from then
-    reader:fail("data_offsets of '%s' are not a range", name)
+  local length = type(said.shape) == "table" and count(said.shape)
+  if not length then return nil, ("shape of %s is not one of a matrix"):format(label) end
+  local offsets = type(said.data_offsets) == "table" and said.data_offsets or {}
+  local from, to = offsets[1], offsets[2]
+  local whole = math.type(from) == "integer" and math.type(to) == "integer"
+  if not whole or #offsets > 2 or from < 0 or to < from then
+    return nil, ("data_offsets of %s are not a range"):format(label)
   end
   if to - from ~= length * width then
-    reader:fail("'%s' has %d bytes of data, its shape needs %d", name, to - from,
-      length * width)
+    return nil, ("tensor %s has %d bytes of data, its shape needs %d"):format(label,
+      to - from, length * width)
   end
-  return { dtype = tensor.dtype, shape = tensor.shape, from = from, to = to }
+  return {
+    dtype = said.dtype, shape = said.shape, first = before + from + 1, last = before + to,
+  }
 end
 
-local function read_header(reader)
-  local header = { names = {}, tensors = {}, metadata = {} }
-  reader:object(function(name)
-    if name == "__metadata__" then
-      reader:object(function(key)
-        reader:peek()
-        local first = reader.position + 1
-        header.metadata[key] = reader:string()
-        if key == HEADER_CHECKSUM then
-          header.digits = { first = first, last = reader.position - 2 }
-        end
-      end)
-      return
+-- The names of the tensors in the order of their data, which they fill without holes and
+-- overlaps, or nil and a reason.
+local function order(tensors, before, data_bytes)
+  local names, offset = {}, 0
+  for name in pairs(tensors) do names[#names + 1] = name end
+  table.sort(names, function(a, b) return tensors[a].first < tensors[b].first end)
+  for _, name in ipairs(names) do
+    local from = tensors[name].first - before - 1
+    if from ~= offset then
+      return nil, ("tensor %s begins at byte %d of the data, %d expected"):format(
+        plain.encode(name), from, offset)
     end
-    if not is_name(name) then
-      reader:fail("a tensor's name is empty or longer than %d bytes", MOST_NAME_BYTES)
-    end
-    if #header.names == MOST_TENSORS then
-      reader:fail("more than %d tensors", MOST_TENSORS)
-    end
-    header.names[#header.names + 1] = name
-    header.tensors[name] = read_tensor(reader, name)
-  end)
-  return header
-end
-
--- Whether the tensors fill the data without holes and overlaps; if so, the ranges are set.
-local function place(header, data_bytes, data_first)
-  local ordered = table.move(header.names, 1, #header.names, 1, {})
-  local tensors = header.tensors
-  table.sort(ordered, function(a, b) return tensors[a].from < tensors[b].from end)
-  local offset = 0
-  for _, name in ipairs(ordered) do
-    local tensor = tensors[name]
-    if tensor.from ~= offset then
-      return nil, ("'%s' begins at byte %d of the data, %d expected"):format(name,
-        tensor.from, offset)
-    end
-    offset = tensor.to
-    tensor.first, tensor.last = data_first + tensor.from, data_first + tensor.to - 1
-    tensor.from, tensor.to = nil, nil
+    offset = tensors[name].last - before
   end
   if offset ~= data_bytes then
     return nil, ("%d bytes of data expected, got %d"):format(offset, data_bytes)
   end
-  return true
+  return names
+end
+
+-- What the header says, or nil and a reason. So many bytes of data follow it.
+local function read_header(text, data_bytes)
+  local header, reason = plain.decode(text)
+  if not header then return nil, "header: " .. reason end
+  local metadata, before = header.__metadata__, 8 + #text
+  if metadata == nil then metadata = {} end
+  if type(metadata) ~= "table" then return nil, "metadata are no object" end
+  for key, value in pairs(metadata) do
+    if not is_text(key) or not is_text(value) then return nil, "metadata are not text" end
+  end
+  header.__metadata__ = nil
+  local tensors, names = {}, nil
+  for name, said in pairs(header) do
+    tensors[name], reason = read_tensor(name, said, before)
+    if reason then return nil, reason end
+  end
+  names, reason = order(tensors, before, data_bytes)
+  if not names then return nil, reason end
+  return {
+    names = names,
+    tensors = tensors,
+    metadata = metadata,
+    checked = metadata[HEADER_CHECKSUM] ~= nil and metadata[DATA_CHECKSUM] ~= nil,
+  }
 end
 
 -- In pieces: a substring of the whole data would be a second copy of it.
@@ -238,56 +249,42 @@ local function data_checksum(bytes, first)
   return hexadecimal(value)
 end
 
-local function verify(bytes, text, header)
-  local metadata, data_first = header.metadata, 9 + #text
-  if metadata[HEADER_CHECKSUM] then
-    local checksum = zlib.crc32()
-    checksum(bytes:sub(1, 8))
-    checksum(text:sub(1, header.digits.first - 1))
-    checksum(NO_CHECKSUM)
-    local value = checksum(text:sub(header.digits.last + 1))
-    if metadata[HEADER_CHECKSUM] ~= hexadecimal(value) then
-      return nil, "damaged header (its checksum differs)"
-    end
+local function damage(bytes, text, metadata)
+  local expected = metadata[HEADER_CHECKSUM]
+  local value = zlib.crc32()(bytes:sub(1, 8) .. stamped(text, NO_CHECKSUM))
+  if expected and expected ~= hexadecimal(value) then
+    return "damaged header (its checksum differs)"
   end
-  if metadata[DATA_CHECKSUM] and metadata[DATA_CHECKSUM] ~= data_checksum(bytes, data_first) then
-    return nil, "damaged data (their checksum differs)"
+  expected = metadata[DATA_CHECKSUM]
+  if expected and expected ~= data_checksum(bytes, 9 + #text) then
+    return "damaged data (their checksum differs)"
   end
-  return true
 end
 
 local function decode(bytes)
   if #bytes < 8 then return nil, "too short for a safetensors file" end
   local length = string.unpack("<I8", bytes)
   if length < 0 or length > MOST_HEADER_BYTES then
-    return nil, "not a safetensors file (its header would be longer than 16 MiB)"
+    return nil, "no safetensors file, or one with a header longer than 1 MiB"
   end
   if length > #bytes - 8 then return nil, "the file ends within its header" end
   if bytes:sub(9, 9) ~= "{" then return nil, "not a safetensors file (no header)" end
 
   local text = bytes:sub(9, 8 + length)
-  local header, reason = json.read(text, read_header)
-  if not header then return nil, "header: " .. reason end
-  local ok
-  ok, reason = place(header, #bytes - 8 - length, 9 + length)
-  if not ok then return nil, reason end
-  ok, reason = verify(bytes, text, header)
-  if not ok then return nil, reason end
-  return {
-    names = header.names,
-    tensors = header.tensors,
-    metadata = header.metadata,
-    checked = header.metadata[HEADER_CHECKSUM] ~= nil
-      and header.metadata[DATA_CHECKSUM] ~= nil,
-  }
+  local content, reason = read_header(text, #bytes - 8 - length)
+  if not content then return nil, reason end
+  reason = damage(bytes, text, content.metadata)
+  if reason then return nil, reason end
+  return content
 end
 
----What a safetensors file holds. Nothing is copied: `first` and `last` are the places of a tensor's bytes in
----the string. Accepts tensors of F32 and F64 of rank 0 to 2, without empty ones; of the checksums that are
----there, each has to be right, and `checked` says that both are there.
+---What a safetensors file holds. Nothing is copied: `first` and `last` are the places of
+---a tensor's bytes in the string. Accepts tensors of F32 and F64 of rank 0 to 2, without
+---empty ones; of the checksums that are there, each has to be right, and `checked` says
+---that both are there.
 ---@param bytes string  the whole file
 ---@param name string   of the file, for messages
----@return { tensors: table<string, { dtype: string, shape: integer[], first: integer, last: integer }>, names: string[], metadata: table<string, string>, checked: boolean }?
+---@return Content?
 ---@return string?      nil and "name: reason"
 function safetensors.decode(bytes, name)
   local content, reason = decode(bytes)

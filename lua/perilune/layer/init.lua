@@ -1,0 +1,6 @@
+-- The kinds of layers that a description can name.
+
+return {
+  dense = require "perilune.layer.dense",
+  dropout = require "perilune.layer.dropout",
+}
