@@ -32,7 +32,7 @@ static void encode_one(real x, Type type, bool reversed, uint8_t *bytes) {
   float narrow = (float)x;
   double wide = (double)x;
   if (type == UINT8)
-    bytes[0] = (uint8_t)((double)x + 0.5);
+    bytes[0] = (uint8_t)round((double)x);
   else if (type == FLOAT32)
     memcpy(bytes, &narrow, sizeof narrow);
   else

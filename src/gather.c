@@ -25,22 +25,26 @@ static void check_indices(lua_State *L, int arg, lua_Integer first, int count,
   luaL_checktype(L, arg, LUA_TTABLE);
   for (int j = 0; j < count; j++) {
     int is_integer = 0;
-    lua_rawgeti(L, arg, first + j);
+    if (first <= LUA_MAXINTEGER - j)
+      lua_rawgeti(L, arg, first + j);
+    else
+      lua_pushnil(L);
     lua_Integer index = lua_tointegerx(L, -1, &is_integer);
     if (!is_integer || index < 1 || index > samples) {
-      luaL_argerror(L, arg,
-                    lua_pushfstring(L, "samples 1 to %I expected, got %s as element %I",
-                                    (LUAI_UACINT)samples, luaL_tolstring(L, -1, NULL),
-                                    (LUAI_UACINT)(first + j)));
+      luaL_argerror(
+        L, arg,
+        lua_pushfstring(L, "samples 1 to %I expected, got %s as element %I",
+                        (LUAI_UACINT)samples, luaL_tolstring(L, -1, NULL),
+                        (LUAI_UACINT)((lua_Unsigned)first + (lua_Unsigned)j)));
     }
     lua_pop(L, 1);
   }
 }
 
 /* Element `position` of the table, checked before, counted from 0 */
-static int index_at(lua_State *L, int arg, lua_Integer position) {
+static int64_t index_at(lua_State *L, int arg, lua_Integer position) {
   lua_rawgeti(L, arg, position);
-  int index = (int)lua_tointeger(L, -1) - 1;
+  int64_t index = lua_tointeger(L, -1) - 1;
   lua_pop(L, 1);
   return index;
 }
@@ -79,7 +83,7 @@ static int gather_bytes(lua_State *L) {
   check_indices(L, 5, first, X->cols, samples);
 
   for (int j = 0; j < X->cols; j++) {
-    const uint8_t *sample = bytes + offset + (int64_t)index_at(L, 5, first + j) * X->rows;
+    const uint8_t *sample = bytes + offset + index_at(L, 5, first + j) * X->rows;
     bytes_to_reals(X->rows, sample, scale, X->data + j * X->rows);
   }
   lua_settop(L, 1);

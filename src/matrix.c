@@ -111,7 +111,8 @@ void matrix_check_distinct(lua_State *L, int arg, const Matrix *a, int other,
 void matrix_check_aligned(lua_State *L, int arg, const Matrix *a, int other,
                           const Matrix *b) {
   if (!are_overlapping(a, b)) return;
-  if (a->data != b->data || a->order != b->order || a->rows != b->rows) {
+  if (a->data != b->data || a->order != b->order || a->rows != b->rows ||
+      a->cols != b->cols) {
     luaL_argerror(
       L, arg,
       lua_pushfstring(L, "the same matrix as argument #%d or one apart expected", other));
@@ -339,7 +340,7 @@ static int matrix_tostring(lua_State *L) {
     luaL_addchar(&text, '\n');
     for (int j = 0; j < m->cols && j < COLS; j++) {
       char number[32];
-      snprintf(number, sizeof number, "%12.5g", (double)m->data[matrix_index(m, i, j)]);
+      snprintf(number, sizeof number, " %11.5g", (double)m->data[matrix_index(m, i, j)]);
       luaL_addstring(&text, number);
     }
     if (m->cols > COLS) luaL_addstring(&text, "  ...");

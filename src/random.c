@@ -57,10 +57,13 @@ static uint64_t next_below(Generator *g, uint64_t n) {
 }
 
 static void fill_uniform(Generator *g, int n, double low, double high, real *M) {
+  double range = high - low;
+  bool fits = range - range == 0;
   for (int k = 0; k < n; k++) {
-    real x = (real)(low + (high - low) * next_double(g));
-    M[k] =
-      x < (real)high || low == high ? x : (real)low;  // rounding may have reached `high`
+    double u = next_double(g);
+    real x = (real)(fits ? low + range * u : low * (1 - u) + high * u);
+    bool below = x < (real)high || low == high;  // rounding may have reached `high`
+    M[k] = below ? x : (real)low;
   }
 }
 

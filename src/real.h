@@ -6,6 +6,7 @@
 #define PERILUNE_REAL_H
 
 #include <cblas.h>
+#include <float.h>
 #include <stdint.h>
 #include <tgmath.h>
 
@@ -24,7 +25,8 @@ typedef uint32_t RealBits;
 #define REAL_LN2_HIGH       0.693145751953125F  // 15 bits, so that n * this is exact
 #define REAL_LN2_LOW        1.42860682030941723212e-6F
 #define REAL_LOG2E          1.44269504088896340736F
-#define REAL_TANH_SATURATED 10.0F  // tanh rounds to 1 from here on
+#define REAL_SMALLEST       FLT_MIN  // that is not denormal
+#define REAL_TANH_SATURATED 10.0F    // tanh rounds to 1 from here on
 #elif REAL_BITS == 64
 typedef double real;
 typedef uint64_t RealBits;
@@ -40,6 +42,7 @@ typedef uint64_t RealBits;
 #define REAL_LN2_HIGH       6.93147180369123816490e-1  // 33 bits
 #define REAL_LN2_LOW        1.90821492927058770002e-10
 #define REAL_LOG2E          1.44269504088896340736
+#define REAL_SMALLEST       DBL_MIN
 #define REAL_TANH_SATURATED 20.0
 #else
 #error "compile with -DREAL_BITS=32 or -DREAL_BITS=64"

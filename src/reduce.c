@@ -154,6 +154,8 @@ static int reduce_is_finite(lua_State *L) {
 /* M:argmax([result]) --> 1 x cols */
 static int reduce_argmax(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
+  luaL_argcheck(L, (int64_t)M->rows <= (int64_t)2 << REAL_MANTISSA, 1,
+                "fewer rows expected: the elements of the result could not count them");
   Matrix *result = lua_isnoneornil(L, 2) ? NULL : matrix_check_shape(L, 2, 1, M->cols);
   if (result != NULL) matrix_check_distinct(L, 2, result, 1, M);
   for (int j = 0; j < M->cols; j++) {

@@ -18,8 +18,8 @@ typedef struct Update {
   real rate;
   real decay;
   real mu;
-  real share1;  // 1 - beta1
-  real share2;  // 1 - beta2
+  real beta1;
+  real beta2;
   real epsilon;
 } Update;
 
@@ -63,13 +63,13 @@ KERNEL static void adam(const Update *u, int first, int last) {
   real *v = u->v;
   real rate = u->rate;
   real keep = 1 - u->decay;
-  real share1 = u->share1;
-  real share2 = u->share2;
+  real beta1 = u->beta1;
+  real beta2 = u->beta2;
   real epsilon = u->epsilon;
   VECTOR_LOOP
   for (int k = first; k < last; k++) {
-    m[k] += share1 * (g[k] - m[k]);
-    v[k] += share2 * (g[k] * g[k] - v[k]);
+    m[k] = beta1 * m[k] + (1 - beta1) * g[k];
+    v[k] = beta2 * v[k] + (1 - beta2) * (g[k] * g[k]);
     p[k] = keep * p[k] - rate * m[k] / (sqrt(v[k]) + epsilon);
   }
 }
@@ -130,10 +130,11 @@ static Update check_matrices(lua_State *L, int count) {
   return u;
 }
 
-/* A finite number >= 0 */
+/* A number >= 0 that is finite in the element type */
 static lua_Number check_size(lua_State *L, int arg) {
   lua_Number x = luaL_checknumber(L, arg);
-  luaL_argcheck(L, x >= 0 && x - x == 0, arg, "finite number >= 0 expected");
+  real rounded = (real)x;
+  luaL_argcheck(L, x >= 0 && rounded - rounded == 0, arg, "finite number >= 0 expected");
   return x;
 }
 
@@ -188,8 +189,10 @@ static int update_adam(lua_State *L) {
   lua_Number correction2 = sqrt(1 - pow(beta2, (lua_Number)step));
   u.rate = (real)(rate * correction2 / correction1);
   u.epsilon = (real)(epsilon * correction2);
-  u.share1 = (real)(1 - beta1);
-  u.share2 = (real)(1 - beta2);
+  if (u.epsilon < REAL_SMALLEST)
+    u.epsilon = REAL_SMALLEST;  // 0 / 0 where a gradient has always been 0
+  u.beta1 = (real)beta1;
+  u.beta2 = (real)beta2;
   u.decay = (real)(rate * decay);
   pool_run(matrix_pool(L), u.pieces, adam_piece, &u);
   lua_settop(L, 1);

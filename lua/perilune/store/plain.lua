@@ -6,8 +6,7 @@ local json = require "dkjson"
 
 local plain = {}
 
--- A copy whose keys are written in order and whose numbers with all their digits, of which
--- dkjson would write 14.
+-- A copy of which dkjson writes the keys in order, and all digits of a number, not only 14.
 local function exactly(value)
   if math.type(value) == "float" and tonumber(tostring(value)) ~= value then
     if value - value ~= 0 then error(("%s cannot be written as JSON"):format(value), 0) end

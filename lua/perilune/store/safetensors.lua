@@ -225,13 +225,13 @@ local function read_header(text, data_bytes)
     if not is_text(key) or not is_text(value) then return nil, "metadata are not text" end
   end
   header.__metadata__ = nil
-  local tensors, names = {}, nil
+  local tensors = {}
   for name, said in pairs(header) do
     tensors[name], reason = read_tensor(name, said, before)
     if reason then return nil, reason end
   end
-  names, reason = order(tensors, before, data_bytes)
-  if not names then return nil, reason end
+  local names, disorder = order(tensors, before, data_bytes)
+  if not names then return nil, disorder end
   return {
     names = names,
     tensors = tensors,
