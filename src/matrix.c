@@ -174,7 +174,7 @@ static void push_row(lua_State *L, lua_Integer i) {
   }
 }
 
-static Matrix *new_from_table(lua_State *L) {
+static Matrix *new_from_table(lua_State *L, Order order) {
   lua_Integer rows = (lua_Integer)lua_rawlen(L, 1);
   luaL_argcheck(L, rows >= 1, 1, "table of rows expected, got an empty table");
   lua_Integer cols = 0;
@@ -189,7 +189,7 @@ static Matrix *new_from_table(lua_State *L) {
     }
     lua_pop(L, 1);
   }
-  Matrix *m = matrix_new(L, rows, cols, BY_COLUMNS);
+  Matrix *m = matrix_new(L, rows, cols, order);
   for (int i = 0; i < m->rows; i++) {
     push_row(L, i + 1);  // a finalizer may have changed the table since
     for (int j = 0; j < m->cols; j++) {
@@ -210,7 +210,7 @@ static Matrix *new_from_table(lua_State *L) {
 /* matrix(rows, cols [, order]) or matrix(table of rows) --> M */
 static int matrix_matrix(lua_State *L) {
   if (lua_istable(L, 1)) {
-    new_from_table(L);
+    new_from_table(L, matrix_check_order(L, 3));
     return 1;
   }
   lua_Integer rows = luaL_checkinteger(L, 1);

@@ -40,6 +40,7 @@ struct Pool {
   int threads;  // the caller included
   pid_t owner;
   bool blas_checked;
+  bool closed;  // finalised: nothing would end threads started now
   pthread_t workers[MAX_THREADS - 1];
 };
 
@@ -235,7 +236,9 @@ static int start(Pool *pool, int threads) {
 }
 
 static int pool_gc(lua_State *L) {
-  stop(lua_touserdata(L, 1));
+  Pool *pool = lua_touserdata(L, 1);
+  stop(pool);
+  pool->closed = true;
   return 0;
 }
 
@@ -282,6 +285,8 @@ int pool_threads(lua_State *L) {
                   lua_pushfstring(L, "1 to %d threads expected, got %I", MAX_THREADS,
                                   (LUAI_UACINT)threads));
   }
+  if (pool->closed)
+    return luaL_error(L, "no threads can be started: the Lua state is closing");
   if (threads != pool->threads || pool->owner != getpid()) {
     stop(pool);
     int error = start(pool, (int)threads);

@@ -18,8 +18,9 @@ typedef struct Update {
   real rate;
   real decay;
   real mu;
-  real beta1;
-  real beta2;
+  real
+    share1;  // 1 - beta1, rounded once: near 0 the difference of two rounded numbers would be off
+  real share2;  // 1 - beta2
   real epsilon;
 } Update;
 
@@ -63,13 +64,13 @@ KERNEL static void adam(const Update *u, int first, int last) {
   real *v = u->v;
   real rate = u->rate;
   real keep = 1 - u->decay;
-  real beta1 = u->beta1;
-  real beta2 = u->beta2;
+  real share1 = u->share1;
+  real share2 = u->share2;
   real epsilon = u->epsilon;
   VECTOR_LOOP
   for (int k = first; k < last; k++) {
-    m[k] = beta1 * m[k] + (1 - beta1) * g[k];
-    v[k] = beta2 * v[k] + (1 - beta2) * (g[k] * g[k]);
+    m[k] = (m[k] - share1 * m[k]) + share1 * g[k];
+    v[k] = (v[k] - share2 * v[k]) + share2 * (g[k] * g[k]);
     p[k] = keep * p[k] - rate * m[k] / (sqrt(v[k]) + epsilon);
   }
 }
@@ -191,8 +192,8 @@ static int update_adam(lua_State *L) {
   u.epsilon = (real)(epsilon * correction2);
   if (u.epsilon < REAL_SMALLEST)
     u.epsilon = REAL_SMALLEST;  // 0 / 0 where a gradient has always been 0
-  u.beta1 = (real)beta1;
-  u.beta2 = (real)beta2;
+  u.share1 = (real)(1 - beta1);
+  u.share2 = (real)(1 - beta2);
   u.decay = (real)(rate * decay);
   pool_run(matrix_pool(L), u.pieces, adam_piece, &u);
   lua_settop(L, 1);
