@@ -1,4 +1,5 @@
--- Errors of what a function calls, told as the function's own.
+-- Errors of what a function calls, told as the function's own. Not to be tail called: a tail call
+-- would take the place of the function whose caller is meant.
 
 ---Call f(...); an error it raises is raised again at the line `level` calls up (1: the caller of at_caller,
 ---2: its caller), without the place inside the library where it arose.

@@ -31,4 +31,11 @@ function cores.is_matrix(value)
   return type(value) == "userdata" and getmetatable(value) == "matrix"
 end
 
+---Whether `value` is a generator of either type.
+---@param value any
+---@return boolean
+function cores.is_generator(value)
+  return type(value) == "userdata" and getmetatable(value) == "generator"
+end
+
 return cores

@@ -38,6 +38,12 @@ local function gradient_check(network, X, T, given)
   local chosen = options(given, { step = 1e-4, tolerance = 1e-6, floor = 1e-5 }, nil,
     { loss = true })
   local loss = choose("loss", losses, chosen.loss, nil, "function")
+  for _, name in ipairs { "step", "tolerance", "floor" } do
+    if type(chosen[name]) ~= "number" or not (chosen[name] > 0) then
+      error(("%s: a number above 0 expected, got %s"):format(name,
+        tostring(chosen[name])), 2)
+    end
+  end
   if network.dtype ~= "float64" then
     error("gradient check: a float64 network expected, got float32, "
       .. "which differences are too coarse for", 2)
@@ -75,7 +81,8 @@ local function gradient_check(network, X, T, given)
     local relative = math.abs(analytic - numeric)
       / math.max(math.abs(analytic) + math.abs(numeric), chosen.floor)
     report.count = report.count + 1
-    if not (relative <= report.largest_error) then
+    local is_nan_already = report.largest_error ~= report.largest_error
+    if not (is_nan_already or relative <= report.largest_error) then
       report.largest_error = relative
       report.name, report.row, report.col = parameter.name, i, j
       report.analytic, report.numeric = analytic, numeric

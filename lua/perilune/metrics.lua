@@ -1,6 +1,7 @@
 -- How good a network is: accuracy, confusion matrix, mean loss.
 
 local Batches = require "perilune.data.batches"
+local at_caller = require "perilune.at_caller"
 local cores = require "perilune.cores"
 
 local metrics = {}
@@ -13,11 +14,21 @@ local function classes_of(M, result)
 end
 
 local function labels_of(T, A)
+  for name, M in pairs { A = A or false, T = T or false } do
+    if not cores.is_matrix(M) then
+      error(("%s: a matrix expected, got %s"):format(name, type(M)), 0)
+    end
+  end
   if T.cols ~= A.cols then
-    error(("A has %d samples but T has %d"):format(A.cols, T.cols), 3)
+    error(("A has %d samples but T has %d"):format(A.cols, T.cols), 0)
   end
   if T.rows == 1 and A.rows > 1 then return T end
   return classes_of(T)
+end
+
+local function correct(A, T, predicted)
+  local labels = labels_of(T, A)
+  return cores.of(A).count_equal(classes_of(A, predicted), labels)
 end
 
 ---How many samples are classified as the targets say.
@@ -26,8 +37,8 @@ end
 ---@param predicted? Matrix  1 x N to work in, allocated when absent
 ---@return integer
 function metrics.correct(A, T, predicted)
-  local labels = labels_of(T, A)
-  return cores.of(A).count_equal(classes_of(A, predicted), labels)
+  local count = at_caller(2, correct, A, T, predicted)
+  return count
 end
 
 ---The share of samples classified as the targets say, in [0, 1].
@@ -35,7 +46,7 @@ end
 ---@param T Matrix  1 x N labels, or S_L x N target columns
 ---@return number
 function metrics.accuracy(A, T)
-  return metrics.correct(A, T) / A.cols
+  return at_caller(2, correct, A, T) / A.cols
 end
 
 local Confusion = {}
@@ -47,7 +58,7 @@ Confusion.__index = Confusion
 ---@param classes? string[]   names for printing
 ---@return integer[][]
 function metrics.confusion(A, T, classes)
-  local labels = labels_of(T, A)
+  local labels = at_caller(2, labels_of, T, A)
   local count = math.max(A.rows, 2)
   local confusion = setmetatable({ classes = classes }, Confusion)
   for i = 1, count do
@@ -89,6 +100,13 @@ local CHUNK = 1000 -- samples at once
 ---@param loss? fun(A: Matrix, T: Matrix, Delta: false): number
 ---@return { loss: number?, accuracy: number? }
 function metrics.evaluate(network, dataset, loss)
+  if type(dataset) ~= "table" or not dataset.gather then
+    error(("a dataset expected, got %s"):format(type(dataset)), 2)
+  end
+  if dataset.inputs ~= network.inputs then
+    error(("the dataset has %d inputs but the network has %d"):format(dataset.inputs,
+      network.inputs), 2)
+  end
   local total, correct = 0, 0
   local result
   for X, T in Batches.new(dataset, { batch = CHUNK, dtype = network.dtype }) do

@@ -1,5 +1,6 @@
 -- Layers 1..L in a row: forward, backward, prediction, parameters.
 
+local at_caller = require "perilune.at_caller"
 local cores = require "perilune.cores"
 local kinds = require "perilune.layer"
 local options = require "perilune.options"
@@ -47,7 +48,10 @@ local function new_layer(description, context, classes, position)
       tostring(description.kind)), 0)
   end
   local ok, layer = pcall(class.new, description, context)
-  if not ok then error(("layer %d: %s"):format(position, tostring(layer)), 0) end
+  if not ok then
+    local reason = tostring(layer):gsub("^[^:\n]*:%d+: ", "")
+    error(("layer %d: %s"):format(position, reason), 0)
+  end
   if math.type(layer.outputs) ~= "integer" or layer.outputs < 1 then
     error(("layer %d: its field outputs must say how many it has"):format(position), 0)
   end
@@ -154,10 +158,8 @@ end
 ---@param given? table
 ---@return Network
 function Network.new(descriptions, given)
-  local complete = options(given, defaults)
-  local ok, result = pcall(new, descriptions, complete)
-  if not ok then error(result, 2) end
-  return result
+  local self = at_caller(2, new, descriptions, options(given, defaults))
+  return self
 end
 
 ---The network that `describe` described, its weights newly initialised.
@@ -166,14 +168,16 @@ end
 ---@return Network
 function Network.from_description(description, given)
   given = options(given, { layers = {}, activations = {} })
-  local descriptions = table.move(description.layers, 1, #description.layers, 1,
-    { inputs = description.inputs })
-  local ok, result = pcall(Network.new, descriptions, {
-    dtype = description.dtype, classes = description.classes,
-    layers = given.layers, activations = given.activations,
-  })
-  if not ok then error((tostring(result):gsub("^[^:]*:%d+: ", "")), 2) end
-  return result
+  if type(description) ~= "table" or type(description.layers) ~= "table" then
+    error("a description expected: a table of inputs, dtype and layers", 2)
+  end
+  local layers = description.layers
+  local self = at_caller(2, Network.new,
+    table.move(layers, 1, #layers, 1, { inputs = description.inputs }), {
+      dtype = description.dtype, classes = description.classes,
+      layers = given.layers, activations = given.activations,
+    })
+  return self
 end
 
 ---Plain data from which `from_description` makes this network again.
@@ -192,10 +196,14 @@ function Network:describe()
 end
 
 local function check_samples(self, X, level)
-  local rows = X.rows
-  if rows ~= self.inputs then
-    error(("X has %s rows but the network has %d inputs"):format(tostring(rows),
-      self.inputs), level + 1)
+  local is_samples = cores.is_matrix(X) or (type(X) == "table" and X.gather)
+  if not is_samples then
+    error(("X: samples of %d inputs expected, got %s"):format(self.inputs, type(X)),
+      level + 1)
+  end
+  if X.rows ~= self.inputs then
+    error(("X has %d rows but the network has %d inputs"):format(X.rows, self.inputs),
+      level + 1)
   end
 end
 
@@ -203,7 +211,7 @@ end
 ---@param X Matrix  S_0 x N; must not change before backward
 ---@return Matrix   S_L x N; valid until the next forward
 function Network:forward(X)
-  if X ~= self.X then
+  if X ~= self.X or X == nil then
     check_samples(self, X, 2)
     self.X = X
   end
@@ -243,24 +251,23 @@ end
 function Network:predict(X, result)
   check_samples(self, X, 2)
   local N = X.cols
-  result = result or self.core.matrix(self.outputs, N)
-  if N <= CHUNK and cores.is_matrix(X) then
-    return result:assign(predict_chunk(self, X))
-  end
-  if result.rows ~= self.outputs or result.cols ~= N then
+  if not result then
+    result = self.core.matrix(self.outputs, N)
+  elseif result.rows ~= self.outputs or result.cols ~= N then
     error(("a result of %d x %d expected, got %d x %d"):format(self.outputs, N,
       result.rows, result.cols), 2)
   end
+  local is_matrix = cores.is_matrix(X)
+  if N <= CHUNK and is_matrix then return result:assign(predict_chunk(self, X)) end
+  if is_matrix and X.order == "rows" then X = X:copy() end
   for first = 1, N, CHUNK do
     local last = math.min(first + CHUNK - 1, N)
-    local samples = cores.is_matrix(X) and X:columns(first, last)
-      or X:columns(first, last, self.dtype)
+    local samples = X:columns(first, last, not is_matrix and self.dtype or nil)
     result:columns(first, last):assign(predict_chunk(self, samples))
   end
   return result
 end
 
----The parameters by name, "1.W", "1.b", ...: views of theta and dJ_dtheta.
 ---@return { name: string, value: Matrix, gradient: Matrix }[]
 function Network:parameters()
   return self.named

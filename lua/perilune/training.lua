@@ -3,6 +3,7 @@
 
 local Batches = require "perilune.data.batches"
 local Buffer = require "perilune.layer.buffer"
+local at_caller = require "perilune.at_caller"
 local choose = require "perilune.choose"
 local cores = require "perilune.cores"
 local losses = require "perilune.loss"
@@ -18,35 +19,46 @@ local defaults = {
   on_batch = false, on_epoch = false,
 }
 
-local function check_integer(chosen, name)
+-- Checks, whose errors fit tells as its caller's
+
+local function check_type(chosen, name, expected)
+  if chosen[name] and type(chosen[name]) ~= expected then
+    error(("%s: a %s expected, got %s"):format(name, expected, type(chosen[name])), 0)
+  end
+end
+
+local function check_count(chosen, name)
   if math.type(chosen[name]) ~= "integer" or chosen[name] < 1 then
     error(("%s: a whole number of 1 or more expected, got %s"):format(name,
-      tostring(chosen[name])), 4)
+      tostring(chosen[name])), 0)
   end
 end
 
 local function check_dataset(network, dataset, what)
   if type(dataset) ~= "table" or not dataset.gather then
     error(("%s: a dataset expected, got %s (pl.dataset{ X =, T = } makes one)"):format(
-      what, type(dataset)), 4)
+      what, type(dataset)), 0)
   end
   if dataset.inputs ~= network.inputs then
     error(("%s has %d inputs but the network has %d"):format(what, dataset.inputs,
-      network.inputs), 4)
+      network.inputs), 0)
+  end
+  if dataset.T.rows ~= network.outputs and dataset.T.rows ~= 1 then
+    error(("%s has %d targets but the network has %d outputs"):format(what,
+      dataset.T.rows, network.outputs), 0)
   end
 end
 
--- The layer whose numbers first went wrong, for the message.
-local function first_nonfinite(network)
-  for l, layer in ipairs(network.layers) do
-    for _, quantity in ipairs { "W", "b", "Z", "A" } do
-      local M = layer[quantity]
-      if cores.is_matrix(M) and not M:is_finite() then
-        return (": %s of layer %d is not finite"):format(quantity, l)
-      end
-    end
+local function check_labels(network, dataset, loss)
+  local is_labels = dataset.has_classes and dataset.T.rows == 1 and network.outputs > 1
+  if is_labels and dataset.T:max() > network.outputs then
+    error(("labels 1 to %d expected, one for each output, got %g"):format(
+      network.outputs, dataset.T:max()), 0)
   end
-  return ""
+  if loss == losses.squared_error and dataset.T.rows ~= network.outputs then
+    error(("squared_error: %d targets expected, got labels (dataset:one_hot() makes "
+      .. "target columns of them)"):format(network.outputs), 0)
+  end
 end
 
 -- Early stopping: the best epoch so far by one number of its record, and the parameters it had.
@@ -55,11 +67,13 @@ Best.__index = Best
 
 local function new_best(network, given, has_validation)
   if not given then return nil end
-  local chosen = options(given == true and {} or given, {
+  local chosen = options(given ~= true and given or {}, {
     patience = 5, improvement = 0,
     monitor = has_validation and "validation_loss" or "loss",
-  }, 4)
-  check_integer(chosen, "patience")
+  })
+  check_count(chosen, "patience")
+  check_type(chosen, "improvement", "number")
+  check_type(chosen, "monitor", "string")
   return setmetatable({
     network = network, patience = chosen.patience, improvement = chosen.improvement,
     monitor = chosen.monitor, larger_is_better = chosen.monitor:find("accuracy") ~= nil,
@@ -71,7 +85,7 @@ end
 function Best:has_passed(record)
   local value = record[self.monitor]
   if type(value) ~= "number" then
-    error(("early stopping: no number '%s' is recorded"):format(self.monitor), 4)
+    error(("early stopping: no number '%s' is recorded"):format(self.monitor), 0)
   end
   local score = self.larger_is_better and value or -value
   if not self.score or score > self.score + self.improvement then
@@ -89,12 +103,52 @@ function Best:restore()
   end
 end
 
--- Call back; true when the answer is to stop.
-local function says_stop(callback, ...)
-  if not callback then return false end
-  local answer = callback(...)
+-- What a run needs, from the options
+local function prepare(network, dataset, given)
+  if type(network) ~= "table" or not network.flat_parameters then
+    error(("a network expected, got %s"):format(type(network)), 0)
+  end
+  check_dataset(network, dataset, "the training set")
+  local run = options(given, defaults)
+  check_count(run, "epochs")
+  check_count(run, "batch")
+  check_type(run, "schedule", "function")
+  check_type(run, "on_batch", "function")
+  check_type(run, "on_epoch", "function")
+  check_type(run, "optimizer", "table")
+  if not run.loss then error("option 'loss' is required", 0) end
+  run.loss = choose("loss", losses, run.loss, nil, "function")
+  check_labels(network, dataset, run.loss)
+  if run.validation then
+    check_dataset(network, run.validation, "the validation set")
+    check_labels(network, run.validation, run.loss)
+  end
+  run.optimizer = run.optimizer or optimizers.adam()
+  run.best = new_best(network, run.early_stopping, run.validation)
+  run.batches = Batches.new(dataset, {
+    batch = run.batch, dtype = network.dtype,
+    generator = run.shuffle and (run.generator or network.core.generator(run.seed)),
+  })
+  return run
+end
+
+-- The layer whose numbers first went wrong, for the message.
+local function first_nonfinite(network)
+  for l, layer in ipairs(network.layers) do
+    for _, quantity in ipairs { "W", "b", "Z", "A" } do
+      local M = layer[quantity]
+      if cores.is_matrix(M) and not M:is_finite() then
+        return (": %s of layer %d is not finite"):format(quantity, l)
+      end
+    end
+  end
+  return ""
+end
+
+-- Whether a callback's answer is to stop.
+local function is_stop(answer)
   if answer ~= nil and answer ~= "stop" then
-    error(("a callback returns \"stop\" or nothing, got %s"):format(tostring(answer)), 4)
+    error(("a callback returns \"stop\" or nothing, got %s"):format(tostring(answer)), 0)
   end
   return answer == "stop"
 end
@@ -120,35 +174,18 @@ end
 ---@param given table
 ---@return History
 function training.fit(network, dataset, given)
-  local chosen = options(given, defaults)
-  local function check()
-    check_dataset(network, dataset, "the training set")
-    if chosen.validation then
-      check_dataset(network, chosen.validation, "the validation set")
-    end
-    check_integer(chosen, "epochs")
-    check_integer(chosen, "batch")
-  end
-  check()
-  if not chosen.loss then error("option 'loss' is required", 2) end
-  local loss = choose("loss", losses, chosen.loss, nil, "function")
-  local optimizer = chosen.optimizer or optimizers.adam()
-  local best = new_best(network, chosen.early_stopping, chosen.validation)
-  local generator = chosen.shuffle
-    and (chosen.generator or network.core.generator(chosen.seed)) or nil
-  local batches = Batches.new(dataset,
-    { batch = chosen.batch, generator = generator, dtype = network.dtype })
+  local run = at_caller(2, prepare, network, dataset, given)
+  local loss, optimizer, batches, best = run.loss, run.optimizer, run.batches, run.best
+  local parameters = network:flat_parameters()
   local Deltas = Buffer.new(network.core, network.outputs)
   local Predicted = Buffer.new(network.core, 1)
-  local parameters = network:flat_parameters()
   local history = { stopped = "epochs" }
-  local progress = { epochs = chosen.epochs, batches = batches.count }
+  local progress = { epochs = run.epochs, batches = batches.count }
 
-  for epoch = 1, chosen.epochs do
+  for epoch = 1, run.epochs do
     local total, correct, samples = 0, 0, 0
     progress.epoch, progress.batch = epoch, 0
-    batches:restart()
-    for X, T in batches do
+    for X, T in batches:restart() do
       local N = X.cols
       local A = network:forward(X)
       local J, Delta = loss(A, T, Deltas:columns(N))
@@ -157,20 +194,18 @@ function training.fit(network, dataset, given)
           progress.batch + 1, first_nonfinite(network)), 2)
       end
       network:backward(Delta)
-      local rate
-      if chosen.schedule then
+      if run.schedule then
         local done = epoch - 1 + (progress.batch + 0.5) / batches.count
-        rate = optimizer.rate * chosen.schedule(done, chosen.epochs)
-        progress.rate = rate
+        progress.rate = optimizer.rate * run.schedule(done, run.epochs)
       end
-      optimizer:step(parameters, rate)
+      optimizer:step(parameters, progress.rate)
       total, samples = total + J * N, samples + N
       if dataset.has_classes then
         correct = correct + metrics.correct(A, T, Predicted:columns(N))
       end
       progress.batch, progress.samples = progress.batch + 1, samples
       progress.loss = total / samples
-      if says_stop(chosen.on_batch, progress) then
+      if run.on_batch and at_caller(2, is_stop, run.on_batch(progress)) then
         history.stopped = "callback"
         break
       end
@@ -180,21 +215,17 @@ function training.fit(network, dataset, given)
       epoch = epoch, loss = total / samples, rate = progress.rate or optimizer.rate,
       accuracy = dataset.has_classes and correct / samples or nil,
     }
-    if chosen.validation and history.stopped == "epochs" then
-      local result = metrics.evaluate(network, chosen.validation, loss)
+    history[epoch] = record
+    if history.stopped == "callback" then break end
+    if run.validation then
+      local result = metrics.evaluate(network, run.validation, loss)
       record.validation_loss, record.validation_accuracy = result.loss, result.accuracy
     end
-    history[epoch] = record
-    if history.stopped ~= "epochs" then break end
-    local passed = best and best:has_passed(record)
-    if says_stop(chosen.on_epoch, record) then
+    if best and at_caller(2, best.has_passed, best, record) then history.stopped = "early" end
+    if run.on_epoch and at_caller(2, is_stop, run.on_epoch(record)) then
       history.stopped = "callback"
-      break
     end
-    if passed then
-      history.stopped = "early"
-      break
-    end
+    if history.stopped ~= "epochs" then break end
   end
   if best and best.epoch > 0 then
     best:restore()

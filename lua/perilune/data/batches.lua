@@ -17,11 +17,17 @@ Batches.__index = Batches
 ---@param given? { batch: integer, generator: Generator, dtype: string }
 ---@return Batches
 function Batches.new(dataset, given)
+  if type(dataset) ~= "table" or not dataset.gather then
+    error(("a dataset expected, got %s"):format(type(dataset)), 2)
+  end
   local chosen = options(given, {
     batch = 128, generator = false, dtype = dataset.T.dtype,
   })
   if math.type(chosen.batch) ~= "integer" or chosen.batch < 1 then
     error(("batch: 1 or more samples expected, got %s"):format(tostring(chosen.batch)), 2)
+  end
+  if chosen.generator and not cores.is_generator(chosen.generator) then
+    error(("generator: a generator expected, got %s"):format(type(chosen.generator)), 2)
   end
   local core = cores.named(chosen.dtype)
   dataset = dataset:to(chosen.dtype)
@@ -80,6 +86,13 @@ end
 ---@param state table
 ---@return Batches self
 function Batches:restore(state)
+  if type(state) ~= "table" or type(state.order) ~= "table"
+    or math.type(state.position) ~= "integer" then
+    error("state of batches expected: what state() gave", 2)
+  end
+  if self.generator and type(state.generator) ~= "string" then
+    error("state with that of a generator expected", 2)
+  end
   if #state.order ~= #self.order or state.position > #self.order then
     error(("state of %d samples expected, got one of %d"):format(#self.order,
       #state.order), 2)

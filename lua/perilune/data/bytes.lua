@@ -22,18 +22,27 @@ Bytes.__index = Bytes
 ---@return Bytes
 function Bytes.new(bytes, rows, cols, given)
   local chosen = options(given, { offset = 0, scale = 1 / 255 })
+  local offset, scale = chosen.offset, chosen.scale
+  if type(bytes) ~= "string" then
+    error(("a string of bytes expected, got %s"):format(type(bytes)), 2)
+  end
   if math.type(rows) ~= "integer" or math.type(cols) ~= "integer"
     or rows < 1 or cols < 1 then
     error(("1 or more rows and columns expected, got %s x %s"):format(tostring(rows),
       tostring(cols)), 2)
   end
-  if cols > (#bytes - chosen.offset) // rows then
-    error(("%d x %d bytes from offset %d on expected, got %d"):format(rows, cols,
-      chosen.offset, #bytes - chosen.offset), 2)
+  if math.type(offset) ~= "integer" or offset < 0 then
+    error(("offset: 0 or more bytes expected, got %s"):format(tostring(offset)), 2)
+  end
+  if type(scale) ~= "number" then
+    error(("scale: a number expected, got %s"):format(tostring(scale)), 2)
+  end
+  if cols > (#bytes - offset) // rows then
+    error(("%d x %d bytes from offset %d on expected, got %d"):format(rows, cols, offset,
+      #bytes - offset), 2)
   end
   return setmetatable({
-    bytes = bytes, rows = rows, cols = cols, offset = chosen.offset, scale = chosen.scale,
-    buffers = {},
+    bytes = bytes, rows = rows, cols = cols, offset = offset, scale = scale,
   }, Bytes)
 end
 
@@ -43,6 +52,9 @@ end
 ---@param first? integer
 ---@return Matrix X
 function Bytes:gather(X, indices, first)
+  if X.rows ~= self.rows then
+    error(("X: %d rows expected, got %d"):format(self.rows, X.rows), 2)
+  end
   return cores.of(X).gather_bytes(X, self.bytes, self.offset, self.scale, indices, first)
 end
 
@@ -52,10 +64,15 @@ end
 ---@param dtype? string  default "float32"
 ---@return Matrix
 function Bytes:columns(first, last, dtype)
+  local core = cores.named(dtype or "float32")
+  if math.type(first) ~= "integer" or math.type(last) ~= "integer"
+    or first < 1 or last < first or last > self.cols then
+    error(("samples within 1 to %d expected, got %s to %s"):format(self.cols,
+      tostring(first), tostring(last)), 2)
+  end
   local indices = {}
   for k = first, last do indices[#indices + 1] = k end
-  local X = cores[dtype or "float32"].matrix(self.rows, last - first + 1)
-  return self:gather(X, indices)
+  return self:gather(core.matrix(self.rows, last - first + 1), indices)
 end
 
 return Bytes

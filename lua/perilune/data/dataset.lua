@@ -1,5 +1,6 @@
 -- Samples and what is to be learnt of them.
 
+local at_caller = require "perilune.at_caller"
 local cores = require "perilune.cores"
 local options = require "perilune.options"
 
@@ -13,14 +14,50 @@ local options = require "perilune.options"
 local Dataset = {}
 Dataset.__index = Dataset
 
-local function check_labels(labels, N, count)
-  for j = 1, N do
+local function check_labels(labels, count)
+  for j = 1, labels.cols do
     local label = labels:get(1, j)
-    if label < 1 or label ~= math.floor(label) or (count and label > count) then
+    if not math.tointeger(label) or label < 1 or (count and label > count) then
       error(("labels are whole numbers from 1 to %s: got %g for sample %d"):format(
-        count or "...", label, j), 3)
+        count or "...", label, j), 0)
     end
   end
+end
+
+-- A matrix, or a table of rows made one.
+local function matrix_of(value, core, what)
+  if cores.is_matrix(value) then return value end
+  if type(value) == "table" then return core.matrix(value) end
+  error(("%s: a matrix or a table expected, got %s"):format(what, type(value)), 0)
+end
+
+local function new(X, T, labels, classes)
+  if type(X) == "table" and not X.gather then X = cores.float32.matrix(X) end
+  if not cores.is_matrix(X) and type(X) ~= "table" then
+    error(("X: a matrix, a table of rows or bytes expected, got %s"):format(type(X)), 0)
+  end
+  if (T and labels) or not (T or labels) then error("either T or labels expected", 0) end
+  if classes and type(classes) ~= "table" then
+    error(("classes: a table of names expected, got %s"):format(type(classes)), 0)
+  end
+  local core = cores[X.dtype or "float32"]
+  if labels then
+    T = matrix_of(type(labels) == "table" and { labels } or labels, core, "labels")
+    if T.rows ~= 1 then
+      error(("labels: 1 x N expected, got %d x %d"):format(T.rows, T.cols), 0)
+    end
+  else
+    T = matrix_of(T, core, "T")
+  end
+  if T.cols ~= X.cols then
+    error(("X has %d samples but %s has %d"):format(X.cols, labels and "labels" or "T",
+      T.cols), 0)
+  end
+  if labels then check_labels(T, classes and #classes) end
+  return setmetatable({
+    X = X, T = T, has_classes = (labels or classes) ~= false, classes = classes or nil,
+    inputs = X.rows, N = X.cols,
+  }, Dataset)
 end
 
 ---A dataset of X with target columns T or with labels.
@@ -33,31 +70,8 @@ end
 function Dataset.new(given)
   local chosen = options(given, { T = false, labels = false, classes = false }, nil,
     { X = true })
-  local X, T, labels = chosen.X, chosen.T, chosen.labels
-  if type(X) == "table" and not X.gather then X = cores.float32.matrix(X) end
-  if not cores.is_matrix(X) and type(X) ~= "table" then
-    error(("X: a matrix, a table of rows or bytes expected, got %s"):format(type(X)), 2)
-  end
-  local core = cores[cores.is_matrix(X) and X.dtype or "float32"]
-  if (T and labels) or not (T or labels) then error("either T or labels expected", 2) end
-  if labels then
-    if type(labels) == "table" then labels = core.matrix { labels } end
-    if labels.rows ~= 1 then
-      error(("labels: 1 x N expected, got %d x %d"):format(labels.rows, labels.cols), 2)
-    end
-    T = labels
-  elseif type(T) == "table" then
-    T = core.matrix(T)
-  end
-  if T.cols ~= X.cols then
-    error(("X has %d samples but %s has %d"):format(X.cols, labels and "labels" or "T",
-      T.cols), 2)
-  end
-  if labels then check_labels(labels, X.cols, chosen.classes and #chosen.classes) end
-  return setmetatable({
-    X = X, T = T, has_classes = (labels or chosen.classes) ~= false,
-    classes = chosen.classes or nil, inputs = X.rows, N = X.cols,
-  }, Dataset)
+  local self = at_caller(2, new, chosen.X, chosen.T, chosen.labels, chosen.classes)
+  return self
 end
 
 -- A dataset like `self`, but for some fields.
@@ -98,8 +112,13 @@ end
 ---@param outputs? integer  S_L, default: the number of classes
 ---@return Dataset
 function Dataset:one_hot(outputs)
-  if self.T.rows > 1 then return self end
-  outputs = outputs or self.classes and #self.classes or math.tointeger(self.T:max())
+  if self.T.rows > 1 or not self.has_classes then return self end
+  local largest = math.tointeger(self.T:max())
+  outputs = outputs or self.classes and #self.classes or largest
+  if outputs < largest then
+    error(("%d or more outputs expected, one for each class, got %s"):format(largest,
+      tostring(outputs)), 2)
+  end
   local T = cores.of(self.T).matrix(outputs, self.T.cols)
   for n = 1, self.T.cols do T:set(math.tointeger(self.T:get(1, n)), n, 1) end
   return with(self, { T = T })
@@ -110,10 +129,14 @@ end
 ---@param generator Generator
 ---@return Dataset, Dataset
 function Dataset:split(share, generator)
-  local count = type(share) == "number" and math.floor(share * self.N + 0.5) or -1
+  local is_share = type(share) == "number" and share > 0 and share < 1
+  local count = is_share and math.floor(share * self.N + 0.5) or 0
   if count < 1 or count >= self.N then
     error(("a share that leaves samples in both parts of %d expected, got %s"):format(
       self.N, tostring(share)), 2)
+  end
+  if not cores.is_generator(generator) then
+    error(("a generator expected, got %s"):format(type(generator)), 2)
   end
   local columns = generator:permutation(self:columns())
   return part(self, table.move(columns, 1, count, 1, {})),
@@ -124,6 +147,7 @@ end
 ---@param dtype "float32"|"float64"
 ---@return Dataset
 function Dataset:to(dtype)
+  cores.named(dtype)
   local is_matrix = cores.is_matrix(self.X)
   if self.T.dtype == dtype and (not is_matrix or self.X.dtype == dtype) then
     return self

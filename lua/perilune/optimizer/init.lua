@@ -45,7 +45,7 @@ local function check_range(name, given, option, low, high)
     local range = high == math.huge and ("a finite number >= %g"):format(low)
       or ("a number in [%g, %g)"):format(low, high)
     error(("%s: %s expected as %s, got %s"):format(name, range, option,
-      tostring(value)), 4)
+      tostring(value)), 3)
   end
 end
 

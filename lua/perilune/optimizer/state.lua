@@ -42,6 +42,10 @@ end
 ---Continue from what copy() gave.
 ---@param copy table
 function State:restore(copy)
+  if type(copy) ~= "table" or type(copy.matrices) ~= "table"
+    or math.type(copy.steps) ~= "integer" then
+    error("optimiser state expected: what state() gave", 3)
+  end
   local kept = {}
   for k, matrices in ipairs(copy.matrices) do
     kept[k] = {}

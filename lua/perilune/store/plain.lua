@@ -6,10 +6,10 @@ local json = require "dkjson"
 
 local plain = {}
 
--- A copy of which dkjson writes the keys in order, and all digits of a number, not only 14.
+-- A copy whose keys dkjson writes in order, and whose numbers with all digits, not 14.
 local function exactly(value)
   if math.type(value) == "float" and tonumber(tostring(value)) ~= value then
-    if value - value ~= 0 then error(("%s cannot be written as JSON"):format(value), 0) end
+    if value - value ~= 0 then error(value .. " cannot be written as JSON", 0) end
     -- A host may have set a locale whose decimal point is a comma.
     local text = ("%.17g"):format(value):gsub(",", ".")
     return setmetatable({}, { __tojson = function() return text end })

@@ -92,10 +92,10 @@ local function check_tensor(tensor, k, seen)
   end
 end
 
--- The header with other digits as its checksum. Nowhere else can the key stand so: a quote
+-- The header with other digits as its checksum. Nothing else looks like this key: a quote
 -- within a string follows a backslash.
 local function stamped(header, digits)
-  return (header:gsub('("crc32_header":")%x*', "%1" .. digits))
+  return (header:gsub('([^\\]"crc32_header":")%x*', "%1" .. digits))
 end
 
 local function write_header(tensors, metadata)
@@ -143,8 +143,8 @@ end
 
 ---The file as a list of strings: the header, then the bytes of each tensor. The same
 ---tensors and metadata give the same bytes. Raises for names that are not unique UTF-8 of
----1 to 255 bytes, other types, shapes or lengths that disagree, and more than 1 MiB of
----header.
+---1 to 255 bytes, other types, shapes or lengths that disagree, and a header of more than
+---1 MiB.
 ---@param tensors Tensor[]
 ---@param metadata? table<string, string>  UTF-8; the keys crc32_data and crc32_header are added
 ---@return string[]
