@@ -1,0 +1,394 @@
+-- sigma and its backward: A = sigma(Z) (1.4) and H = J_sigma^t Delta (4.2), against loops, against central
+-- differences and, in units in the last place (ulp), against Lua's double mathematics.
+
+local naive = require "spec.support.naive"
+
+local near, random, refuses = naive.near, naive.random, naive.refuses
+local infinity, nan = naive.infinity, naive.nan
+
+local shapes = { { 1, 1 }, { 1, 7 }, { 7, 1 }, { 10, 3 }, { 33, 129 }, { 300, 2 } }
+
+-- z away from relu's kink, where there is no derivative to compare with
+local function logits(core, seed, rows, cols)
+  return random(core, seed, rows, cols):map(function(z)
+    return math.abs(z) < 0.01 and z + 0.05 or z
+  end)
+end
+
+local function is_nan(x) return x ~= x end
+
+-- One row of numbers, rounded to the type
+local function row_of(core, list)
+  return core.matrix { list }
+end
+
+local limits = {
+  float32 = { largest = 2.0 ^ 128 - 2.0 ^ 104, smallest = 2.0 ^ -126, ulp = 2.0 ^ -23 },
+  float64 = { largest = math.huge, smallest = 2.0 ^ -1022, ulp = 2.0 ^ -52 },
+}
+
+-- The largest distance in ulp of f from the oracle on the points, and where it is. Results that are denormal
+-- may be flushed to 0; within `allowed` ulp of the largest number, infinity is near.
+local function worst_error(core, f, oracle, points, allowed)
+  local limit = limits[core.name]
+  local X = row_of(core, points)
+  local x, y = X:totable()[1], f(X, X):totable()[1]
+  local worst, place = 0, 0
+  for k = 1, #x do
+    local expected, got = oracle(x[k]), y[k]
+    local size = math.abs(expected)
+    local error_in_ulp
+    if got == expected then
+      error_in_ulp = 0
+    elseif got == 0 and size < limit.smallest * (1 + allowed * limit.ulp) then
+      error_in_ulp = 0
+    elseif got == infinity and expected > limit.largest * (1 - allowed * limit.ulp) then
+      error_in_ulp = 0
+    else
+      error_in_ulp = math.abs(got - expected) / naive.ulp(expected, core.name)
+    end
+    if is_nan(error_in_ulp) then error_in_ulp = infinity end
+    if error_in_ulp > worst then worst, place = error_in_ulp, x[k] end
+  end
+  return worst, place
+end
+
+local function accurate(core, f, oracle, points, allowed)
+  local worst, place = worst_error(core, f, oracle, points, allowed)
+  if not (worst <= allowed) then
+    error(("%.3g ulp off at %.17g, %g allowed"):format(worst, place, allowed), 2)
+  end
+end
+
+local function evenly(points, first, last, count)
+  for k = 0, count do points[#points + 1] = first + (last - first) * k / count end
+end
+
+-- Powers of ten of both signs over the whole range, and all places where something happens
+local function sample(name)
+  local points = { 0 }
+  local low, high = -45, 38.5
+  if name == "float64" then low, high = -323, 308.2 end
+  for k = 0, 99999 do
+    local x = 10.0 ^ (low + (high - low) * k / 99999)
+    points[#points + 1] = x
+    points[#points + 1] = -x
+  end
+  evenly(points, -1.5, 1.5, 40000)
+  evenly(points, -20, 20, 20000)
+  if name == "float32" then
+    evenly(points, -104.5, 89.5, 40000)
+    evenly(points, 88.6, 88.8, 10000)
+    evenly(points, -87.5, -87.2, 10000)
+  else
+    evenly(points, -746, 711, 40000)
+    evenly(points, 709.7, 709.8, 10000)
+    evenly(points, -708.5, -708.3, 10000)
+  end
+  return points
+end
+
+for _, name in ipairs(naive.types) do
+  local core = require("perilune.core." .. name)
+  local other = require("perilune.core." .. naive.other[name])
+  local tolerance = naive.tolerance[name]
+
+  for _, activation in ipairs(naive.activations) do
+    local sigma = core.activations[activation]
+
+    describe(activation .. " in " .. name, function()
+      it("has its name", function() assert.equal(activation, sigma.name) end)
+
+      for _, shape in ipairs(shapes) do
+        local rows, N = table.unpack(shape)
+        local title = (" of %d x %d"):format(rows, N)
+
+        it("computes A = sigma(Z) (1.4), also in place," .. title, function()
+          local Z = random(core, 1, rows, N)
+          local expected = naive.activate(activation, Z:totable())
+          local A = core.matrix(rows, N):fill(nan)
+          assert.equal(A, sigma.forward(A, Z))
+          near(A, expected, tolerance)
+          near(sigma.forward(Z, Z), A:totable(), 0)
+        end)
+
+        it("computes H = J_sigma^t Delta (4.2), also in place," .. title, function()
+          local Z, Delta = random(core, 1, rows, N), random(core, 2, rows, N)
+          local A = sigma.forward(core.matrix(rows, N), Z)
+          local expected = naive.backward(activation, Delta:totable(), Z:totable())
+          local H = core.matrix(rows, N):fill(nan)
+          assert.equal(H, sigma.backward(H, Delta, Z, A))
+          near(H, expected, tolerance)
+          near(sigma.backward(Delta, Delta, Z, A), H:totable(), 0)
+        end)
+      end
+
+      it("gives the same bits whatever the number of threads", function()
+        local Z, Delta = random(core, 1, 300, 400), random(core, 2, 300, 400)
+        local function both()
+          local A = sigma.forward(core.matrix(300, 400), Z)
+          local H = sigma.backward(core.matrix(300, 400), Delta, Z, A)
+          return A:encode(name) .. H:encode(name)
+        end
+        local before = core.threads()
+        core.threads(1)
+        local one = both()
+        core.threads(3)
+        local three = both()
+        core.threads(before)
+        assert.is_true(one == three)
+      end)
+
+      it("lets NaN through, and only where it is", function()
+        -- first, last and inside: vectors, remainders and softmax's search for the largest differ
+        for _, i in ipairs { 1, 5, 17, 37 } do
+          local Z = random(core, 1, 37, 3):set(i, 2, nan)
+          local A = sigma.forward(core.matrix(37, 3), Z)
+          assert.is_true(is_nan(A:get(i, 2)))
+          for k = 1, 37 do
+            assert.is_false(is_nan(A:get(k, 1)))
+            assert.is_false(is_nan(A:get(k, 3)))
+            if activation == "softmax" or k == i then
+              assert.is_true(is_nan(A:get(k, 2)))
+            else
+              assert.is_false(is_nan(A:get(k, 2)))
+            end
+          end
+        end
+      end)
+
+      it("lets NaN in Delta through to H", function()
+        local Z = core.matrix(5, 3):fill(0.5)
+        local A = sigma.forward(core.matrix(5, 3), Z)
+        local Delta = random(core, 2, 5, 3):set(4, 2, nan)
+        local H = sigma.backward(core.matrix(5, 3), Delta, Z, A)
+        assert.is_true(is_nan(H:get(4, 2)))
+        assert.is_false(is_nan(H:get(4, 1)))
+      end)
+
+      it("names the shape it expected and the one it got, and writes nothing", function()
+        local A, Z = random(core, 1, 3, 4), random(core, 2, 3, 4)
+        local Delta = random(core, 3, 3, 4)
+        refuses(A, "#2 to 'forward' %(3 x 4 matrix expected, got 4 x 3%)",
+          function() sigma.forward(A, core.matrix(4, 3)) end)
+        refuses(A, "#2 .*%(3 x 4 matrix expected, got 3 x 3%)",
+          function() sigma.backward(A, Delta:columns(1, 3), Z, A) end)
+        refuses(A, "#3 .*%(3 x 4 matrix expected, got 1 x 4%)",
+          function() sigma.backward(A, Delta, core.matrix(1, 4), A) end)
+        refuses(A, "#4 .*%(3 x 4 matrix expected, got 3 x 1%)",
+          function() sigma.backward(A, Delta, Z, core.matrix(3, 1)) end)
+      end)
+
+      it("refuses mixed types, other storage and partly overlapping results", function()
+        local A, Z = random(core, 1, 3, 4), random(core, 2, 3, 4)
+        local Delta = random(core, 3, 3, 4)
+        local mixed = naive.mixed(name, "perilune.matrix." .. other.name)
+        refuses(A, "#2 to 'forward' " .. mixed,
+          function() sigma.forward(A, other.matrix(3, 4)) end)
+        refuses(A, "#3 .*" .. mixed,
+          function() sigma.backward(A, Delta, other.matrix(3, 4), Z) end)
+        refuses(A, "#2 to 'forward' " .. naive.mixed(name, "nil"),
+          function() sigma.forward(A, nil) end)
+        refuses(A, "#2 .*matrix stored by columns expected, got one stored by rows",
+          function() sigma.forward(A, Z:copy("rows")) end)
+        local whole = random(core, 4, 3, 5)
+        refuses(whole, "the same matrix as argument #2 or one apart expected",
+          function() sigma.forward(whole:columns(1, 4), whole:columns(2, 5)) end)
+        refuses(whole, "the same matrix as argument #4 or one apart expected",
+          function()
+            sigma.backward(whole:columns(1, 4), Delta, Z, whole:columns(2, 5))
+          end)
+      end)
+    end)
+  end
+
+  describe("the extremes in " .. name .. ":", function()
+    local function forward(activation, ...)
+      local Z = core.matrix { { ... } }
+      return core.activations[activation].forward(core.matrix(1, Z.cols), Z):totable()[1]
+    end
+
+    it("relu keeps infinity and drops what is below 0", function()
+      local A = forward("relu", infinity, -infinity, 1e4, -1e4, 0)
+      assert.same({ infinity, 0, 1e4, 0, 0 }, A)
+    end)
+
+    it("sigmoid saturates at 0 and 1 and is 1/2 at 0", function()
+      local A = forward("sigmoid", 1e4, -1e4, infinity, -infinity, 0)
+      assert.same({ 1, 0, 1, 0, 0.5 }, A)
+    end)
+
+    it("tanh saturates at -1 and 1 and is 0 at 0", function()
+      local A = forward("tanh", 1e4, -1e4, infinity, -infinity, 0)
+      assert.same({ 1, -1, 1, -1, 0 }, A)
+    end)
+
+    it("softsign comes to -1 and 1 for the largest numbers", function()
+      local large = limits.float32.largest
+      assert.same({ 1, -1, 0 }, forward("softsign", large, -large, 0))
+    end)
+
+    it("backward of saturated activations is finite and 0", function()
+      for _, activation in ipairs { "sigmoid", "tanh" } do
+        local Z = core.matrix { { 1e4, -1e4, infinity, -infinity } }
+        local A = core.activations[activation].forward(core.matrix(1, 4), Z)
+        local H = core.matrix(1, 4):fill(nan)
+        core.activations[activation].backward(H, core.matrix(1, 4):fill(1e4), Z, A)
+        assert.same({ 0, 0, 0, 0 }, H:totable()[1])
+      end
+    end)
+
+    it("relu's derivative at 0 is 0", function()
+      local Z, H = core.matrix(1, 1), core.matrix(1, 1)
+      core.activations.relu.backward(H, core.matrix(1, 1):fill(3), Z, core.matrix(1, 1))
+      assert.equal(0, H:get(1, 1))
+    end)
+
+    it("softmax of logits of any size sums to 1", function()
+      local Z = core.matrix { { 1e4, -1e4, 3, 1e30 }, { -1e4, -1e4, -infinity, 1e30 } }
+      local A = core.activations.softmax.forward(core.matrix(2, 4), Z)
+      assert.same({ { 1, 0.5, 1, 0.5 }, { 0, 0.5, 0, 0.5 } }, A:totable())
+      local many = random(core, 1, 1000, 2) * 50
+      local sums = core.sum_rows(core.matrix(1, 2),
+        core.activations.softmax.forward(core.matrix(1000, 2), many))
+      near(sums, { { 1, 1 } }, tolerance)
+    end)
+
+    it("softmax of an infinite logit is not a number, in its column only", function()
+      local Z = core.matrix { { infinity, 1 }, { 0, 1 } }
+      local A = core.activations.softmax.forward(core.matrix(2, 2), Z)
+      near(A, { { nan, 0.5 }, { nan, 0.5 } }, tolerance)
+    end)
+
+    it("exp is 1 at 0, 0 at -infinity, infinite at infinity", function()
+      local X = core.matrix { { 0, -infinity, infinity, 1e4, -1e4, nan } }
+      local Y = core.exp(X, X):totable()[1]
+      assert.same({ 1, 0, infinity, infinity, 0 }, { table.unpack(Y, 1, 5) })
+      assert.is_true(is_nan(Y[6]))
+    end)
+
+    it("exp, tanh and sigmoid of denormals are those of 0, or exact", function()
+      local tiny = name == "float32" and 1e-40 or 1e-310
+      local X = core.matrix { { tiny, -tiny } }
+      near(core.exp(core.matrix(1, 2), X), { { 1, 1 } }, 0)
+      near(core.activations.sigmoid.forward(core.matrix(1, 2), X), { { 0.5, 0.5 } }, 0)
+      for k, y in ipairs(core.tanh(core.matrix(1, 2), X):totable()[1]) do
+        assert.is_true(y == 0 or y == X:get(1, k))
+      end
+    end)
+  end)
+
+  describe("the accuracy in " .. name .. ":", function()
+    local points
+
+    setup(function() points = sample(name) end)
+    teardown(function() points = nil end)
+
+    it("exp is at most 2 ulp off over the whole range", function()
+      -- Lua's own exp may be up to 1 ulp off in double.
+      accurate(core, core.exp, math.exp, points, name == "float32" and 2 or 3)
+    end)
+
+    it("tanh is at most 4 ulp off over the whole range", function()
+      accurate(core, core.tanh, naive.tanh, points, name == "float32" and 4 or 5)
+    end)
+
+    it("sigmoid is at most 4 ulp off over the whole range", function()
+      local sigmoid = naive.elementwise.sigmoid.value
+      accurate(core, core.activations.sigmoid.forward, sigmoid, points,
+        name == "float32" and 4 or 5)
+    end)
+
+    it("the activation tanh is core.tanh", function()
+      local X = row_of(core, points)
+      local A = core.activations.tanh.forward(core.matrix(1, X.cols), X)
+      local Y = core.tanh(core.matrix(1, X.cols), X)
+      assert.equal(X.cols, core.count_equal(A, Y))
+    end)
+
+    it("tanh is odd to the last bit and never beyond 1", function()
+      local X = row_of(core, points)
+      local Y = core.tanh(core.matrix(1, X.cols), X)
+      local negated = core.tanh(core.matrix(1, X.cols), -X)
+      assert.equal(X.cols, core.count_equal(Y, -negated))
+      assert.is_true(Y:max() <= 1 and Y:min() >= -1)
+    end)
+  end)
+end
+
+describe("the activations in float64", function()
+  local core = require "perilune.core.float64"
+
+  for _, activation in ipairs(naive.activations) do
+    local sigma = core.activations[activation]
+
+    it("have the derivatives of central differences: " .. activation, function()
+      for _, shape in ipairs(shapes) do
+        local rows, N = shape[1], math.min(shape[2], 9)
+        local Z, weights = logits(core, 5, rows, N), random(core, 6, rows, N)
+        local A, product = core.matrix(rows, N), core.matrix(rows, N)
+        -- The gradient of sum weights (.) sigma(Z) is J_sigma^t weights.
+        local expected = naive.differences(function()
+          return core.hadamard(product, weights, sigma.forward(A, Z)):sum()
+        end, Z, 1e-4)
+        sigma.forward(A, Z)
+        near(sigma.backward(core.matrix(rows, N), weights, Z, A), expected, 1e-6)
+      end
+    end)
+
+    it("have the Jacobian of central differences: " .. activation, function()
+      local Z = logits(core, 7, 6, 1)
+      local A = core.matrix(6, 1)
+      local expected = naive.matrix_differences(function()
+        return sigma.forward(A, Z)
+      end, Z, 1e-4)
+      sigma.forward(A, Z)
+      for i = 1, 6 do
+        local unit = core.matrix(6, 1):set(i, 1, 1)
+        near(sigma.backward(core.matrix(6, 1), unit, Z, A), expected[i][1], 1e-7)
+      end
+    end)
+  end
+
+  -- Computed with 60 decimal digits, for the doubles written here.
+  local known = {
+    exp = {
+      { -700.0, 9.85967654375977085671e-305 }, { -100.0, 3.72007597602083596296e-44 },
+      { -10.5, 2.75364493497471578574e-5 }, { -1.0, 3.67879441171442321596e-1 },
+      { -0.3465735, 7.07106845024131290496e-1 }, { 1e-10, 1.00000000010000000001e+0 },
+      { 0.1, 1.10517091807564763095e+0 }, { 0.5, 1.64872127070012814685e+0 },
+      { 1.0, 2.71828182845904523536e+0 }, { 2.5, 1.21824939607034734381e+1 },
+      { 10.0, 2.20264657948067165170e+4 }, { 100.0, 2.68811714181613544841e+43 },
+      { 500.25, 1.80224808238816077805e+217 }, { 709.75, 1.73983687326416055770e+308 },
+    },
+    tanh = {
+      { 1e-10, 1.00000000000000003643e-10 }, { 0.001, 9.99999666666800020763e-4 },
+      { 0.1, 9.96679946249558226143e-2 }, { 0.25, 2.44918662403709129278e-1 },
+      { 0.3465735, 3.33333253084466317575e-1 }, { 0.5, 4.62117157260009758502e-1 },
+      { 0.75, 6.35148952387287319214e-1 }, { 1.0, 7.61594155955764888119e-1 },
+      { 2.0, 9.64027580075816883946e-1 }, { 3.5, 9.98177897611198709284e-1 },
+      { 7.0, 9.99998336943944671736e-1 }, { 12.0, 9.99999999924497309117e-1 },
+      { 18.0, 9.99999999999999536095e-1 },
+    },
+  }
+  for f, pairs_of in pairs(known) do
+    it("take the known values of " .. f .. " to 4 ulp", function()
+      for _, pair in ipairs(pairs_of) do
+        local x, expected = pair[1], pair[2]
+        local got = core[f](core.matrix(1, 1), core.matrix { { x } }):get(1, 1)
+        local off = math.abs(got - expected) / naive.ulp(expected, "float64")
+        if not (off <= 4) then error(("%s(%.17g) is %g ulp off"):format(f, x, off)) end
+      end
+    end)
+  end
+
+  it("have exp(x) exp(-x) = 1 to 4 ulp", function()
+    local points = {}
+    evenly(points, -700, 700, 100000)
+    local X = row_of(core, points)
+    local Y = core.exp(core.matrix(1, X.cols), X)
+    core.hadamard(Y, Y, core.exp(core.matrix(1, X.cols), -X))
+    assert.is_true((Y - 1):max() <= 4 * 2.0 ^ -52)
+    assert.is_true((Y - 1):min() >= -4 * 2.0 ^ -52)
+  end)
+end)

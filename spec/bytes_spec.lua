@@ -1,0 +1,288 @@
+-- Matrices to binary strings and back, and to the other element type: src/bytes.c.
+
+local naive = require "spec.support.naive"
+local raises = require "spec.support.raises"
+
+local cores = {
+  float32 = require "perilune.core.float32",
+  float64 = require "perilune.core.float64",
+}
+local orders = { "columns", "rows" }
+local infinity, nan = naive.infinity, naive.nan
+
+-- The format of string.pack for one element
+local function format(type, endian)
+  local letter = ({ uint8 = "B", float32 = "f", float64 = "d" })[type]
+  return (endian == "big" and ">" or "<") .. letter
+end
+
+local width = { uint8 = 1, float32 = 4, float64 = 8 }
+
+-- What encode must give, by string.pack
+local function packed(M, type, endian, order)
+  local bytes = {}
+  for k = 0, M.rows * M.cols - 1 do
+    local i, j = k % M.rows, k // M.rows
+    if order == "rows" then i, j = k // M.cols, k % M.cols end
+    local x = M:get(i + 1, j + 1)
+    bytes[#bytes + 1] = string.pack(format(type, endian),
+      type == "uint8" and math.floor(x + 0.5) or x)
+  end
+  return table.concat(bytes)
+end
+
+for _, name in ipairs(naive.types) do
+  local core = cores[name]
+  local other = name == "float32" and "float64" or "float32"
+
+  -- Elements that every encoding can hold
+  local function pixels(order)
+    return core.matrix({ { 0, 1, 2 }, { 127, 128, 255 } }):copy(order)
+  end
+
+  describe("encode of " .. name, function()
+    it("gives the bytes that string.pack gives, in every order and endianness", function()
+      for _, stored in ipairs(orders) do
+        for _, M in ipairs { pixels(stored), naive.random(core, 1, 5, 7, stored) } do
+          for type in pairs(width) do
+            for _, endian in ipairs { "little", "big" } do
+              for _, order in ipairs(orders) do
+                if type ~= "uint8" or M.rows == 2 then
+                  local wanted = packed(M, type, endian, order)
+                  assert.is_true(wanted == M:encode(type, endian, order))
+                end
+              end
+            end
+          end
+        end
+      end
+    end)
+
+    it("is little-endian and by columns unless told", function()
+      local M = pixels("rows")
+      assert.equal("\0\127\1\128\2\255", M:encode("uint8"))
+      assert.equal("\0\1\2\127\128\255", M:encode("uint8", nil, "rows"))
+      assert.equal(packed(M, "float64", "little", "columns"), M:encode("float64"))
+      assert.equal(packed(M, "float64", "big", "columns"), M:encode("float64", "big"))
+    end)
+
+    it("gives a string of the right length for large matrices", function()
+      local M = core.matrix(1000, 100)
+      for type, bytes in pairs(width) do
+        assert.equal(1e5 * bytes, #M:encode(type))
+        assert.equal(1e5 * bytes, #M:copy("rows"):encode(type, "big"))
+      end
+    end)
+
+    it("rounds to the nearest byte", function()
+      local M = core.matrix { { 0.4, 0.6, 254.6, 255.4, -0.4, 7.25, 127.75 } }
+      assert.equal("\0\1\255\255\0\7\128", M:encode("uint8"))
+    end)
+
+    it("rounds the largest number below one half down", function()
+      local below = name == "float32" and 0x1.fffffep-2 or 0x1.fffffffffffffp-2
+      assert.equal("\0", core.matrix({ { below } }):encode("uint8"))
+    end)
+
+    it("refuses to put into a byte what does not fit", function()
+      for _, x in ipairs { -0.5, -1, 255.5, 256, 1e30, infinity, -infinity, nan } do
+        local M = core.matrix({ { 1, 2 }, { 3, x } })
+        naive.refuses(M, "elements from 0 to 255 expected for uint8, got",
+          function() M:encode("uint8") end)
+      end
+    end)
+
+    it("rounds to float32, whose range ends earlier", function()
+      if name == "float32" then return end
+      local M = core.matrix { { 0.1, 1e300, -1e300, 1e-300, 2 ^ 24 + 1 } }
+      naive.near(cores.float32.decode(M:encode("float32"), "float32", 1, 5),
+        { { 0x1.99999ap-4, infinity, -infinity, 0, 2 ^ 24 } }, 0)
+    end)
+
+    it("refuses unknown types, orders and strangers", function()
+      local M = core.matrix(2, 2)
+      raises("invalid option 'int8'", M.encode, M, "int8")
+      raises("invalid option 'middle'", M.encode, M, "uint8", "middle")
+      raises("invalid option 'diagonal'", M.encode, M, "uint8", "big", "diagonal")
+      raises("string expected, got no value", M.encode, M)
+      raises(name .. " expected, got FILE*", M.encode, io.stdout, "uint8")
+    end)
+  end)
+
+  describe("decode to " .. name, function()
+    it("gives back what was encoded, in every order and endianness", function()
+      for _, stored in ipairs(orders) do
+        for _, M in ipairs { pixels(stored), naive.random(core, 2, 4, 5, stored) } do
+          for type in pairs(width) do
+            for _, endian in ipairs { "little", "big" } do
+              for _, order in ipairs(orders) do
+                if type == "float64" or type == name or M.rows == 2 then
+                  local bytes = M:encode(type, endian, order)
+                  local D = core.decode(bytes, type, M.rows, M.cols, endian, 0, order)
+                  naive.near(D, M:totable(), 0)
+                  assert.equal(order, D.order)
+                  assert.equal(name, D.dtype)
+                end
+              end
+            end
+          end
+        end
+      end
+    end)
+
+    it("begins at the offset, which need not be aligned", function()
+      local M = naive.random(core, 3, 3, 2)
+      for offset = 0, 9 do
+        local bytes = ("x"):rep(offset) .. M:encode("float64") .. "rest"
+        naive.near(core.decode(bytes, "float64", 3, 2, "little", offset), M:totable(), 0)
+      end
+    end)
+
+    it("is little-endian and by columns unless told", function()
+      local M = core.decode("\1\2\3\4", "uint8", 2, 2)
+      assert.same({ { 1, 3 }, { 2, 4 } }, M:totable())
+      M = core.decode(string.pack("<d", 1.5), "float64", 1, 1, nil, nil, nil)
+      assert.same({ { 1.5 } }, M:totable())
+    end)
+
+    it("raises when the string ends too early, and counts the bytes", function()
+      for type, bytes in pairs(width) do
+        local text = ("2 x 3 elements of %d bytes expected, got %d bytes"):format(bytes,
+          6 * bytes - 1)
+        raises(text, core.decode, ("x"):rep(6 * bytes - 1), type, 2, 3)
+        raises(text, core.decode, ("x"):rep(6 * bytes + 3), type, 2, 3, "little", 4)
+        core.decode(("x"):rep(6 * bytes), type, 2, 3)
+      end
+      raises("got 0 bytes", core.decode, "", "uint8", 1, 1)
+      raises("got 0 bytes", core.decode, "abc", "uint8", 1, 1, "big", 3)
+    end)
+
+    it("refuses sizes that no string has, however they multiply", function()
+      for _, size in ipairs {
+        { 0, 1 }, { 1, 0 }, { -1, -1 }, { -2, 2 }, { 2 ^ 31, 1 }, { 2 ^ 32, 2 ^ 32 },
+        { 2 ^ 61, 8 }, { 2 ^ 62, 4 }, { math.mininteger, math.mininteger },
+        { math.maxinteger, 2 },
+      } do
+        local rows, cols = math.tointeger(size[1]), math.tointeger(size[2])
+        for type in pairs(width) do
+          local text = ("%d x %d elements of"):format(rows, cols)
+          raises(text, core.decode, ("x"):rep(64), type, rows, cols)
+        end
+      end
+    end)
+
+    it("refuses offsets outside the string", function()
+      for _, offset in ipairs { -1, 5, math.mininteger, math.maxinteger } do
+        raises("offset within the string expected", core.decode, "abcd", "uint8", 1, 1,
+          "little", offset)
+      end
+      raises("no integer representation", core.decode, "abcd", "uint8", 1, 1, "big", 0.5)
+    end)
+
+    it("refuses what is no string, type or order", function()
+      raises("string expected, got table", core.decode, {}, "uint8", 1, 1)
+      raises("string expected, got no value", core.decode)
+      raises("invalid option 'int32'", core.decode, "abcd", "int32", 1, 1)
+      raises("invalid option 'native'", core.decode, "abcd", "uint8", 1, 1, "native")
+      raises("invalid option 'x'", core.decode, "abcd", "uint8", 1, 1, "big", 0, "x")
+      raises("number expected, got no value", core.decode, "abcd", "uint8", 1)
+    end)
+  end)
+
+  describe("numbers that are not finite, in " .. name, function()
+    it("keep their bits, a NaN its payload", function()
+      local bits = name == "float32"
+        and { 0x7f800000, 0xff800000, 0x7fc00000, 0x7fc12345, 0xffc54321, 0x80000000, 1 }
+        or {
+          0x7ff0000000000000, 0xfff0000000000000, 0x7ff8000000000000, 0x7ff8123456789abc,
+          0xfff8abcdef012345, 0x8000000000000000, 1,
+        }
+      for endian, letter in pairs { little = "<", big = ">" } do
+        local bytes = {}
+        for k, x in ipairs(bits) do
+          bytes[k] = string.pack(letter .. (name == "float32" and "I4" or "i8"), x)
+        end
+        local all = table.concat(bytes)
+        local M = core.decode(all, name, 1, #bits, endian)
+        assert.is_true(all == M:encode(name, endian))
+        assert.is_true(all == M:copy("rows"):encode(name, endian, "rows"))
+        assert.equal(infinity, M:get(1, 1))
+        assert.equal(-infinity, M:get(1, 2))
+        for j = 3, 5 do assert.is_true(M:get(1, j) ~= M:get(1, j)) end
+      end
+    end)
+
+    it("stay what they are in the other type", function()
+      local M = core.matrix { { infinity, -infinity, nan, 0, -0.0 } }
+      local t = M:to(other)
+      naive.near(t, { { infinity, -infinity, nan, 0, 0 } }, 0)
+      assert.equal(-infinity, 1 / t:get(1, 5))
+      assert.equal(infinity, 1 / t:get(1, 4))
+    end)
+  end)
+
+  describe("to, from " .. name, function()
+    it("copies to the other type and back, keeping the order", function()
+      for _, order in ipairs(orders) do
+        local M = naive.random(cores.float32, 4, 5, 6, order):to(name)
+        local N = M:to(other)
+        assert.equal(other, N.dtype)
+        assert.equal(order, N.order)
+        naive.near(N, M:totable(), 0) -- these are float32 numbers in both
+        local back = N:to(name)
+        assert.equal(name, back.dtype)
+        naive.near(back, M:totable(), 0)
+        N:fill(0)
+        assert.not_equal(0, M:norm())
+      end
+    end)
+
+    it("rounds to float32 as string.pack does", function()
+      local M = naive.random(cores.float64, 5, 20, 20)
+      naive.near(M:to("float32"), naive.zip(function(x)
+        return (string.unpack("<f", string.pack("<f", x)))
+      end, M:totable()), 0)
+    end)
+
+    it("copies even to the same type", function()
+      local M = core.matrix { { 1, 2 } }
+      local N = M:to(name)
+      assert.equal(name, N.dtype)
+      assert.not_equal(M, N)
+      N:fill(0)
+      assert.same({ { 1, 2 } }, M:totable())
+    end)
+
+    it("copies a view", function()
+      local M = core.matrix { { 1, 2, 3 }, { 4, 5, 6 } }
+      assert.same({ { 2, 3 }, { 5, 6 } }, M:columns(2, 3):to(other):totable())
+    end)
+
+    it("refuses other names and strangers", function()
+      local M = core.matrix(1, 1)
+      raises("invalid option 'uint8'", M.to, M, "uint8")
+      raises("string expected, got no value", M.to, M)
+      raises("expected, got perilune.matrix." .. other, M.to, M:to(other), name)
+    end)
+
+    it("says so when the other core is not loaded", function()
+      local module = "perilune.core." .. other
+      local loaded = package.loaded[module]
+      finally(function() package.loaded[module] = loaded end)
+      package.loaded[module] = nil
+      local M = core.matrix(1, 1)
+      raises(module .. " is not loaded", M.to, M, other)
+    end)
+
+    it("survives a core whose functions have been replaced", function()
+      local module = "perilune.core." .. other
+      local loaded = package.loaded[module]
+      finally(function() package.loaded[module] = loaded end)
+      local M = core.matrix(1, 1)
+      package.loaded[module] = {}
+      raises("attempt to call", M.to, M, other)
+      package.loaded[module] = { decode = function() return "anything" end }
+      assert.equal("anything", M:to(other))
+    end)
+  end)
+end

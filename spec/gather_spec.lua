@@ -1,0 +1,236 @@
+-- Chosen samples, side by side: src/gather.c.
+
+local naive = require "spec.support.naive"
+local raises = require "spec.support.raises"
+
+local cores = {
+  float32 = require "perilune.core.float32",
+  float64 = require "perilune.core.float64",
+}
+local infinity, nan = naive.infinity, naive.nan
+
+-- Tables of indices that a batch of three samples out of five must refuse, by what is wrong
+local bad_indices = {
+  { "got 0 as element 2", { 1, 0, 2 } },
+  { "got -1 as element 1", { -1, 1, 2 } },
+  { "got 6 as element 3", { 1, 2, 6 } },
+  { "got 4294967297 as element 1", { 4294967297, 1, 1 } },
+  { "got -9223372036854775808 as element 1", { math.mininteger, 1, 1 } },
+  { "got 9223372036854775807 as element 1", { math.maxinteger, 1, 1 } },
+  { "got 1.5 as element 2", { 1, 1.5, 2 } },
+  { "got nan as element 2", { 1, nan, 2 } },
+  { "got inf as element 2", { 1, infinity, 2 } },
+  { "got 1e+300 as element 2", { 1, 1e300, 2 } },
+  { "got nil as element 3", { 1, 2 } },
+  { "got nil as element 1", {} },
+  { "got nil as element 2", { 1, nil, 2 } },
+  { "got one as element 1", { "one", 1, 1 } },
+  { "got true as element 3", { 1, 2, true } },
+  { "got table: ", { 1, 2, {} } },
+  { "got nil as element 1", { [0] = 1, [2] = 1, [3] = 1 } },
+}
+
+-- A message of Lua prints NaN with or without a sign.
+local function refuses(result, text, f)
+  local pattern = text:gsub("%p", "%%%0"):gsub("got nan", "got %%-?nan")
+  naive.refuses(result, pattern, f)
+end
+
+local function list(n, f)
+  local t = {}
+  for k = 1, n do t[k] = f(k) end
+  return t
+end
+
+for _, name in ipairs(naive.types) do
+  local core = cores[name]
+
+  local function samples(rows, cols)
+    return naive.random(core, 1, rows, cols)
+  end
+
+  describe("gather in " .. name, function()
+    it("puts the chosen columns side by side", function()
+      local S = samples(4, 50)
+      local t = S:totable()
+      local indices = core.generator(1):permutation(50)
+      for _, N in ipairs { 1, 2, 50 } do
+        local X = core.matrix(4, N):fill(nan)
+        assert.equal(X, core.gather(X, S, indices))
+        naive.near(X, naive.build(4, N, function(i, j) return t[i][indices[j]] end), 0)
+      end
+    end)
+
+    it("begins at element first of the indices", function()
+      local S = samples(3, 10)
+      local t = S:totable()
+      local indices = { 3, 1, 10, 3, 3, 7 }
+      for first = 1, 4 do
+        local X = core.gather(core.matrix(3, 3), S, indices, first)
+        naive.near(X, naive.build(3, 3, function(i, j)
+          return t[i][indices[first + j - 1]]
+        end), 0)
+      end
+      local X = core.gather(core.matrix(3, 3), S, indices, nil)
+      assert.equal(t[1][3], X:get(1, 1))
+    end)
+
+    it("takes any part of a table, at any key", function()
+      local S = samples(2, 5)
+      local indices = { [-1] = 5, [0] = 4, [1] = 3 }
+      local X = core.gather(core.matrix(2, 3), S, indices, -1)
+      assert.same(S:columns(5, 5):totable(), X:columns(1, 1):totable())
+      assert.same(S:columns(3, 3):totable(), X:columns(3, 3):totable())
+    end)
+
+    it("takes more samples than there are, when some are chosen again", function()
+      local S = core.matrix { { 1, 2, 3 } }
+      local X = core.matrix(1, 10000)
+      core.gather(X, S, list(10000, function(k) return 1 + k % 3 end))
+      assert.equal(2, X:get(1, 1))
+      assert.equal(1 + 10000 % 3, X:get(1, 10000))
+    end)
+
+    it("takes whole numbers that are floats", function()
+      local X = core.gather(core.matrix(1, 2), core.matrix { { 7, 8, 9 } }, { 3.0, 1.0 })
+      assert.same({ { 9, 7 } }, X:totable())
+    end)
+
+    it("reads the table itself, not what its metamethods pretend", function()
+      local indices = setmetatable({}, { __index = function() return 1 end })
+      local X, S = core.matrix(1, 1), core.matrix(1, 1)
+      raises("got nil as element 1", core.gather, X, S, indices)
+    end)
+
+    it("refuses indices that are no samples, and leaves the result as it was", function()
+      local S, X = samples(2, 5), core.matrix(2, 3):fill(9)
+      for _, bad in ipairs(bad_indices) do
+        refuses(X, "samples 1 to 5 expected", function() core.gather(X, S, bad[2]) end)
+        refuses(X, bad[1], function() core.gather(X, S, bad[2]) end)
+      end
+      for _, first in ipairs { 0, 2, 4, -5, math.mininteger, math.maxinteger } do
+        refuses(X, "got nil as element",
+          function() core.gather(X, S, { 1, 2, 3 }, first) end)
+      end
+    end)
+
+    it("refuses what is no table, or no whole number as first", function()
+      local S, X = samples(2, 5), core.matrix(2, 3):fill(9)
+      refuses(X, "table expected, got number", function() core.gather(X, S, 1) end)
+      refuses(X, "table expected, got nil", function() core.gather(X, S, nil) end)
+      refuses(X, "table expected, got peri", function() core.gather(X, S, S) end)
+      refuses(X, "no integer representation",
+        function() core.gather(X, S, { 1, 2, 3 }, 1.5) end)
+    end)
+
+    -- Keys beyond the largest integer do not exist; arithmetic must not wrap around to reach others.
+    it("stops at the last integer key", function()
+      local S, X = samples(2, 5), core.matrix(2, 2):fill(9)
+      local indices = { [math.maxinteger] = 1, [math.mininteger] = 2 }
+      assert.is_true(pcall(core.gather, core.matrix(2, 1), S, indices, math.maxinteger))
+      refuses(X, "expected", function() core.gather(X, S, indices, math.maxinteger) end)
+    end)
+
+    it("refuses samples of another length, storage by rows, and other types", function()
+      local S, X = samples(4, 5), core.matrix(3, 2):fill(9)
+      refuses(X, "3 x 5 matrix expected, got 4 x 5",
+        function() core.gather(X, S, { 1, 2 }) end)
+      local text = "matrix stored by columns expected, got one stored by rows"
+      refuses(X, text, function() core.gather(X, core.matrix(3, 5, "rows"), { 1, 2 }) end)
+      local R = core.matrix(4, 2, "rows")
+      refuses(R, text, function() core.gather(R, S, { 1, 2 }) end)
+      refuses(X, "expected, got number", function() core.gather(X, 1, { 1, 2 }) end)
+      local stranger = cores[name == "float32" and "float64" or "float32"].matrix(3, 5)
+      refuses(X, "expected, got perilune.matrix",
+        function() core.gather(X, stranger, { 1, 2 }) end)
+    end)
+
+    it("refuses a result that is part of the samples", function()
+      local S = samples(3, 6)
+      refuses(S, "apart from argument #2",
+        function() core.gather(S:columns(2, 3), S, { 1, 1 }) end)
+      refuses(S, "apart from argument #2",
+        function() core.gather(S, S, { 6, 5, 4, 3, 2, 1 }) end)
+    end)
+  end)
+
+  describe("gather_bytes in " .. name, function()
+    local bytes = {}
+    for k = 0, 299 do bytes[#bytes + 1] = string.char(k * 7 % 256) end
+    bytes = table.concat(bytes)
+
+    it("scales the bytes of the chosen samples, after the offset", function()
+      for _, shape in ipairs { { 1, 10 }, { 3, 20 }, { 17, 5 }, { 28, 10 } } do
+        local rows, N = table.unpack(shape)
+        for _, offset in ipairs { 0, 1, 16 } do
+          local count = (300 - offset) // rows
+          local indices = core.generator(2):permutation(count)
+          local X = core.matrix(rows, math.min(N, count)):fill(nan)
+          assert.equal(X, core.gather_bytes(X, bytes, offset, 0.5, indices))
+          naive.near(X, naive.build(rows, X.cols, function(i, j)
+            return 0.5 * bytes:byte(offset + (indices[j] - 1) * rows + i)
+          end), 0)
+        end
+      end
+    end)
+
+    it("begins at element first of the indices", function()
+      local X = core.gather_bytes(core.matrix(2, 2), "abcdef", 0, 1, { 3, 1, 2 }, 2)
+      assert.same({ { 97, 99 }, { 98, 100 } }, X:totable())
+    end)
+
+    it("scales by any number", function()
+      local X = core.matrix(1, 2)
+      naive.near(core.gather_bytes(X, "\0\255", 0, 1 / 255, { 1, 2 }), { { 0, 1 } }, 1e-7)
+      naive.near(core.gather_bytes(X, "\0\255", 0, -2, { 1, 2 }), { { 0, -510 } }, 0)
+    end)
+
+    it("refuses indices that are no samples, and leaves the result as it was", function()
+      local X = core.matrix(2, 3):fill(9)
+      for _, bad in ipairs(bad_indices) do
+        for _, offset in ipairs { 0, 3 } do -- one byte more than five samples
+          local string = ("x"):rep(offset + 11)
+          local function call() core.gather_bytes(X, string, offset, 1, bad[2]) end
+          refuses(X, "samples 1 to 5 expected", call)
+          refuses(X, bad[1], call)
+        end
+      end
+    end)
+
+    it("knows that a string may hold no sample at all", function()
+      local X = core.matrix(5, 1):fill(9)
+      refuses(X, "samples 1 to 0 expected, got 1",
+        function() core.gather_bytes(X, "four", 0, 1, { 1 }) end)
+      refuses(X, "samples 1 to 0 expected, got 1",
+        function() core.gather_bytes(X, "", 0, 1, { 1 }) end)
+      refuses(X, "samples 1 to 0 expected, got 1",
+        function() core.gather_bytes(X, "fiver", 1, 1, { 1 }) end)
+      refuses(X, "samples 1 to 0 expected, got 1",
+        function() core.gather_bytes(X, "fiver", 5, 1, { 1 }) end)
+    end)
+
+    it("refuses offsets outside the string, and other wrong arguments", function()
+      local X = core.matrix(1, 1):fill(9)
+      for _, offset in ipairs { -1, 5, math.mininteger, math.maxinteger } do
+        refuses(X, "offset within the string expected",
+          function() core.gather_bytes(X, "four", offset, 1, { 1 }) end)
+      end
+      refuses(X, "no integer representation",
+        function() core.gather_bytes(X, "four", 0.5, 1, { 1 }) end)
+      refuses(X, "string expected, got number",
+        function() core.gather_bytes(X, 1234, 0, 1, { 1 }) end)
+      refuses(X, "number expected, got string",
+        function() core.gather_bytes(X, "four", 0, "scale", { 1 }) end)
+      refuses(X, "table expected, got number",
+        function() core.gather_bytes(X, "four", 0, 1, 1) end)
+      refuses(X, "no integer representation",
+        function() core.gather_bytes(X, "four", 0, 1, { 1 }, 1.5) end)
+    end)
+
+    it("refuses a result stored by rows", function()
+      local X = core.matrix(2, 2, "rows")
+      refuses(X, "matrix stored by columns expected, got one stored by rows",
+        function() core.gather_bytes(X, "four", 0, 1, { 1, 2 }) end)
+    end)
+  end)
+end

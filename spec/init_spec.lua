@@ -1,0 +1,150 @@
+local child = require "spec.support.child"
+local pl = require "perilune"
+
+local function assert_has(kind, value, names)
+  for name in names:gmatch "%S+" do
+    assert(type(value[name]) == kind, ("%s expected as %s"):format(kind, name))
+  end
+end
+
+describe("the public table", function()
+  it("has the functions that scripts and hosts rely on", function()
+    assert_has("function", pl, [[
+      matrix generator threads network dense dropout sgd momentum adam dataset bytes
+      batches fit evaluate gradient_check load
+    ]])
+    assert_has("function", pl.data, "mnist")
+    assert_has("function", pl.loss, "squared_error softmax_cross_entropy")
+    assert_has("function", pl.schedule, "constant step exponential cosine warm_up")
+    assert_has("function", pl.initializer, "glorot he lecun uniform normal")
+    assert_has("function", pl.metrics, "accuracy correct confusion evaluate")
+    assert.matches("^%d+%.%d+%.%d+$", pl.version)
+  end)
+
+  it("has both cores, float32 being the one meant unless said", function()
+    for _, name in ipairs { "float32", "float64" } do
+      local core = pl[name]
+      assert.equal(name, core.name)
+      assert_has("function", core, [[
+        matrix decode generator threads add subtract hadamard divide maximum minimum
+        abs exp log sign sqrt square tanh accumulate product sum_columns sum_rows
+        count_equal affine_forward affine_gradients affine_backward squared_error
+        softmax_cross_entropy sgd_update momentum_update adam_update gather gather_bytes
+      ]])
+      assert_has("table", core.activations, "identity relu sigmoid softmax softsign tanh")
+      assert.equal(name, core.matrix(1, 1).dtype)
+    end
+    assert.equal("float32", pl.matrix(1, 1).dtype)
+    assert.equal(pl.float32.matrix, pl.matrix)
+  end)
+
+  it("has matrices with the methods of the documentation", function()
+    local M = pl.matrix(2, 3)
+    assert_has("function", M, [[
+      get set shape columns view copy transpose to totable hadamard map fill assign sum
+      norm max min is_finite argmax encode
+    ]])
+    assert.same({ 2, 3, "float32", "columns" }, { M.rows, M.cols, M.dtype, M.order })
+  end)
+
+  it("has networks with the methods and fields of the documentation", function()
+    local network = pl.network({ inputs = 2, pl.dense(3, "relu"), pl.dense(1) },
+      { seed = 1 })
+    assert_has("function", network, [[
+      forward backward predict parameters flat_parameters parameter_count describe save
+    ]])
+    local A = network:forward(pl.matrix(2, 4))
+    local _, Delta = pl.loss.squared_error(A, pl.matrix(1, 4))
+    network:backward(Delta)
+    assert_has("userdata", network.layers[1], "W b Z A H dJ_dW dJ_db")
+  end)
+
+  it("does everything in the documentation's own lines", function()
+    local X = pl.matrix(3, 2)
+    local Y = pl.matrix { { 1, 2 }, { 3, 4 }, { 5, 6 } }
+    assert.same({ { 0, 0 }, { 0, 0 }, { 0, 0 } }, X:totable())
+    local b = pl.matrix { { 1 }, { 1 }, { 1 } }
+    assert.same({ { 2, 3 }, { 4, 5 }, { 6, 7 } }, (Y + b):totable())
+    assert.same({ { 2, 4 }, { 6, 8 }, { 10, 12 } }, (2 * Y):totable())
+    assert.same({ { 0.5, 1 }, { 1.5, 2 }, { 2.5, 3 } }, (Y / 2):totable())
+    assert.same({ { -1, -2 }, { -3, -4 }, { -5, -6 } }, (-Y):totable())
+    assert.same({ { 1, 2 }, { 3, 4 }, { 5, 6 } }, (Y - X):totable())
+    assert.same({ { 5, 11, 17 } }, (pl.matrix { { 1, 2 } } * Y:transpose()):totable())
+    assert.equal("float64", X:to("float64").dtype)
+  end)
+
+  it("loads whatever needs libraries only when it is used", function()
+    assert_has("function", pl.data, "idx mnist digits")
+    assert_has("function", pl, "load")
+  end)
+end)
+
+describe("requiring perilune", function()
+  it("makes no globals and changes none", function()
+    assert.equal("", child.run [[
+      local function contents(t, prefix, seen, into)
+        for key, value in pairs(t) do
+          local name = prefix .. tostring(key)
+          into[name] = value
+          if type(value) == "table" and not seen[value] and value ~= package.loaded then
+            seen[value] = true
+            contents(value, name .. ".", seen, into)
+          end
+        end
+        return into
+      end
+      local before = contents(_G, "", { [_G] = true }, {})
+      local pl = require "perilune"
+      local net = pl.network { inputs = 2, pl.dense(3), pl.dropout(0.5), pl.dense(2) }
+      pl.fit(net, pl.dataset { X = pl.matrix(2, 4), labels = { 1, 2, 1, 2 } },
+        { loss = "softmax_cross_entropy", epochs = 2 })
+      local after = contents(_G, "", { [_G] = true }, {})
+      for name, value in pairs(after) do
+        if before[name] ~= value then print(name) end
+      end
+      for name in pairs(before) do
+        if after[name] == nil then print(name) end
+      end
+      assert(getmetatable(_G) == nil and getmetatable("").__index == string)
+    ]])
+  end)
+
+  it("needs no library but its own, to train and to predict", function()
+    assert.equal("0.1.0\n", child.run [[
+      for _, name in ipairs { "zlib", "lfs", "dkjson", "argparse", "socket", "posix" } do
+        package.preload[name] = function() error(name .. " was loaded") end
+      end
+      local pl = require "perilune"
+      local net = pl.network { inputs = 2, pl.dense(3, "tanh"), pl.dense(2) }
+      pl.fit(net, pl.dataset { X = pl.matrix(2, 4), labels = { 1, 2, 1, 2 } },
+        { loss = "softmax_cross_entropy", epochs = 2 })
+      net:predict(pl.bytes("abcd", 2, 2))
+      print(pl.version)
+    ]])
+  end)
+
+  it("touches neither Lua's random generator nor its standard streams", function()
+    assert.equal("", child.run [[
+      math.randomseed(42)
+      local expected = { math.random(0), math.random(0) }
+      math.randomseed(42)
+      assert(math.random(0) == expected[1])
+      local pl = require "perilune"
+      local net = pl.network { inputs = 2, pl.dense(3), pl.dropout(0.5), pl.dense(2) }
+      net:forward(pl.matrix(2, 2))
+      assert(math.random(0) == expected[2])
+    ]])
+  end)
+
+  it("says which Lua it needs under another version", function()
+    assert.matches("Perilune needs Lua 5.4, and this is Lua 5.1: run it with lua5.4",
+      child.run [[
+        _VERSION = "Lua 5.1"
+        print(select(2, pcall(require, "perilune")))
+      ]], 1, true)
+  end)
+
+  it("gives the same table each time", function()
+    assert.equal(pl, require "perilune")
+  end)
+end)

@@ -1,0 +1,259 @@
+-- Sums, norm, extremes, largest rows, counts: src/reduce.c.
+
+local naive = require "spec.support.naive"
+local raises = require "spec.support.raises"
+
+local cores = {
+  float32 = require "perilune.core.float32",
+  float64 = require "perilune.core.float64",
+}
+local orders = { "columns", "rows" }
+local shapes = { { 1, 1 }, { 1, 7 }, { 7, 1 }, { 3, 4 }, { 16, 16 }, { 33, 65 } }
+local nan, infinity = naive.nan, naive.infinity
+
+for _, name in ipairs(naive.types) do
+  local core = cores[name]
+  local tolerance = naive.tolerance[name]
+
+  -- check(M, t) for matrices of all shapes in both orders, t their table of rows
+  local function each(check)
+    for seed, shape in ipairs(shapes) do
+      for _, order in ipairs(orders) do
+        local M = naive.random(core, seed, shape[1], shape[2], order)
+        check(M, M:totable())
+      end
+    end
+  end
+
+  local function fold(t, start, f)
+    local result = start
+    for _, row in ipairs(t) do
+      for _, x in ipairs(row) do result = f(result, x) end
+    end
+    return result
+  end
+
+  local function is_nan(x) return x ~= x end
+
+  describe("reduction in " .. name, function()
+    describe("sum", function()
+      it("adds all elements, in double", function()
+        each(function(M, t)
+          local wanted = fold(t, 0, function(total, x) return total + x end)
+          naive.near_number(M:sum(), wanted, 1e-12)
+        end)
+      end)
+
+      it("loses no small terms of a long sum", function()
+        local M = core.matrix(1000, 1000):fill(0.1)
+        naive.near_number(M:sum() / M:get(1, 1), 1e6, 1e-9)
+        local large = core.matrix(1, 1001):fill(1):set(1, 1, 2 ^ 24)
+        assert.equal(2 ^ 24 + 1000, large:sum())
+      end)
+
+      it("passes on NaN and infinity", function()
+        assert.equal(infinity, core.matrix({ { 1, infinity } }):sum())
+        assert.is_true(is_nan(core.matrix({ { infinity, -infinity } }):sum()))
+        assert.is_true(is_nan(core.matrix(40, 3):set(40, 3, nan):sum()))
+      end)
+    end)
+
+    describe("norm", function()
+      it("is the square root of the sum of squares", function()
+        each(function(M, t)
+          local squares = fold(t, 0, function(total, x) return total + x * x end)
+          naive.near_number(M:norm(), math.sqrt(squares), 1e-12)
+        end)
+        assert.equal(5, core.matrix({ { 3, -4 } }):norm())
+        assert.equal(0, core.matrix(3, 3):norm())
+      end)
+
+      it("does not overflow in float32, whose squares fit a double", function()
+        local x = 2.0 ^ 100
+        assert.equal(5 * x, core.matrix({ { 3 * x, 4 * x } }):norm())
+        assert.equal(5 / x, core.matrix({ { 3 / x, 4 / x } }):norm())
+      end)
+
+      it("passes on NaN and infinity", function()
+        assert.equal(infinity, core.matrix({ { 1, -infinity } }):norm())
+        assert.is_true(is_nan(core.matrix({ { 1, nan } }):norm()))
+      end)
+    end)
+
+    describe("max and min", function()
+      it("are the largest and the smallest element", function()
+        each(function(M, t)
+          assert.equal(fold(t, -infinity, math.max), M:max())
+          assert.equal(fold(t, infinity, math.min), M:min())
+        end)
+      end)
+
+      it("are NaN if an element is, wherever it is", function()
+        for place = 1, 5 do
+          local M = core.matrix({ { 1, -2, 3, 2, 0 } }):set(1, place, nan)
+          assert.is_true(is_nan(M:max()))
+          assert.is_true(is_nan(M:min()))
+        end
+      end)
+
+      it("know infinities", function()
+        local M = core.matrix { { 1, infinity }, { -infinity, 2 } }
+        assert.equal(infinity, M:max())
+        assert.equal(-infinity, M:min())
+        assert.equal(-infinity, core.matrix(2, 2):fill(-infinity):max())
+      end)
+    end)
+
+    describe("is_finite", function()
+      it("is false for one NaN or infinity anywhere", function()
+        each(function(M)
+          assert.is_true(M:is_finite())
+          for _, x in ipairs { nan, infinity, -infinity } do
+            for _, place in ipairs { { 1, 1 }, { M.rows, M.cols }, { M.rows, 1 } } do
+              local old = M:get(place[1], place[2])
+              assert.is_false(M:set(place[1], place[2], x):is_finite())
+              M:set(place[1], place[2], old)
+            end
+          end
+          assert.is_true(M:is_finite())
+        end)
+      end)
+
+      it("is true for the largest and the smallest numbers", function()
+        local largest = name == "float32" and 0x1.fffffep127 or 0x1.fffffffffffffp1023
+        local M = core.matrix { { largest, -largest, 0, -0.0, largest / 2 ^ 60 } }
+        assert.is_true(M:is_finite())
+      end)
+    end)
+
+    describe("argmax", function()
+      it("is the row of the largest element of each column", function()
+        each(function(M, t)
+          local R = M:argmax()
+          assert.equal(1, R.rows)
+          assert.equal(M.cols, R.cols)
+          for j = 1, M.cols do
+            local best = 1
+            for i = 2, M.rows do
+              if t[i][j] > t[best][j] then best = i end
+            end
+            assert.equal(best, R:get(1, j))
+          end
+        end)
+      end)
+
+      it("is the first of equal ones", function()
+        local M = core.matrix { { 1, 2, -2, 0 }, { 3, 2, -1, -0.0 }, { 3, 1, -1, 0 } }
+        for _, order in ipairs(orders) do
+          assert.same({ { 2, 1, 2, 1 } }, M:copy(order):argmax():totable())
+        end
+        assert.same({ { 1 } }, core.matrix(3, 1):fill(-infinity):argmax():totable())
+      end)
+
+      it("goes into a given matrix, which it returns", function()
+        local M = core.matrix { { 1, 5 }, { 2, 4 } }
+        local R = core.matrix(1, 2)
+        assert.equal(R, M:argmax(R))
+        assert.same({ { 2, 1 } }, R:totable())
+        assert.same({ { 2, 1 } }, M:argmax(nil):totable())
+      end)
+
+      it("raises where a column holds NaN, naming it", function()
+        local R = core.matrix { { 7, 8, 9 } }
+        for i = 1, 3 do
+          local M = naive.random(core, 1, 3, 3):set(i, 2, nan)
+          naive.refuses(R, "NaN in column 2", function() M:argmax(R) end)
+          naive.refuses(R, "NaN in column 2", function() M:copy("rows"):argmax(R) end)
+        end
+      end)
+
+      it("refuses results of another shape or type, or within the matrix", function()
+        local M = naive.random(core, 2, 3, 4)
+        naive.refuses(M, "1 x 4 matrix expected, got 3 x 4", function() M:argmax(M) end)
+        naive.refuses(M, "1 x 4 matrix expected, got 4 x 1",
+          function() M:argmax(core.matrix(4, 1)) end)
+        naive.refuses(M, "expected, got number", function() M:argmax(1) end)
+        naive.refuses(M, "apart from argument", function() M:argmax(M:view(2, 1, 4)) end)
+      end)
+
+      -- Above 2^24 not every whole number is a float32.
+      it("is exact for rows that the type can count, and refuses more", function()
+        if name == "float64" then return end
+        local M = core.matrix(2 ^ 24 + 1, 1):set(2 ^ 24 + 1, 1, 1)
+        local ok, R = pcall(M.argmax, M)
+        assert.is_true(not ok or R:get(1, 1) == 2 ^ 24 + 1, "a wrong row")
+      end)
+    end)
+
+    describe("sums of columns and rows", function()
+      it("are what loops give", function()
+        each(function(M, t)
+          local b = core.matrix(M.rows, 1):fill(nan)
+          assert.equal(b, core.sum_columns(b, M))
+          naive.near(b, naive.sum_columns(t), 10 * tolerance)
+          local r = core.matrix(1, M.cols):fill(nan)
+          assert.equal(r, core.sum_rows(r, M))
+          local rows = naive.sum_columns(naive.transpose(t))
+          naive.near(r, naive.transpose(rows), 10 * tolerance)
+        end)
+      end)
+
+      it("pass on NaN and infinity in their own place only", function()
+        for _, order in ipairs(orders) do
+          local M = core.matrix({ { 1, nan, 2 }, { 3, 4, infinity } }):copy(order)
+          naive.near(core.sum_columns(core.matrix(2, 1), M), { { nan }, { infinity } }, 0)
+          naive.near(core.sum_rows(core.matrix(1, 3), M), { { 4, nan, infinity } }, 0)
+        end
+      end)
+
+      it("refuse results of another shape, naming both", function()
+        local M = core.matrix(2, 3)
+        local b, r = core.matrix(3, 1):fill(5), core.matrix(1, 2):fill(5)
+        naive.refuses(b, "2 x 1 matrix expected, got 3 x 1",
+          function() core.sum_columns(b, M) end)
+        naive.refuses(r, "1 x 3 matrix expected, got 1 x 2",
+          function() core.sum_rows(r, M) end)
+        raises("expected, got no value", core.sum_columns, b)
+        raises("expected, got number", core.sum_rows, r, 1)
+      end)
+
+      it("refuse a result within the matrix", function()
+        local M = naive.random(core, 3, 3, 4)
+        naive.refuses(M, "apart from argument #2",
+          function() core.sum_columns(M:columns(2, 2), M) end)
+        naive.refuses(M, "apart from argument #2",
+          function() core.sum_rows(M:view(2, 1, 4), M) end)
+        local x = core.matrix(1, 1)
+        naive.refuses(x, "apart from argument #2", function() core.sum_rows(x, x) end)
+      end)
+    end)
+
+    describe("count_equal", function()
+      it("counts places, whatever the orders", function()
+        local A = core.matrix { { 1, 2, 3 }, { 4, 5, 6 } }
+        local B = core.matrix { { 1, 0, 3 }, { 4, 5, 0 } }
+        for _, order in ipairs(orders) do
+          for _, other in ipairs(orders) do
+            local count = core.count_equal(A:copy(order), B:copy(other))
+            assert.equal(4, count)
+            assert.equal("integer", math.type(count))
+          end
+        end
+        assert.equal(6, core.count_equal(A, A))
+      end)
+
+      it("does not find NaN equal to itself, and finds 0 equal to -0", function()
+        local A = core.matrix { { nan, 0, infinity } }
+        local B = core.matrix { { nan, -0.0, infinity } }
+        assert.equal(2, core.count_equal(A, B))
+        assert.equal(2, core.count_equal(A, A))
+      end)
+
+      it("refuses another shape", function()
+        raises("2 x 3 matrix expected, got 3 x 2", core.count_equal, core.matrix(2, 3),
+          core.matrix(3, 2))
+        raises("expected, got nil", core.count_equal, core.matrix(2, 3), nil)
+      end)
+    end)
+  end)
+end

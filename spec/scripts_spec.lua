@@ -1,0 +1,439 @@
+-- Every script, started as a person would start it, on data small enough to take no time.
+
+local child = require "spec.support.child"
+local quote = child.quote
+
+local function first_line(command)
+  local pipe = assert(io.popen(command))
+  local line = pipe:read "l"
+  assert(pipe:close())
+  return line
+end
+
+local ROOT = first_line "pwd"
+local folder -- of this run's files
+local SIDE, TRAIN, TEST = 28, 200, 50
+
+local function write(path, ...)
+  local file <close> = assert(io.open(path, "wb"))
+  assert(file:write(...))
+end
+
+local function read(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read "a"
+end
+
+-- A random pattern for each digit, a tenth of whose pixels change from image to image; like MNIST's files.
+local function write_mnist(directory)
+  local state = 12345
+  local function random(n)
+    state = (state * 1103515245 + 12345) % 2 ^ 31 | 0
+    return (state >> 16) % n
+  end
+  local patterns = {}
+  for digit = 0, 9 do
+    patterns[digit] = {}
+    for k = 1, SIDE * SIDE do patterns[digit][k] = random(2) * 255 end
+  end
+  local function write_set(name, count)
+    local labels, images = {}, {}
+    for n = 1, count do
+      local digit = random(10)
+      labels[n] = string.char(digit)
+      local pixels = {}
+      for k = 1, SIDE * SIDE do
+        pixels[k] = string.char(random(10) == 0 and random(256) or patterns[digit][k])
+      end
+      images[n] = table.concat(pixels)
+    end
+    write(("%s/%s-images-idx3-ubyte"):format(directory, name),
+      (">I4I4I4I4"):pack(0x803, count, SIDE, SIDE), table.concat(images))
+    write(("%s/%s-labels-idx1-ubyte"):format(directory, name),
+      (">I4I4"):pack(0x801, count), table.concat(labels))
+  end
+  write_set("train", TRAIN)
+  write_set("t10k", TEST)
+end
+
+-- Start a script in the folder of this run, which is not the project's. MNIST is not looked for in the
+-- environment of whoever runs the specs.
+---@return string output, integer status
+local function run(script, arguments)
+  local output, how, status = child.shell(
+    ("cd %s && unset PERILUNE_MNIST && lua5.4 %s %s </dev/null"):format(quote(folder),
+      quote(("%s/scripts/%s"):format(ROOT, script)), arguments or ""))
+  assert(how == "exit", output)
+  assert(not output:find("traceback", 1, true), output)
+  return output, status
+end
+
+local function run_well(script, arguments)
+  local output, status = run(script, arguments)
+  if status ~= 0 then error(("exit status %d: %s"):format(status, output), 2) end
+  return output
+end
+
+-- The script ends with another exit status than 0, and says what was wrong, besides its usage.
+local function refuses(script, arguments, expected)
+  local output, status = run(script, arguments)
+  local message = output:match "Error: (.*)" or output
+  if status == 0 or not message:find(expected, 1, true) then
+    error(("status %d where a refusal with '%s' was expected: %s"):format(status,
+      expected, output), 2)
+  end
+end
+
+local function last_line(output) return output:match "([^\n]*)\n$" end
+
+local TINY = "--data mnist --epochs 2 --hidden 16 --batch 20 --quiet "
+
+setup(function()
+  folder = first_line "mktemp -d"
+  assert(os.execute("mkdir " .. quote(folder .. "/mnist")))
+  write_mnist(folder .. "/mnist")
+end)
+
+teardown(function()
+  assert(folder:find "^/.+/.+")
+  os.execute("rm -rf " .. quote(folder))
+end)
+
+describe("train_mnist.lua", function()
+  it("trains and prints the test accuracy as its last line", function()
+    local output = run_well("train_mnist.lua", TINY)
+    assert.matches("^test accuracy %d+%.%d%d %%\n$", output)
+    local accuracy = tonumber(output:match "[%d.]+")
+    assert.near(0, accuracy * TEST / 100 % 1, 1e-9) -- a share of 50 images
+  end)
+
+  it("prints a line for each epoch and what it trains, unless quiet", function()
+    local output = run_well("train_mnist.lua", TINY:gsub("--quiet", ""))
+    assert.matches("MNIST: 200 training samples, 50 test samples", output, 1, true)
+    assert.matches("network of 784 inputs, 12730 parameters, float32", output, 1, true)
+    assert.matches("\nepoch  1  loss %d+%.%d+  train %d+%.%d+ %%, "
+      .. "validation %d+%.%d+ %%  %d+%.%d s  %d+ samples/s\n"
+      .. "epoch  2  [^\n]*\ntest accuracy [%d.]+ %%\n$", output)
+    assert.is_nil(output:find("\r", 1, true)) -- the bar is for terminals
+  end)
+
+  it("learns: two epochs are better than guessing, and more are better still", function()
+    local function accuracy(arguments)
+      return tonumber(run_well("train_mnist.lua", TINY .. arguments):match "[%d.]+")
+    end
+    assert.is_true(accuracy "" > 15)
+    assert.is_true(accuracy "--epochs 10 --rate 0.01 --dropout 0" >= 95)
+  end)
+
+  it("takes each optimizer, schedule, type, loss and activation", function()
+    for _, arguments in ipairs {
+      "--optimizer sgd --schedule step", "--optimizer momentum --schedule exponential",
+      "--optimizer nesterov --schedule warm_up", "--optimizer adam --schedule constant",
+      "--dtype float64 --activation tanh --initializer lecun --weight-decay 0.001",
+      "--loss squared_error --output sigmoid --activation sigmoid",
+      "--loss squared_error --output softmax --activation softsign --validation 0",
+      "--hidden 0 --dropout 0.5", "--hidden 8,6,4 --dropout 0 --seed=-3",
+    } do
+      assert.matches("^test accuracy [%d.]+ %%\n$", run_well("train_mnist.lua",
+        TINY:gsub("--hidden 16", "") .. arguments))
+    end
+  end)
+
+  it("refuses a misspelt option by its name", function()
+    refuses("train_mnist.lua", TINY .. "--learning-rate 1", "--learning-rate")
+    refuses("train_mnist.lua", TINY .. "--epoch 1", "--epoch")
+    refuses("train_mnist.lua", TINY .. "mnist", "too many arguments")
+  end)
+
+  it("refuses a wrong value, naming the option, what it takes and what came", function()
+    for arguments, expected in pairs {
+      ["--epochs 0"] = "--epochs: a whole number of 1 or more expected, got '0'",
+      ["--epochs many"] = "--epochs: a whole number of 1 or more expected, got 'many'",
+      ["--batch 1.5"] = "--batch: a whole number of 1 or more expected, got '1.5'",
+      ["--rate=-1"] = "--rate: a number above 0 expected, got '-1'",
+      ["--rate nan"] = "--rate: a number above 0 expected, got 'nan'",
+      ["--dropout 1"] =
+        "--dropout: a number from 0 up to, but not including, 1 expected, got '1'",
+      ["--validation 1"] =
+        "--validation: a number from 0 up to, but not including, 1 expected, got '1'",
+      ["--validation 0.0001"] =
+        "--validation: a share that leaves samples in both parts of 200 expected",
+      ["--seed 1.5"] = "--seed: a whole number expected, got '1.5'",
+      ["--threads 0"] = "--threads: a whole number of 1 or more expected, got '0'",
+      ["--hidden 16,"] = "--hidden: widths such as 512,256, or 0, expected, got '16,'",
+      ["--hidden=-1"] = "--hidden: widths such as 512,256, or 0, expected, got '-1'",
+      ["--activation relo"] = "unknown activation 'relo' (known: identity, relu",
+      ["--output relo"] = "unknown activation 'relo'",
+      ["--loss mse"] =
+        "--loss: softmax_cross_entropy or squared_error expected, got 'mse'",
+      ["--optimizer rmsprop"] = "'--optimizer' must be one of 'sgd'",
+      ["--schedule linear"] = "'--schedule' must be one of 'constant'",
+      ["--dtype float16"] = "'--dtype' must be one of 'float32', 'float64'",
+      ["--initializer zero"] = "unknown initializer 'zero' (known: glorot",
+      ["--weight-decay=-1"] =
+        "--weight-decay: a number of 0 or more expected, got '-1'",
+      ["--target high"] = "--target: a number of 0 or more expected, got 'high'",
+      ["--epochs"] = "--epochs",
+    } do
+      refuses("train_mnist.lua", TINY .. arguments, expected)
+    end
+  end)
+
+  it("ends with status 1 below its target, after the accuracy, else with 0", function()
+    local output, status = run("train_mnist.lua", TINY .. "--target 101")
+    assert.equal(1, status)
+    assert.matches("test accuracy [%d.]+ %%\n", output)
+    assert.matches("below the target of 101 %", output, 1, true)
+    run_well("train_mnist.lua", TINY .. "--target 0")
+  end)
+
+  it("does the same for the same seed, whatever the threads", function()
+    local function network(name, arguments)
+      run_well("train_mnist.lua",
+        ("%s --hidden 64,32 --batch 100 --save %s %s"):format(TINY, name, arguments))
+      return read(folder .. "/" .. name)
+    end
+    local one = network("one.safetensors", "--threads 1")
+    assert.is_true(one == network("again.safetensors", "--threads 1"))
+    assert.is_true(one == network("two.safetensors", "--threads 2"))
+    assert.is_false(one == network("other.safetensors", "--threads 1 --seed 2"))
+    local line = run_well("train_mnist.lua", TINY)
+    assert.equal(line, run_well("train_mnist.lua", TINY))
+    assert.equal(line, run_well("train_mnist.lua", TINY .. "--threads 2"))
+  end)
+
+  it("reports damaged data by the file's name", function()
+    assert(os.execute(("cp -r %s %s"):format(quote(folder .. "/mnist"),
+      quote(folder .. "/damaged"))))
+    local path = folder .. "/damaged/train-images-idx3-ubyte"
+    write(path, read(path):sub(1, -2))
+    refuses("train_mnist.lua", "--data damaged --quiet",
+      "damaged/train-images-idx3-ubyte: ")
+  end)
+
+  it("reports a file it cannot save to, and does not claim success", function()
+    refuses("train_mnist.lua", TINY .. "--save nowhere/net.safetensors", "nowhere")
+  end)
+
+  it("ends at Ctrl-C with the accuracy so far and status 130", function()
+    -- The second process ends the first should it not: a spec must not hang.
+    local output, how, status = child.shell(([[
+      cd %s && unset PERILUNE_MNIST
+      lua5.4 %s --data mnist --epochs 1000000 --hidden 16 --batch 20 >out.txt 2>&1 &
+      pid=$!
+      ( sleep 30; kill -9 $pid ) >/dev/null 2>&1 &
+      watchdog=$!
+      tries=0
+      until grep -q '^epoch' out.txt || [ $tries -gt 500 ]; do
+        sleep 0.02
+        tries=$((tries + 1))
+      done
+      kill -INT $pid
+      wait $pid
+      status=$?
+      kill $watchdog
+      cat out.txt
+      exit $status
+    ]]):format(quote(folder), quote(ROOT .. "/scripts/train_mnist.lua")))
+    assert.equal("exit", how)
+    assert.matches("\nepoch  1 ", output)
+    assert.matches("interrupted", output)
+    assert.matches("^test accuracy [%d.]+ %%$", last_line(output))
+    assert.equal(130, status)
+  end)
+
+  it("runs from any directory, however its path is written", function()
+    local expected = run_well("train_mnist.lua", TINY)
+    for directory, script in pairs {
+      [ROOT] = "scripts/train_mnist.lua",
+      [ROOT .. "/scripts"] = "train_mnist.lua",
+      ["/"] = ROOT .. "/scripts/train_mnist.lua",
+    } do
+      local data = "--data " .. quote(folder .. "/mnist")
+      local arguments = TINY:gsub("%-%-data mnist", data)
+      local output, _, status = child.shell(("cd %s && lua5.4 %s %s"):format(
+        quote(directory), quote(script), arguments))
+      assert.equal(0, status, output)
+      assert.equal(expected, output)
+    end
+  end)
+
+  it("finds the data by the environment when not told", function()
+    local output, _, status = child.shell(
+      ("PERILUNE_MNIST=%s lua5.4 scripts/train_mnist.lua %s"):format(
+        quote(folder .. "/mnist"), (TINY:gsub("%-%-data mnist", ""))))
+    assert.equal(0, status, output)
+    assert.equal(run_well("train_mnist.lua", TINY), output)
+  end)
+
+  it("trains on digits of its own drawing, and says so in the last line", function()
+    assert.matches("^test accuracy %(synthetic digits%) %d+%.%d%d %%\n$",
+      run_well("train_mnist.lua", "--synthetic --epochs 1 --hidden 16 --quiet"))
+  end)
+
+  it("reaches 93 % on MNIST in one epoch with 64 hidden units", function()
+    local directory = os.getenv "PERILUNE_MNIST"
+    if not directory or directory == "" then
+      pending "PERILUNE_MNIST does not name a folder with MNIST"
+      return
+    end
+    if not directory:find "^/" then directory = ROOT .. "/" .. directory end
+    run_well("train_mnist.lua", ("--data %s --epochs 1 --hidden 64 --dropout 0 "
+      .. "--quiet --target 93"):format(quote(directory)))
+  end)
+end)
+
+describe("predict.lua", function()
+  local trained
+
+  setup(function()
+    trained = run_well("train_mnist.lua",
+      TINY .. "--epochs 8 --rate 0.01 --save net.safetensors")
+  end)
+
+  it("prints the accuracy that training printed", function()
+    assert.equal(trained, run_well("predict.lua", "net.safetensors --data mnist"))
+  end)
+
+  it("does so for float64, and for probabilities as outputs", function()
+    for _, arguments in ipairs {
+      "--dtype float64", "--output softmax --loss squared_error",
+    } do
+      local expected = run_well("train_mnist.lua",
+        TINY .. arguments .. " --save b.safetensors")
+      assert.equal(expected, run_well("predict.lua", "b.safetensors --data mnist"))
+      run_well("predict.lua", "b.safetensors --data mnist --image 1")
+    end
+  end)
+
+  it("draws an image with its probabilities, which sum to 100 %", function()
+    local output = run_well("predict.lua", "net.safetensors --data mnist --image 3")
+    local lines = {}
+    for line in output:gmatch "([^\n]*)\n" do lines[#lines + 1] = line end
+    assert.equal(SIDE + 10 + 1, #lines)
+    assert.matches("@@@@", table.concat(lines, "\n", 1, SIDE), 1, true)
+    local sum, largest, predicted = 0, -1, nil
+    for digit = 0, 9 do
+      local name, percent = lines[SIDE + 1 + digit]:match "^  (%d)  +([%d.]+) %%  #*$"
+      assert.equal(tostring(digit), name)
+      percent = tonumber(percent)
+      sum = sum + percent
+      if percent > largest then largest, predicted = percent, name end
+    end
+    assert.near(100, sum, 0.06)
+    local said, label = lines[#lines]:match "^predicted (%d), labelled (%d)$"
+    assert.equal(predicted, said)
+    local labels = read(folder .. "/mnist/t10k-labels-idx1-ubyte")
+    assert.equal(labels:byte(8 + 3), tonumber(label))
+  end)
+
+  it("prints how often each digit was taken for which", function()
+    local output = run_well("predict.lua", "net.safetensors --data mnist --confusion")
+    assert.matches("^actual \\ predicted\n", output)
+    local sum = 0
+    for line in output:gmatch "\n +(%d +%d[ %d]*)" do
+      for count in line:gmatch(" (%d+)") do sum = sum + count end
+    end
+    assert.is_true(sum >= TEST)
+    assert.equal(trained, last_line(output) .. "\n")
+  end)
+
+  it("refuses wrong arguments", function()
+    refuses("predict.lua", "", "file")
+    refuses("predict.lua", "net.safetensors --data mnist --image 51",
+      "--image: 1 to 50 expected, got 51")
+    refuses("predict.lua", "net.safetensors --data mnist --image 0", "--image")
+    refuses("predict.lua", "net.safetensors --dat mnist", "--dat")
+    refuses("predict.lua", "absent.safetensors --data mnist", "absent.safetensors")
+    refuses("predict.lua", "net.safetensors --data absent", "absent")
+    refuses("predict.lua", "mnist/t10k-labels-idx1-ubyte --data mnist",
+      "t10k-labels-idx1-ubyte: ")
+  end)
+
+  it("refuses a network for other inputs", function()
+    child.run(([[
+      local pl = require "perilune"
+      assert(pl.network({ inputs = 5, pl.dense(10) }):save(%q))
+    ]]):format(folder .. "/five.safetensors"))
+    refuses("predict.lua", "five.safetensors --data mnist",
+      "five.safetensors has 5 inputs, and the images have 784 pixels")
+  end)
+end)
+
+describe("train_xor.lua", function()
+  it("learns exclusive or", function()
+    local output = run_well "train_xor.lua"
+    local J = tonumber(output:match "step 2000  J = ([%d.]+)")
+    assert.is_true(J < 0.01)
+    local outputs = {}
+    for a in last_line(output):gmatch "%S+" do outputs[#outputs + 1] = tonumber(a) end
+    assert.equal(4, #outputs)
+    for n, t in ipairs { 0, 1, 1, 0 } do assert.near(t, outputs[n], 0.2) end
+  end)
+
+  it("prints the same each time", function()
+    assert.equal(run_well "train_xor.lua", run_well "train_xor.lua")
+  end)
+end)
+
+describe("gradients.lua", function()
+  it("checks every activation with every loss and finds nothing wrong", function()
+    local output = run_well "gradients.lua"
+    local pl = require "perilune"
+    for activation in pairs(pl.float64.activations) do
+      for loss in pairs(pl.loss) do
+        assert.matches(("\n%s +%s +[%%d.e-]+  %%d+\n"):format(activation, loss), output)
+      end
+    end
+    assert.is_nil(output:find "FAILED")
+  end)
+
+  it("does so with other seeds", function()
+    run_well("gradients.lua", "--seed 2")
+    refuses("gradients.lua", "--seed one", "--seed: a whole number expected, got 'one'")
+  end)
+end)
+
+describe("bench.lua", function()
+  it("prints workload, optimizer, threads and samples per second", function()
+    local rate = last_line(run_well("bench.lua", "--workload W1"))
+      :match "^perilune W1 sgd 1 (%d+%.%d)$"
+    assert.is_true(tonumber(rate) > 0)
+  end)
+
+  it("refuses what it does not measure", function()
+    refuses("bench.lua", "--workload W9", "'--workload' must be one of 'W1', 'W2'")
+    refuses("bench.lua", "--workload W1 --optimizer none",
+      "--optimizer: sgd or adam expected for W1")
+    refuses("bench.lua", "--threads 0", "--threads")
+  end)
+end)
+
+describe("--help", function()
+  for _, script in ipairs { "train_mnist", "predict", "bench", "gradients" } do
+    script = script .. ".lua"
+    it("of " .. script .. " lists every option, in 90 columns", function()
+      local help = run_well(script, "--help")
+      local source, count = read(("%s/scripts/%s"):format(ROOT, script)), 0
+      for option in source:gmatch 'parser:%a+%("(%-%-[%a-]+)"' do
+        count = count + 1
+        assert(help:find(option, 1, true), option .. " is not in: " .. help)
+      end
+      assert.is_true(count > 0)
+      assert.matches("^Usage: " .. script:gsub("%p", "%%%0"), help)
+      for line in help:gmatch "[^\n]+" do assert(#line <= 90, line) end
+    end)
+  end
+end)
+
+describe("a script", function()
+  it("says what to do when the C modules are not built", function()
+    local output, _, status = child.shell(
+      ("cd / && env LUA_CPATH='/nonexistent/?.so' PERILUNE_BUILD=/nonexistent lua5.4 "
+      .. "-e 'package.preload.argparse = function() return function() end end' %s")
+        :format(quote(ROOT .. "/scripts/gradients.lua")))
+    assert.is_true(status ~= 0)
+    assert.matches("run make", output, 1, true)
+    assert.is_nil(output:find("traceback", 1, true))
+  end)
+end)

@@ -1,0 +1,287 @@
+local at_caller = require("spec.support.misuse").at_caller
+local file = require "perilune.store.file"
+local lfs = require "lfs"
+local match = require "luassert.match"
+local system = require "perilune.core.system"
+
+local function content(path)
+  local handle <close> = assert(io.open(path, "rb"))
+  return handle:read "a"
+end
+
+describe("Whole files", function()
+  local folder, path, snapshot
+
+  local function entries()
+    local names = {}
+    for name in lfs.dir(folder) do
+      if name ~= "." and name ~= ".." then names[#names + 1] = name end
+    end
+    table.sort(names)
+    return names
+  end
+
+  before_each(function()
+    folder = os.tmpname()
+    assert(os.remove(folder))
+    assert(lfs.mkdir(folder))
+    path = folder .. "/target"
+    snapshot = assert:snapshot()
+  end)
+
+  after_each(function()
+    snapshot:revert()
+    assert(os.execute(("rm -r '%s'"):format(folder)))
+  end)
+
+  describe("written", function()
+    it("hold the bytes, and nothing lies beside them", function()
+      local bytes = "a\0b\r\n\xff"
+      assert.is_true(file.write(path, bytes))
+      assert.equal(bytes, content(path))
+      assert.equal(bytes, file.read(path))
+      assert.same({ "target" }, entries())
+    end)
+
+    it("may come in several pieces, or none", function()
+      assert.is_true(file.write(path, { "a", "", "b", ("c"):rep(100000) }))
+      assert.equal("ab" .. ("c"):rep(100000), content(path))
+      assert.is_true(file.write(path, {}))
+      assert.equal("", content(path))
+      assert.equal("", file.read(path))
+    end)
+
+    it("take the place of an older file", function()
+      assert.is_true(file.write(path, "old"))
+      assert.is_true(file.write(path, "new"))
+      assert.equal("new", content(path))
+    end)
+
+    it("may be named without a folder", function()
+      local before = lfs.currentdir()
+      assert(lfs.chdir(folder))
+      local ok, reason = file.write("target", "here")
+      assert(lfs.chdir(before))
+      assert.is_true(ok, reason)
+      assert.equal("here", content(path))
+    end)
+
+    it("reach the disk before they take the name, and the folder after", function()
+      local order = {}
+      stub(system, "sync", function() order[#order + 1] = "sync" return true end)
+      stub(os, "rename", function() order[#order + 1] = "rename" return true end)
+      stub(system, "sync_directory", function(where)
+        order[#order + 1] = where
+        return true
+      end)
+      assert.is_true(file.write(path, "new"))
+      assert.same({ "sync", "rename", folder .. "/" }, order)
+    end)
+
+    it("follow symbolic links, and leave them links", function()
+      assert(lfs.mkdir(folder .. "/sub"))
+      assert(lfs.link("sub/link", path, true))
+      assert(lfs.link("real", folder .. "/sub/link", true))
+      assert.is_true(file.write(path, "created"))
+      assert.equal("created", content(folder .. "/sub/real"))
+      assert.is_true(file.write(path, "replaced"))
+      assert.equal("replaced", content(folder .. "/sub/real"))
+      assert.equal("link", lfs.symlinkattributes(path, "mode"))
+      assert.equal("link", lfs.symlinkattributes(folder .. "/sub/link", "mode"))
+    end)
+
+    it("refuse symbolic links that go round", function()
+      assert(lfs.link("other", path, true))
+      assert(lfs.link("target", folder .. "/other", true))
+      assert.same({ nil, path .. ": too many symbolic links" }, { file.write(path, "x") })
+    end)
+
+    it("refuse to replace a folder, a device or a pipe", function()
+      assert.same({ nil, folder .. ": not replaced, because it is a directory" },
+        { file.write(folder, "x") })
+      assert.same({ nil, "/dev/full: not replaced, because it is a char device" },
+        { file.write("/dev/full", "x") })
+      assert(os.execute(("mkfifo '%s'"):format(path)))
+      assert.same({ nil, path .. ": not replaced, because it is a named pipe" },
+        { file.write(path, "x") })
+      assert.equal("char device", lfs.attributes("/dev/full", "mode"))
+    end)
+
+    it("need a folder that exists", function()
+      local missing = folder .. "/missing/target"
+      assert.same({ nil, missing .. ": No such file or directory" },
+        { file.write(missing, "x") })
+    end)
+
+    it("replace the temporary file of a process that was killed", function()
+      assert.is_true(file.write(path .. ".tmp", "half a fi"))
+      assert.is_true(file.write(path, "whole"))
+      assert.same({ "target" }, entries())
+    end)
+
+    it("do not go where a link in place of the temporary file leads", function()
+      assert.is_true(file.write(folder .. "/precious", "old"))
+      assert(lfs.link("precious", path .. ".tmp", true))
+      assert.is_true(file.write(path, "new"))
+      assert.equal("old", content(folder .. "/precious"))
+      assert.equal("file", lfs.symlinkattributes(path, "mode"))
+    end)
+
+    it("do not remove a folder in place of the temporary file", function()
+      assert(lfs.mkdir(path .. ".tmp"))
+      local ok, reason = file.write(path, "x")
+      assert.is_nil(ok)
+      assert.equal(("%s: %s.tmp is in the way, a directory"):format(path, path), reason)
+      assert.same({ "target.tmp" }, entries())
+    end)
+
+    it("raise for what is no path and no bytes", function()
+      at_caller(function()
+        local ok = file.write(nil, "x")
+        return ok
+      end, "a path expected, got nil")
+      at_caller(function()
+        local ok = file.write("a\0b", "x")
+        return ok
+      end, "a path expected, got \"a\\0b\"")
+      at_caller(function()
+        local ok = file.write(path, 5)
+        return ok
+      end, "a string or a list of strings expected, got number")
+      at_caller(function()
+        local ok = file.write(path, { "a", 5 })
+        return ok
+      end, "strings expected, got number as chunk 2")
+      assert.same({}, entries())
+    end)
+  end)
+
+  describe("keep the old file, and leave no temporary one, when", function()
+    local open = io.open
+
+    local function fails(expected)
+      assert.is_true(file.write(path, "old"))
+      return function(...)
+        local ok, reason = file.write(path, ...)
+        assert.is_nil(ok)
+        assert.equal(path .. ": " .. expected, reason)
+        assert.equal("old", content(path))
+        assert.same({ "target" }, entries())
+      end
+    end
+
+    it("the disk is full", function()
+      local check = fails "No space left on device"
+      stub(io, "open", function(name, mode)
+        if mode ~= "wb" then return open(name, mode) end
+        assert(open(name, mode)):close()
+        return open("/dev/full", mode)
+      end)
+      check "small enough for the buffer"
+      check { ("x"):rep(100000), ("y"):rep(100000) }
+    end)
+
+    it("the file cannot be opened", function()
+      local check = fails "Permission denied"
+      stub(io, "open", function(name, mode)
+        if mode ~= "wb" then return open(name, mode) end
+        return nil, name .. ": Permission denied", 13
+      end)
+      check "new"
+    end)
+
+    it("closing fails", function()
+      local check = fails "Input/output error"
+      stub(io, "open", function(name, mode)
+        local handle = open(name, mode)
+        if mode ~= "wb" then return handle end
+        return {
+          write = function(_, ...) return handle:write(...) end,
+          close = function()
+            handle:close()
+            return nil, "Input/output error", 5
+          end,
+        }
+      end)
+      stub(system, "sync", function() return true end)
+      check "new"
+    end)
+
+    it("the bytes do not reach the disk", function()
+      local check = fails "Input/output error"
+      stub(system, "sync", function() return nil, "Input/output error", 5 end)
+      check "new"
+      assert.stub(system.sync).was_called_with(match._)
+    end)
+
+    it("the file cannot take its name", function()
+      local check = fails "Operation not permitted"
+      stub(os, "rename", function(from)
+        return nil, from .. ": Operation not permitted", 1
+      end)
+      check "new"
+    end)
+  end)
+
+  it("are not called safe when the folder does not reach the disk", function()
+    stub(system, "sync_directory", function() return nil, "Input/output error", 5 end)
+    local ok, reason = file.write(path, "new")
+    assert.is_nil(ok)
+    assert.equal(path .. ": written, but a power loss may undo it: Input/output error",
+      reason)
+    assert.same({ "target" }, entries())
+  end)
+
+  it("are the old or the new one after a kill at any moment", function()
+    local program = folder .. "/save.lua"
+    assert.is_true(file.write(program, [[
+      package.path, package.cpath = arg[2], arg[3]
+      local file = require "perilune.store.file"
+      for k = 0, math.huge do
+        local letter = string.char(97 + k % 26)
+        assert(file.write(arg[1], { letter:rep(100000), letter:rep(100000) }))
+      end
+    ]]))
+    for k = 1, 8 do
+      -- The pause is random, and so is the moment; the numbers only spread it over a few saves.
+      os.execute(([[lua5.4 '%s' '%s' '%s' '%s' & child=$!
+        tries=0
+        while [ ! -e '%s' ] && [ $tries -lt 500 ]; do
+          sleep 0.01; tries=$((tries + 1))
+        done
+        sleep 0.0%d; kill -9 $child; wait $child 2>/dev/null]]):format(
+        program, path, package.path, package.cpath, path, k))
+      local bytes = content(path)
+      assert.equal(200000, #bytes)
+      assert.equal(bytes:sub(1, 1):rep(200000), bytes)
+      assert(os.remove(path))
+    end
+    for _, name in ipairs(entries()) do
+      assert.is_truthy(name == "save.lua" or name == "target.tmp", name)
+    end
+  end)
+
+  describe("read", function()
+    it("give their reason when they are missing, folders or devices", function()
+      assert.same({ nil, path .. ": No such file or directory" }, { file.read(path) })
+      assert.same({ nil, folder .. ": is a directory, not a regular file" },
+        { file.read(folder) })
+      assert.same({ nil, "/dev/zero: is a char device, not a regular file" },
+        { file.read "/dev/zero" })
+    end)
+
+    it("say so when they end early", function()
+      assert.is_true(file.write(path, "some bytes"))
+      stub(lfs, "attributes", function() return { mode = "file", size = 100 } end)
+      assert.same({ nil, path .. ": became shorter while it was read" },
+        { file.read(path) })
+    end)
+
+    it("raise for what is no path", function()
+      at_caller(function()
+        local bytes = file.read {}
+        return bytes
+      end, "a path expected, got table")
+    end)
+  end)
+end)

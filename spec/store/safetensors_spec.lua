@@ -1,0 +1,370 @@
+local at_caller = require("spec.support.misuse").at_caller
+local safetensors = require "perilune.store.safetensors"
+
+-- A file with this header, and data of so many bytes.
+local function file_of(header, bytes)
+  return string.pack("<s8", header) .. ("\0"):rep(bytes or 0)
+end
+
+local function tensor(shape, offsets, dtype)
+  return ('{"dtype":"%s","shape":%s,"data_offsets":%s}'):format(dtype or "F32", shape,
+    offsets)
+end
+
+-- A file whose only tensor is described so.
+local function file_with(shape, offsets, bytes, dtype)
+  return file_of('{"x":' .. tensor(shape, offsets, dtype) .. "}", bytes)
+end
+
+-- A file of two tensors with so many numbers, at these places.
+local function file_with_two(numbers_x, x, numbers_y, y, bytes)
+  return file_of(('{"x":%s,"y":%s}'):format(tensor(numbers_x, x), tensor(numbers_y, y)),
+    bytes)
+end
+
+-- A file whose only tensor has this name.
+local function file_named(name)
+  return file_of(('{"%s":%s}'):format(name, tensor("[1]", "[0,4]")), 4)
+end
+
+-- What the collector has to find room for, in bytes, while f runs, with nothing given back.
+local function allocated_by(f)
+  collectgarbage()
+  collectgarbage()
+  collectgarbage "stop"
+  local before = collectgarbage "count"
+  local result, reason = f()
+  local after = collectgarbage "count"
+  collectgarbage "restart"
+  return (after - before) * 1024, result, reason
+end
+
+describe("A safetensors file", function()
+  local tensors = {
+    { name = "b", dtype = "F32", shape = { 2, 3 },
+      bytes = string.pack("<ffffff", 1, 2, 3, 4, 5, 6) },
+    { name = "a \u{20AC}\n", dtype = "F32", shape = { 1 }, bytes = string.pack("<f", 7) },
+    { name = "c", dtype = "F64", shape = {}, bytes = string.pack("<d", 8) },
+  }
+  local metadata = { zeta = "last", alpha = 'first "\\\n' }
+
+  describe("when written", function()
+    it("is a length, a JSON header with sorted keys, and the data", function()
+      local bytes = safetensors.encode({ tensors[1] }, metadata)
+      local length = string.unpack("<I8", bytes)
+      assert.equal(0, length % 8)
+      assert.equal(('{"__metadata__":{"alpha":"first \\"\\\\\\n",' ..
+        '"crc32_data":"%s",' ..
+        '"crc32_header":"%s","zeta":"last"},' ..
+        '"b":{"data_offsets":[0,24],"dtype":"F32","shape":[2,3]}}'):format(
+        bytes:match('crc32_data":"(%x+)'), bytes:match('crc32_header":"(%x+)')),
+        (bytes:sub(9, 8 + length):gsub(" +$", "")))
+      assert.equal(tensors[1].bytes, bytes:sub(9 + length))
+    end)
+
+    it("is the same for the same content", function()
+      local first = safetensors.encode(tensors, { a = "1", b = "2", c = "3", d = "4" })
+      local second = safetensors.encode(tensors, { d = "4", c = "3", b = "2", a = "1" })
+      assert.equal(first, second)
+    end)
+
+    it("comes in pieces that hold the tensors' own bytes", function()
+      local chunks = safetensors.chunks(tensors, metadata)
+      assert.equal(4, #chunks)
+      assert.equal(tensors[2].bytes, chunks[3])
+      assert.equal(safetensors.encode(tensors, metadata), table.concat(chunks))
+    end)
+
+    it("does not take other keys for its checksums", function()
+      for _, key in ipairs { 'a"crc32_header', "crc32_header\"", 'a","crc32_header' } do
+        local bytes = safetensors.encode({ tensors[1] }, { [key] = "abc" })
+        local content = assert(safetensors.decode(bytes, "name"))
+        assert.equal("abc", content.metadata[key])
+        assert.is_true(content.checked)
+      end
+      local same = { name = "crc32_header", dtype = "F32", shape = { 1 }, bytes = "1234" }
+      assert.is_true(assert(safetensors.decode(safetensors.encode { same }, "")).checked)
+    end)
+
+    it("raises for tensors that make no sense", function()
+      local good = { name = "x", dtype = "F32", shape = { 1 }, bytes = "1234" }
+      local function refuses(field, value, expected)
+        local bad = setmetatable({ [field] = value }, { __index = good })
+        at_caller(function()
+          local bytes = safetensors.encode { bad }
+          return bytes
+        end, expected)
+      end
+      refuses("name", "", "name of 1 to 255 bytes of UTF-8 expected for tensor 1")
+      refuses("name", ("n"):rep(256), "name of 1 to 255 bytes")
+      refuses("name", "\xff", "name of 1 to 255 bytes")
+      refuses("name", "__metadata__", "name of 1 to 255 bytes")
+      refuses("name", 5, "name of 1 to 255 bytes")
+      refuses("dtype", "F16", "dtype F32 or F64 expected for tensor 'x', got F16")
+      local shapes = { { 0 }, { -1 }, { 1.0 }, { 2 ^ 31 | 0 }, { 1, 1, 1 }, false }
+      for _, shape in ipairs(shapes) do
+        refuses("shape", shape, "at most two whole numbers from 1 to 2147483647 expected")
+      end
+      refuses("bytes", "123", "4 bytes expected for tensor 'x', got 3")
+      at_caller(function()
+        local chunks = safetensors.chunks { good, good }
+        return chunks
+      end, "two tensors are named 'x'")
+    end)
+
+    it("raises for metadata that are not text, or reserved", function()
+      for key, value in pairs { a = 5, [5] = "a", b = "\xff", ["\xff"] = "c" } do
+        at_caller(function()
+          local bytes = safetensors.encode({}, { [key] = value })
+          return bytes
+        end, "UTF-8 expected in the metadata")
+      end
+      at_caller(function()
+        local bytes = safetensors.encode({}, { crc32_data = "0" })
+        return bytes
+      end, "metadata key 'crc32_data' is reserved")
+    end)
+  end)
+
+  describe("when read", function()
+    it("gives what was written, without a copy", function()
+      local bytes = safetensors.encode(tensors, metadata)
+      local content = assert(safetensors.decode(bytes, "name"))
+      assert.same({ "b", "a \u{20AC}\n", "c" }, content.names)
+      for _, written in ipairs(tensors) do
+        local place = content.tensors[written.name]
+        assert.equal(written.dtype, place.dtype)
+        assert.same(written.shape, place.shape)
+        assert.equal(written.bytes, bytes:sub(place.first, place.last))
+      end
+      assert.equal("last", content.metadata.zeta)
+      assert.equal('first "\\\n', content.metadata.alpha)
+      assert.is_true(content.checked)
+    end)
+
+    it("may hold nothing", function()
+      local content = assert(safetensors.decode(safetensors.encode {}, "name"))
+      assert.same({}, content.names)
+      assert.is_true(content.checked)
+      content = assert(safetensors.decode(file_of "{}", "name"))
+      assert.same({ names = {}, tensors = {}, metadata = {}, checked = false }, content)
+    end)
+
+    it("may come from others: no checksums, any order, white space", function()
+      local header = ('{"b" : %s,\n "a": %s,"__metadata__":{"format":"pt"}}   '):format(
+        tensor("[1]", "[8, 12]"), tensor("[2,1]", "[0,8]"))
+      local content = assert(safetensors.decode(file_of(header, 12), "name"))
+      assert.same({ "a", "b" }, content.names)
+      local a, b = content.tensors.a, content.tensors.b
+      assert.equal(8, a.last - a.first + 1)
+      assert.equal(a.last + 1, b.first)
+      assert.equal("pt", content.metadata.format)
+      assert.is_false(content.checked)
+    end)
+
+    it("is refused where it is damaged in any single bit, or cut off anywhere", function()
+      local bytes = safetensors.encode(tensors, metadata)
+      for length = 0, #bytes - 1 do
+        local content, reason = safetensors.decode(bytes:sub(1, length), "name")
+        assert.is_nil(content)
+        assert.equal("name: ", reason:sub(1, 6))
+      end
+      local unseen = 0
+      for position = 1, #bytes do
+        for bit = 0, 7 do
+          local flipped = string.char(bytes:byte(position) ~ 1 << bit)
+          local content, reason = safetensors.decode(
+            bytes:sub(1, position - 1) .. flipped .. bytes:sub(position + 1), "name")
+          -- Damage to the name of a checksum makes it absent: `checked` tells.
+          if content then
+            assert.is_false(content.checked)
+            unseen = unseen + 1
+          else
+            assert.equal("name: ", reason:sub(1, 6))
+          end
+        end
+      end
+      assert.is_true(unseen <= 8 * #"crc32_header")
+    end)
+
+    it("is refused when bytes follow", function()
+      local bytes = safetensors.encode(tensors, metadata)
+      assert.same({ nil, "name: 36 bytes of data expected, got 37" },
+        { safetensors.decode(bytes .. "\0", "name") })
+    end)
+
+    local one = '{"x":' .. tensor("[1]", "[0,4]") .. "}"
+    for _, case in ipairs {
+      { "nothing", "", "too short" },
+      { "seven bytes", "1234567", "too short" },
+      { "a length beyond 1 MiB", string.pack("<I8", 2 ^ 20 + 1 | 0) .. one,
+        "longer than 1 MiB" },
+      { "a length beyond 2^63", ("\xff"):rep(8) .. one, "longer than 1 MiB" },
+      { "a length beyond the file", string.pack("<I8", 1000) .. one,
+        "ends within its header" },
+      { "no header", string.pack("<I8", 0), "no header" },
+      { "white space first", file_of(" " .. one, 4), "no header" },
+      { "a list as header", file_of "[]", "no header" },
+      { "broken JSON", file_of '{"x":', "header: unterminated object" },
+      { "a header that is no JSON", file_of "{x}", "header: no valid JSON value" },
+      { "more after the header", file_of(one .. "{}", 4), "more text after the end" },
+      { "a zero byte after the header", file_of(one .. "\0", 4),
+        "more text after the end" },
+      { "a name twice", file_of('{"x":' .. tensor("[1]", "[0,4]") .. "," ..
+        '"x":' .. tensor("[1]", "[4,8]") .. "}", 8), "begins at byte 4 of the data" },
+      { "a name that is no text", file_of("{1" .. one:sub(5), 4), "a tensor's name" },
+      { "an element without name", file_of "{[]}", "a tensor's name" },
+      { "metadata that are null", file_of '{"__metadata__":null}', "no object" },
+      { "metadata that are no object", file_of '{"__metadata__":"a"}', "no object" },
+      { "metadata that are no text", file_of '{"__metadata__":{"a":1}}', "not text" },
+      { "null in metadata", file_of '{"__metadata__":{"a":null}}', "not text" },
+      { "metadata in metadata", file_of '{"__metadata__":{"a":{}}}', "not text" },
+      { "a list as metadata", file_of '{"__metadata__":["a"]}', "not text" },
+      { "metadata that are not UTF-8", file_of '{"__metadata__":{"a":"\\ud83d"}}',
+        "not text" },
+      { "an empty name", file_named "", "not 1 to 255 bytes" },
+      { "a long name", file_named(("n"):rep(256)), "not 1 to 255 bytes" },
+      { "a name that is not UTF-8", file_named "\xff", "header: not UTF-8" },
+      { "a name with half a surrogate pair", file_named "\\ud83d", "bytes of UTF-8" },
+      { "a tensor that is no object", file_of '{"x":5}', 'tensor "x" is no object' },
+      { "a tensor that is null", file_of '{"x":null}', 'tensor "x" is no object' },
+      { "a tensor without dtype", file_of '{"x":{"shape":[1],"data_offsets":[0,4]}}',
+        'dtype "nil" of "x" is unsupported' },
+      { "a tensor without shape", file_of '{"x":{"dtype":"F32","data_offsets":[0,4]}}',
+        'shape of "x" is not one of a matrix' },
+      { "a tensor without place", file_of '{"x":{"dtype":"F32","shape":[1]}}',
+        'data_offsets of "x" are not a range' },
+      { "a tensor with more", file_of '{"x":{"code":"F32"}}',
+        'tensor "x" has an unknown key' },
+      { "half precision", file_with("[1]", "[0,2]", 2, "F16"),
+        'dtype "F16" of "x" is unsupported' },
+      { "an unknown type", file_with("[1]", "[0,4]", 4, "f32"),
+        'dtype "f32" of "x" is unsupported' },
+      { "a type that is no name", file_of '{"x":{"dtype":5}}', 'dtype "5" of "x"' },
+      { "rank 3", file_with("[1,1,1]", "[0,4]", 4), "not one of a matrix" },
+      { "a fraction as extent", file_with("[2.5]", "[0,10]", 10),
+        'shape of "x" is not one of a matrix' },
+      { "a float as extent", file_with("[1.0]", "[0,4]", 4), "not one of a matrix" },
+      { "a negative extent", file_with("[-1,-1]", "[0,4]", 4), "not one of a matrix" },
+      { "an empty tensor", file_with("[0]", "[0,0]"), "not one of a matrix" },
+      { "an extent beyond 2^31", file_with("[2147483648]", "[0,4]", 4),
+        "not one of a matrix" },
+      { "an extent beyond 2^64", file_with("[18446744073709551617]", "[0,4]", 4),
+        "not one of a matrix" },
+      { "a product that overflows", file_with("[2147483647,2147483647]", "[0,4]", 4),
+        "not one of a matrix" },
+      { "an extent that is no number", file_with('["1"]', "[0,4]", 4),
+        "not one of a matrix" },
+      { "an extent that is null", file_with("[null]", "[0,4]", 4),
+        "not one of a matrix" },
+      { "a shape that is no list", file_with("1", "[0,4]", 4), "not one of a matrix" },
+      { "offsets that are no list", file_with("[1]", "4", 4), "not a range" },
+      { "one offset", file_with("[1]", "[0]", 4), "not a range" },
+      { "three offsets", file_with("[1]", "[0,4,8]", 4), "not a range" },
+      { "offsets that run backwards", file_with("[1]", "[4,0]", 4), "not a range" },
+      { "a negative offset", file_with("[1]", "[-4,0]", 4), "not a range" },
+      { "offsets that overflow",
+        file_with("[1]", "[9223372036854775807,9223372036854775811]", 4), "not a range" },
+      { "floats as offsets", file_with("[1]", "[0.0,4.0]", 4), "not a range" },
+      { "offsets that disagree with the shape", file_with("[2]", "[0,4]", 4),
+        'tensor "x" has 4 bytes of data, its shape needs 8' },
+      { "offsets beyond the data", file_of(one, 3), "4 bytes of data expected, got 3" },
+      { "a hole at the start", file_with("[1]", "[4,8]", 8),
+        'tensor "x" begins at byte 4 of the data, 0 expected' },
+      { "a hole", file_with_two("[1]", "[0,4]", "[1]", "[8,12]", 12),
+        'tensor "y" begins at byte 8 of the data, 4 expected' },
+      { "an overlap", file_with_two("[2]", "[0,8]", "[1]", "[4,8]", 8),
+        'tensor "y" begins at byte 4 of the data, 8 expected' },
+      { "the same data twice", file_with_two("[1]", "[0,4]", "[1]", "[0,4]", 4),
+        "begins at byte 0 of the data, 4 expected" },
+      { "data that belong to nobody", file_of(one, 8),
+        "4 bytes of data expected, got 8" },
+      { "a wrong checksum of the data",
+        file_of('{"__metadata__":{"crc32_data":"00000000"},' .. one:sub(2), 4),
+        "damaged data" },
+      { "a wrong checksum of the header",
+        file_of '{"__metadata__":{"crc32_header":"00000000"}}', "damaged header" },
+    } do
+      it("is refused with " .. case[1], function()
+        local content, reason = safetensors.decode(case[2], "file")
+        assert.is_nil(content)
+        assert.equal("file: ", reason:sub(1, 6))
+        assert.is_truthy(reason:find(case[3], 1, true), reason)
+      end)
+    end
+
+    describe("and hostile", function()
+      local MiB = 2 ^ 20 | 0
+      -- A header of 1 MiB: the opening, then as many pieces as fit.
+      local function full_of(opening, piece)
+        return opening .. piece:rep((MiB - #opening) // #piece)
+      end
+      local function keys_of(opening)
+        local keys = {}
+        for k = 1, 70000 do keys[k] = ('"%x":""'):format(k) end
+        return opening .. table.concat(keys, ",")
+      end
+      for what, header in pairs {
+        ["brackets"] = full_of("", "["),
+        ["brackets within"] = full_of('{"x":', "["),
+        ["braces within"] = full_of("", '{"x":'),
+        ["braces in metadata"] = full_of('{"__metadata__":', '{"a":'),
+        ["empty lists"] = full_of('{"x":[', "[]"),
+        ["short lists"] = full_of('{"x":[', "[1]"),
+        ["lists in lists"] = full_of('{"x":[', "[[[[]]]]"),
+        ["short objects"] = full_of('{"x":[', "{1:1}"),
+        ["a long shape"] = full_of('{"x":{"shape":[1', ",1"),
+        ["long offsets"] = full_of('{"x":{"data_offsets":[1', ",1"),
+        ["many tensors"] = keys_of "{",
+        ["many keys of metadata"] = keys_of '{"x":5,"__metadata__":{',
+        ["spaces"] = full_of("{", " "),
+        ["comments"] = full_of("{", "/**/"),
+        ["a long string"] = full_of('{"', "s"),
+        ["escapes"] = full_of('{"', "\\n"),
+        ["digits"] = full_of('{"x":{"shape":[', "1"),
+      } do
+        it("costs no more than 64 MiB with " .. what, function()
+          -- Once as it is, once with what could end it, so that all of it is built.
+          for _, ending in ipairs { "", "]}", '"}', "}}" } do
+            local bytes = file_of(header:sub(1, MiB - #ending) .. ending)
+            local allocated, content, reason = allocated_by(function()
+              return safetensors.decode(bytes, "file")
+            end)
+            assert.is_nil(content)
+            assert.equal("file: ", reason:sub(1, 6))
+            assert.is_true(allocated <= 64 * MiB, ("%d bytes"):format(allocated))
+          end
+        end)
+      end
+
+      it("is not even parsed beyond 1 MiB of header", function()
+        local bytes = file_of(full_of("", "[") .. "[")
+        local allocated, content, reason = allocated_by(function()
+          return safetensors.decode(bytes, "file")
+        end)
+        assert.is_nil(content)
+        assert.matches("longer than 1 MiB", reason)
+        assert.is_true(allocated < 1000, ("%d bytes"):format(allocated))
+      end)
+    end)
+
+    it("may have thousands of tensors, and a header of 1 MiB but no more", function()
+      local many = {}
+      for k = 1, 10000 do
+        many[k] = { name = tostring(k), dtype = "F32", shape = { 1 }, bytes = "1234" }
+      end
+      local content = assert(safetensors.decode(safetensors.encode(many), "name"))
+      assert.equal(10000, #content.names)
+      assert.equal("10000", content.names[10000])
+
+      local long = ("x"):rep(2 ^ 20 - 75)
+      local bytes = safetensors.encode({}, { a = long })
+      assert.equal(2 ^ 20 | 0, (string.unpack("<I8", bytes)))
+      assert.equal(long, assert(safetensors.decode(bytes, "name")).metadata.a)
+      at_caller(function()
+        local more = safetensors.encode({}, { a = long .. "x" })
+        return more
+      end, "need a header of 1048584 bytes, at most 1048576 are allowed")
+    end)
+  end)
+end)

@@ -1,0 +1,43 @@
+-- A Lua interpreter of its own for what a test cannot do to the one it runs in: limits, signals, its end.
+
+local child = {}
+
+---@param text string
+---@return string  the text as one word of the shell
+function child.quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+---A shell command that runs `script` in lua5.4 with the modules of this test.
+---@param script string
+---@param environment? string  assignments: "OPENBLAS_CORETYPE=Zen"
+---@return string
+function child.command(script, environment)
+  return ("%s LUA_PATH=%s LUA_CPATH=%s lua5.4 -e %s"):format(environment or "",
+    child.quote(package.path), child.quote(package.cpath), child.quote(script))
+end
+
+---Run a shell command.
+---@param command string
+---@return string output   what it wrote, errors included
+---@return string how      "exit" or "signal"
+---@return integer status
+function child.shell(command)
+  local pipe = assert(io.popen("{ " .. command .. "\n} 2>&1"))
+  local output = pipe:read("a")
+  return output, select(2, pipe:close())
+end
+
+---Run `script`, which must succeed.
+---@param script string
+---@param environment? string
+---@return string output
+function child.run(script, environment)
+  local output, how, status = child.shell(child.command(script, environment))
+  if how ~= "exit" or status ~= 0 then
+    error(("a script ended with %s %d: %s"):format(how, status, output), 2)
+  end
+  return output
+end
+
+return child

@@ -1,0 +1,333 @@
+-- Oracles: the paper's formulas as loops over tables of rows, in Lua's doubles, with nothing shared with the
+-- library; and the comparison of a matrix with such a table.
+
+local naive = {}
+
+naive.types = { "float32", "float64" }
+naive.other = { float32 = "float64", float64 = "float32" }
+
+-- What rounding alone may do to a result, and what central differences in float64 resolve.
+naive.tolerance = { float32 = 1e-5, float64 = 1e-12 }
+naive.resolution = { float32 = 1e-5, float64 = 1e-7 }
+
+naive.nan = 0 / 0
+naive.infinity = 1 / 0
+
+---A table of rows with f(i, j) as its elements.
+function naive.build(rows, cols, f)
+  local M = {}
+  for i = 1, rows do
+    M[i] = {}
+    for j = 1, cols do M[i][j] = f(i, j) end
+  end
+  return M
+end
+
+function naive.fill(rows, cols, x)
+  return naive.build(rows, cols, function() return x end)
+end
+
+---sum of f(k) for k = 1..n
+function naive.sum(n, f)
+  local total = 0
+  for k = 1, n do total = total + f(k) end
+  return total
+end
+
+function naive.transpose(A)
+  return naive.build(#A[1], #A, function(i, j) return A[j][i] end)
+end
+
+---A B, or with transposed = "NT", "TN", "TT" the product of the transposes
+function naive.product(A, B, transposed)
+  transposed = transposed or "NN"
+  if transposed:sub(1, 1) == "T" then A = naive.transpose(A) end
+  if transposed:sub(2, 2) == "T" then B = naive.transpose(B) end
+  return naive.build(#A, #B[1], function(i, j)
+    local sum = 0
+    for k = 1, #B do sum = sum + A[i][k] * B[k][j] end
+    return sum
+  end)
+end
+
+---f of the elements of one or more matrices of one shape
+function naive.zip(f, A, B, C)
+  return naive.build(#A, #A[1], function(i, j)
+    return f(A[i][j], B and B[i][j], C and C[i][j])
+  end)
+end
+
+function naive.hadamard(A, B)
+  return naive.zip(function(a, b) return a * b end, A, B)
+end
+
+function naive.subtract(A, B)
+  return naive.zip(function(a, b) return a - b end, A, B)
+end
+
+function naive.scale(x, A)
+  return naive.zip(function(a) return x * a end, A)
+end
+
+---H J_N: the sum over the samples, as a column
+function naive.sum_columns(H)
+  return naive.build(#H, 1, function(i)
+    return naive.sum(#H[i], function(n) return H[i][n] end)
+  end)
+end
+
+---Columns first..last
+function naive.columns(A, first, last)
+  return naive.build(#A, last - first + 1, function(i, j) return A[i][first + j - 1] end)
+end
+
+---W A + b, b repeated over the columns (1.4)
+function naive.affine(W, A, b)
+  return naive.build(#W, #A[1], function(i, n)
+    local z = b[i][1]
+    for k = 1, #A do z = z + W[i][k] * A[k][n] end
+    return z
+  end)
+end
+
+---tanh to about an ulp: Lambert's continued fraction near 0, where (e^x - e^-x) would cancel
+function naive.tanh(x)
+  if math.abs(x) < 1 then
+    local fraction = 27
+    for odd = 25, 1, -2 do fraction = odd + x * x / fraction end
+    return x / fraction
+  end
+  local y = 1 - 2 / (math.exp(2 * math.abs(x)) + 1)
+  return x < 0 and -y or y
+end
+
+-- sigma and its derivative of the elementwise activations
+naive.elementwise = {
+  identity = {
+    value = function(z) return z end,
+    derivative = function() return 1 end,
+  },
+  relu = {
+    value = function(z) return z > 0 and z or 0 end,
+    derivative = function(z) return z > 0 and 1 or 0 end,
+  },
+  sigmoid = {
+    value = function(z) return 1 / (1 + math.exp(-z)) end,
+    derivative = function(z)
+      return 1 / ((1 + math.exp(-z)) * (1 + math.exp(z)))
+    end,
+  },
+  softsign = {
+    value = function(z) return z / (1 + math.abs(z)) end,
+    derivative = function(z) return 1 / (1 + math.abs(z)) ^ 2 end,
+  },
+  tanh = {
+    value = naive.tanh,
+    derivative = function(z) return 4 / (math.exp(z) + math.exp(-z)) ^ 2 end,
+  },
+}
+
+naive.activations = { "identity", "relu", "sigmoid", "softmax", "softsign", "tanh" }
+
+---softmax of a list
+local function softmax(z)
+  local largest = math.max(table.unpack(z))
+  local a, total = {}, 0
+  for i = 1, #z do
+    a[i] = math.exp(z[i] - largest)
+    total = total + a[i]
+  end
+  for i = 1, #z do a[i] = a[i] / total end
+  return a
+end
+
+local function column(A, n)
+  local list = {}
+  for i = 1, #A do list[i] = A[i][n] end
+  return list
+end
+
+---A = sigma(Z)
+function naive.activate(name, Z)
+  local sigma = naive.elementwise[name]
+  if sigma then return naive.zip(sigma.value, Z) end
+  local columns = {}
+  for n = 1, #Z[1] do columns[n] = softmax(column(Z, n)) end
+  return naive.transpose(columns)
+end
+
+---dsigma/dZ, element by element
+function naive.derivative(name, Z)
+  return naive.zip(naive.elementwise[name].derivative, Z)
+end
+
+---da_i / dz_j of one column z, a list
+function naive.jacobian(name, z)
+  local sigma = naive.elementwise[name]
+  local a = not sigma and softmax(z)
+  return naive.build(#z, #z, function(i, j)
+    local diagonal = i == j and 1 or 0
+    if sigma then return diagonal * sigma.derivative(z[i]) end
+    return a[i] * (diagonal - a[j])
+  end)
+end
+
+---H = J_sigma^t Delta, by the whole Jacobian of every column
+function naive.backward(name, Delta, Z)
+  local columns = {}
+  for n = 1, #Z[1] do
+    local J = naive.jacobian(name, column(Z, n))
+    columns[n] = {}
+    for j = 1, #Z do
+      columns[n][j] = naive.sum(#Z, function(i) return J[i][j] * Delta[i][n] end)
+    end
+  end
+  return naive.transpose(columns)
+end
+
+---J = 1/2N sum |a - t|^2 (2.18) and Delta = (A - T)/N (2.23)
+function naive.squared_error(A, T)
+  local N = #A[1]
+  local J = 0
+  for i = 1, #A do
+    for n = 1, N do J = J + (A[i][n] - T[i][n]) ^ 2 end
+  end
+  return J / (2 * N), naive.zip(function(a, t) return (a - t) / N end, A, T)
+end
+
+---J = -1/N sum t log softmax(z) and dJ/dZ, T being target columns
+function naive.softmax_cross_entropy(Z, T)
+  local N = #Z[1]
+  local A = naive.activate("softmax", Z)
+  local J = 0
+  local Delta = naive.fill(#Z, N, 0)
+  for n = 1, N do
+    local z = column(Z, n)
+    local largest = math.max(table.unpack(z))
+    local total = naive.sum(#z, function(i) return math.exp(z[i] - largest) end)
+    local weight = naive.sum(#z, function(i) return T[i][n] end)
+    for i = 1, #z do
+      local log_a = z[i] - largest - math.log(total)
+      if T[i][n] ~= 0 then J = J - T[i][n] * log_a end
+      Delta[i][n] = (A[i][n] * weight - T[i][n]) / N
+    end
+  end
+  return J / N, Delta
+end
+
+---Target columns of 0 and 1 from a list of labels
+function naive.one_hot(labels, classes)
+  return naive.build(classes, #labels, function(i, n)
+    return labels[n] == i and 1 or 0
+  end)
+end
+
+local function same(a, e, tolerance)
+  if a == e then return true end -- infinities too
+  if a ~= a or e ~= e then return a ~= a and e ~= e end
+  return math.abs(a - e) <= tolerance * (1 + math.abs(e))
+end
+
+---Raise unless two numbers differ by at most tolerance (1 + |expected|); NaN equals NaN.
+function naive.near_number(actual, expected, tolerance, level)
+  if not same(actual, expected, tolerance) then
+    local message = "%.17g expected, got %.17g (tolerance %g)"
+    error(message:format(expected, actual, tolerance), (level or 1) + 1)
+  end
+end
+
+---Raise unless a matrix, or a table of rows, has the shape and elements of the table of rows `expected`.
+function naive.near(actual, expected, tolerance, level)
+  level = (level or 1) + 1
+  if type(actual) ~= "table" then actual = actual:totable() end
+  if #actual ~= #expected or #actual[1] ~= #expected[1] then
+    error(("%d x %d expected, got %d x %d"):format(#expected, #expected[1], #actual,
+      #actual[1]), level)
+  end
+  for i = 1, #expected do
+    for j = 1, #expected[i] do
+      local a, e = actual[i][j], expected[i][j]
+      if not same(a, e, tolerance) then
+        local message = "element (%d, %d): %.17g expected, got %.17g (tolerance %g)"
+        error(message:format(i, j, e, a, tolerance), level)
+      end
+    end
+  end
+end
+
+---Whether a matrix differs from a table of rows by more than `gap` somewhere: a wrong formula must be seen.
+function naive.differs(actual, expected, gap)
+  if type(actual) ~= "table" then actual = actual:totable() end
+  for i = 1, #expected do
+    for j = 1, #expected[i] do
+      if math.abs(actual[i][j] - expected[i][j]) > gap then return true end
+    end
+  end
+  return false
+end
+
+---A matrix of normal numbers: the same ones, rounded, in both types, whatever the order of storage.
+function naive.random(core, seed, rows, cols, order)
+  local M = core.generator(seed):normal(core.matrix(rows, cols))
+  return order and M:copy(order) or M
+end
+
+---dJ/dM for a function J of the float64 matrix M, by central differences, as a table of rows
+function naive.differences(J, M, step)
+  step = step or 1e-4
+  return naive.build(M.rows, M.cols, function(i, j)
+    local x = M:get(i, j)
+    M:set(i, j, x + step)
+    local after = J()
+    M:set(i, j, x - step)
+    local before = J()
+    M:set(i, j, x)
+    return (after - before) / (2 * step)
+  end)
+end
+
+---dF_kn / dM_ij for a matrix function F of the float64 matrix M: result[k][n][i][j], by central differences
+function naive.matrix_differences(F, M, step)
+  step = step or 1e-4
+  local slopes = naive.build(M.rows, M.cols, function(i, j)
+    local x = M:get(i, j)
+    M:set(i, j, x + step)
+    local after = F():totable()
+    M:set(i, j, x - step)
+    local before = F():totable()
+    M:set(i, j, x)
+    return naive.zip(function(a, b) return (a - b) / (2 * step) end, after, before)
+  end)
+  local shape = slopes[1][1]
+  return naive.build(#shape, #shape[1], function(k, n)
+    return naive.build(M.rows, M.cols, function(i, j) return slopes[i][j][k][n] end)
+  end)
+end
+
+---Call f, which must raise a message that matches the pattern and leave the matrix `result` as it was.
+function naive.refuses(result, pattern, f)
+  local before = result:totable()
+  local ok, message = pcall(f)
+  if ok then error(("an error like '%s' expected, got none"):format(pattern), 2) end
+  if not tostring(message):find(pattern) then
+    error(("an error like '%s' expected, got '%s'"):format(pattern, message), 2)
+  end
+  naive.near(result, before, 0, 2)
+end
+
+---The pattern of the message about an argument that is not a matrix of type `name`
+function naive.mixed(name, got)
+  local message = ("(perilune.matrix.%s expected, got %s)"):format(name, got)
+  return (message:gsub("%p", "%%%0"))
+end
+
+---The distance of neighbouring numbers of the type around x, from the exponent of x; of the smallest normal
+---number below that
+function naive.ulp(x, name)
+  local bits = string.unpack("<i8", string.pack("<d", x))
+  local exponent = (bits >> 52 & 0x7ff) - 1023
+  if name == "float32" then return 2.0 ^ (math.max(exponent, -126) - 23) end
+  return 2.0 ^ (math.max(exponent, -1022) - 52)
+end
+
+return naive

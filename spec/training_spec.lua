@@ -1,0 +1,607 @@
+local at_caller = require("spec.support.misuse").at_caller
+local pl = require "perilune"
+local same = require("spec.support.matrices").same
+
+-- Three clouds of points in the plane, which a small network tells apart.
+local function clouds(N, seed, dtype)
+  local core = pl[dtype or "float32"]
+  local generator = core.generator(seed)
+  local X = generator:normal(core.matrix(2, N), 0, 0.5)
+  local labels = {}
+  for n = 1, N do
+    local class = generator:integer(1, 3)
+    labels[n] = class
+    X:set(1, n, X:get(1, n) + 2 * math.cos(2 * math.pi * class / 3))
+    X:set(2, n, X:get(2, n) + 2 * math.sin(2 * math.pi * class / 3))
+  end
+  return pl.dataset { X = X, labels = labels, classes = { "a", "b", "c" } }
+end
+
+local function classifier(dtype, seed)
+  return pl.network({ inputs = 2, pl.dense(8, "tanh"), pl.dense(3) },
+    { dtype = dtype, seed = seed })
+end
+
+local train, test = clouds(300, 1), clouds(200, 2)
+
+local function fit(network, given, dataset)
+  local chosen = {
+    loss = "softmax_cross_entropy", optimizer = pl.adam { rate = 0.02 },
+    epochs = 3, batch = 32,
+  }
+  for name, value in pairs(given or {}) do chosen[name] = value end
+  local history = pl.fit(network, dataset or train, chosen)
+  return history
+end
+
+describe("fit", function()
+  for _, dtype in ipairs { "float32", "float64" } do
+    it("learns to tell three clouds apart to 98 %, " .. dtype, function()
+      local network = classifier(dtype)
+      local history = fit(network, { epochs = 8 })
+      assert.equal(8, #history)
+      assert.equal("epochs", history.stopped)
+      assert.is_true(history[8].loss < 0.2 * history[1].loss)
+      assert.is_true(history[8].accuracy >= 0.98)
+      assert.is_true(pl.evaluate(network, test).accuracy >= 0.98)
+    end)
+  end
+
+  for _, kind in ipairs { "sgd", "momentum", "adam" } do
+    it("learns with " .. kind, function()
+      local network = classifier()
+      fit(network, { epochs = 10, optimizer = pl[kind] { rate = 0.05 } })
+      assert.is_true(pl.evaluate(network, test).accuracy >= 0.97)
+    end)
+  end
+
+  it("learns exclusive or", function()
+    local X = { { 0, 0, 1, 1 }, { 0, 1, 0, 1 } }
+    local network = pl.network { inputs = 2, pl.dense(4, "tanh"), pl.dense(1, "sigmoid") }
+    pl.fit(network, pl.dataset { X = X, T = { { 0, 1, 1, 0 } } }, {
+      loss = "squared_error", optimizer = pl.adam { rate = 0.05 },
+      epochs = 400, batch = 4,
+    })
+    local A = network:predict(pl.matrix(X))
+    for n, t in ipairs { 0, 1, 1, 0 } do assert.near(t, A:get(1, n), 0.1) end
+  end)
+
+  it("learns with one-hot targets and the squared error", function()
+    local network = classifier()
+    local history = fit(network, { epochs = 8, loss = "squared_error" }, train:one_hot())
+    assert.is_true(history[8].accuracy >= 0.97)
+  end)
+
+  it("learns a function, with T and no accuracy", function()
+    local core = pl.float64
+    local X = core.generator(3):uniform(core.matrix(1, 200), -2, 2)
+    local T = X:map(math.sin)
+    local network = pl.network({ inputs = 1, pl.dense(16, "tanh"), pl.dense(1) },
+      { dtype = "float64" })
+    local history = pl.fit(network, pl.dataset { X = X, T = T }, {
+      loss = "squared_error", optimizer = pl.adam { rate = 0.02 },
+      epochs = 60, batch = 20,
+      validation = pl.dataset { X = X, T = T },
+    })
+    assert.is_nil(history[60].accuracy)
+    assert.is_nil(history[60].validation_accuracy)
+    assert.is_true(history[60].validation_loss < 1e-3)
+    assert.is_true((network:predict(X) - T):map(math.abs):max() < 0.15)
+  end)
+
+  it("takes a dataset of the other type, and bytes", function()
+    local network = classifier "float64"
+    local history = fit(network, { epochs = 8 }, clouds(300, 1, "float32"))
+    assert.is_true(history[8].accuracy > 0.97)
+    local bytes, labels = {}, {}
+    for n = 1, 100 do
+      labels[n] = 1 + n % 2
+      bytes[n] = string.char(n % 2 * 200, 255 - n)
+    end
+    local X = pl.bytes(table.concat(bytes), 2, 100)
+    local dataset = pl.dataset { X = X, labels = labels }
+    for _, dtype in ipairs { "float32", "float64" } do
+      assert.equal(1, fit(classifier(dtype), { epochs = 30 }, dataset)[30].accuracy)
+    end
+  end)
+
+  it("takes a loss of one's own", function()
+    local calls = 0
+    local function own(A, T, Delta)
+      calls = calls + 1
+      local J
+      J, Delta = pl.loss.softmax_cross_entropy(A, T, Delta)
+      return 2 * J, Delta
+    end
+    local once = fit(classifier(), { epochs = 1 })
+    local doubled = fit(classifier(), { epochs = 1, loss = own })
+    assert.equal(10, calls)
+    assert.equal(2 * once[1].loss, doubled[1].loss)
+  end)
+
+  it("takes an optimizer of one's own: a table with a method step", function()
+    local steps = 0
+    local own = { step = function(_, parameters)
+      steps = steps + 1
+      assert.equal(1, #parameters)
+    end }
+    fit(classifier(), { epochs = 2, optimizer = own })
+    assert.equal(20, steps)
+  end)
+end)
+
+describe("the history of fit", function()
+  it("is a record for each epoch", function()
+    local history = fit(classifier(), { validation = test })
+    assert.equal(3, #history)
+    for epoch, record in ipairs(history) do
+      assert.equal(epoch, record.epoch)
+      assert.equal(0.02, record.rate)
+      for _, name in ipairs { "loss", "accuracy" } do
+        assert.is_number(record[name])
+        assert.is_number(record["validation_" .. name])
+      end
+    end
+    assert.is_nil(history.best_epoch)
+  end)
+
+  it("has mean loss and accuracy over the samples as they were trained", function()
+    local network = classifier()
+    local A = network:predict(train.X)
+    local history = fit(network,
+      { epochs = 1, optimizer = pl.sgd { rate = 0 }, batch = 70 })
+    assert.near(pl.loss.softmax_cross_entropy(A, train.T, false), history[1].loss, 1e-6)
+    assert.near(pl.metrics.accuracy(A, train.T), history[1].accuracy, 1e-12)
+  end)
+
+  it("has the validation's loss and accuracy after each epoch", function()
+    local network = classifier()
+    local history = fit(network, { validation = test })
+    local A = network:predict(test.X)
+    local J = pl.loss.softmax_cross_entropy(A, test.T, false)
+    assert.near(J, history[3].validation_loss, 1e-6)
+    assert.near(pl.metrics.accuracy(A, test.T), history[3].validation_accuracy, 1e-12)
+  end)
+end)
+
+describe("validation", function()
+  it("changes nothing about the training", function()
+    local function trained(validation)
+      local network = pl.network {
+        inputs = 2, pl.dense(8, "tanh"), pl.dropout(0.3), pl.dense(3),
+      }
+      fit(network, { validation = validation })
+      return network.theta
+    end
+    assert.is_true(same(trained(nil), trained(test)))
+  end)
+end)
+
+describe("the same seed", function()
+  for _, dtype in ipairs { "float32", "float64" } do
+    it("gives the same bits twice, " .. dtype, function()
+      local function trained(given, seed)
+        local network = pl.network({
+          inputs = 2, pl.dense(8, "relu"), pl.dropout(0.2), pl.dense(3),
+        }, { dtype = dtype, seed = seed })
+        local history = fit(network, given)
+        return network.theta, history[3].loss
+      end
+      local theta, loss = trained {}
+      local again, loss_again = trained {}
+      assert.is_true(same(theta, again))
+      assert.equal(loss, loss_again)
+      assert.is_true(same(theta, trained { seed = 1 }))
+      assert.is_true(same(theta, trained { generator = pl[dtype].generator(1) }))
+      assert.is_false(same(theta, trained { seed = 2 }))
+      assert.is_false(same(theta, trained({}, 2)))
+      assert.is_false(same(theta, trained { shuffle = false }))
+    end)
+  end
+
+  it("gives the same bits on one thread and on two", function()
+    local function trained(threads)
+      local before = pl.threads()
+      pl.threads(threads)
+      local network = pl.network { inputs = 2, pl.dense(300, "relu"), pl.dense(3) }
+      fit(network, { epochs = 2, batch = 150 })
+      pl.threads(before)
+      return network.theta
+    end
+    assert.is_true(same(trained(1), trained(2)))
+  end)
+
+  it("goes through the samples in their order without shuffling", function()
+    local seen = {}
+    local N = 70
+    local X = pl.matrix(1, N)
+    for n = 1, N do X:set(1, n, n) end
+    local function watching(A, T, Delta)
+      for n = 1, T.cols do seen[#seen + 1] = T:get(1, n) | 0 end
+      return pl.loss.squared_error(A, T, Delta)
+    end
+    pl.fit(pl.network { inputs = 1, pl.dense(1) }, pl.dataset { X = X, T = X },
+      { loss = watching, shuffle = false, epochs = 1, optimizer = pl.sgd { rate = 0 } })
+    for n = 1, N do assert.equal(n, seen[n]) end
+  end)
+end)
+
+describe("a callback", function()
+  it("on_batch sees where training stands", function()
+    local seen = {}
+    fit(classifier(), { epochs = 2, on_batch = function(progress)
+      seen[#seen + 1] = ("%d/%d %d/%d %d"):format(progress.epoch, progress.epochs,
+        progress.batch, progress.batches, progress.samples)
+      assert.is_number(progress.loss)
+    end })
+    assert.equal(20, #seen)
+    assert.equal("1/2 1/10 32", seen[1])
+    assert.equal("1/2 10/10 300", seen[10])
+    assert.equal("2/2 1/10 32", seen[11])
+  end)
+
+  it("on_epoch sees the epoch's record", function()
+    local records = {}
+    local history = fit(classifier(), { validation = test, on_epoch = function(record)
+      records[#records + 1] = record
+    end })
+    assert.equal(3, #records)
+    for epoch, record in ipairs(records) do assert.equal(history[epoch], record) end
+    assert.is_number(records[1].validation_loss)
+  end)
+
+  it("on_epoch stops training with \"stop\"", function()
+    local history = fit(classifier(), { epochs = 9, on_epoch = function(record)
+      if record.epoch == 2 then return "stop" end
+    end })
+    assert.equal(2, #history)
+    assert.equal("callback", history.stopped)
+  end)
+
+  it("on_batch stops training with \"stop\", at once", function()
+    local network, batches = classifier(), 0
+    local history = fit(network, { epochs = 9, on_batch = function(progress)
+      batches = batches + 1
+      if progress.epoch == 2 and progress.batch == 3 then return "stop" end
+    end })
+    assert.equal(13, batches)
+    assert.equal(2, #history)
+    assert.equal("callback", history.stopped)
+    assert.is_number(history[2].loss)
+  end)
+
+  it("with another answer is an error at the caller's line", function()
+    for _, name in ipairs { "on_batch", "on_epoch" } do
+      for _, answer in ipairs { true, false, "stopp", 1 } do
+        local network = classifier()
+        local given = {
+          loss = "softmax_cross_entropy", [name] = function() return answer end,
+        }
+        at_caller(function() pl.fit(network, train, given) end,
+          "a callback returns \"stop\" or nothing, got " .. tostring(answer))
+      end
+    end
+  end)
+
+  it("may raise, which ends training with its own error", function()
+    local reason = {}
+    local function raise() error(reason) end
+    local ok, message = pcall(fit, classifier(), { on_epoch = raise })
+    assert.is_false(ok)
+    assert.is_true(rawequal(reason, message))
+  end)
+end)
+
+describe("a schedule in fit", function()
+  it("sets the rate of each step, in the middle of its batch", function()
+    local rates = {}
+    local optimizer = { rate = 0.5 }
+    function optimizer.step(_, _, rate) rates[#rates + 1] = rate end
+    fit(classifier(), { epochs = 2, batch = 75, optimizer = optimizer,
+      schedule = function(epoch, epochs)
+        assert.equal(2, epochs)
+        return epoch
+      end })
+    local expected = { 0.125, 0.375, 0.625, 0.875, 1.125, 1.375, 1.625, 1.875 }
+    assert.equal(#expected, #rates)
+    for k, done in ipairs(expected) do assert.near(0.5 * done, rates[k], 1e-12) end
+  end)
+
+  it("is recorded by the rate at the epoch's end", function()
+    local history = fit(classifier(), {
+      epochs = 4, schedule = pl.schedule.step { every = 2, factor = 0.5 },
+    })
+    local rates = {}
+    for epoch, record in ipairs(history) do rates[epoch] = record.rate end
+    assert.same({ 0.02, 0.02, 0.01, 0.01 }, rates)
+  end)
+
+  it("leaves the optimizer's own rate as it is", function()
+    local optimizer = pl.sgd { rate = 0.5 }
+    fit(classifier(), { optimizer = optimizer, schedule = pl.schedule.cosine() })
+    assert.equal(0.5, optimizer.rate)
+  end)
+
+  it("of 0 trains nothing", function()
+    local network = classifier()
+    local before = network.theta:copy()
+    fit(network, { schedule = function() return 0 end })
+    assert.is_true(same(before, network.theta))
+  end)
+
+  it("constant is the same as none", function()
+    local one, other = classifier(), classifier()
+    fit(one)
+    fit(other, { schedule = pl.schedule.constant() })
+    assert.is_true(same(one.theta, other.theta))
+  end)
+end)
+
+describe("early stopping", function()
+  -- The rate is so large from the third epoch on that every later epoch is worse.
+  local function spoiled(early_stopping, given)
+    local network = classifier()
+    local snapshots = {}
+    local chosen = {
+      epochs = 10, validation = test, optimizer = pl.sgd { rate = 0.05 },
+      early_stopping = early_stopping,
+      schedule = function(epoch) return epoch < 2 and 1 or 4000 end,
+      on_epoch = function(record) snapshots[record.epoch] = network.theta:copy() end,
+    }
+    for name, value in pairs(given or {}) do chosen[name] = value end
+    return fit(network, chosen), network, snapshots
+  end
+
+  it("restores the best parameters and says which epoch they are of", function()
+    local history, network, snapshots = spoiled { patience = 3 }
+    for epoch = 3, #history do
+      assert.is_true(history[epoch].validation_loss > history[2].validation_loss)
+    end
+    assert.equal("early", history.stopped)
+    assert.equal(2, history.best_epoch)
+    assert.equal(5, #history) -- three epochs without an improvement
+    assert.is_true(same(snapshots[2], network.theta))
+    assert.is_false(same(snapshots[5], network.theta))
+  end)
+
+  it("restores the best parameters where training ends before its patience", function()
+    local history, network, snapshots = spoiled({ patience = 50 }, { epochs = 6 })
+    assert.equal("epochs", history.stopped)
+    assert.equal(6, #history)
+    assert.equal(2, history.best_epoch)
+    assert.is_true(same(snapshots[2], network.theta))
+  end)
+
+  it("restores the best parameters after a callback has stopped training", function()
+    local network = classifier()
+    local best
+    local history = fit(network, {
+      epochs = 9, validation = test, optimizer = pl.sgd { rate = 0.05 },
+      early_stopping = true,
+      schedule = function(epoch) return epoch < 2 and 1 or 4000 end,
+      on_batch = function(progress)
+        local at = ("%d.%d"):format(progress.epoch, progress.batch)
+        if at == "2.10" then best = network.theta:copy() end
+        if at == "4.5" then return "stop" end
+      end,
+    })
+    assert.equal("callback", history.stopped)
+    assert.equal(2, history.best_epoch)
+    assert.is_true(same(best, network.theta))
+  end)
+
+  it("has a patience of 5 by default", function()
+    local history = spoiled(true)
+    assert.equal(7, #history)
+    assert.equal("early", history.stopped)
+  end)
+
+  it("watches the validation loss, or else the loss", function()
+    local function stops(given)
+      local history = fit(classifier(), {
+        epochs = 9, early_stopping = given, validation = test,
+        optimizer = pl.sgd { rate = 0 },
+      })
+      return #history
+    end
+    assert.equal(3, stops { patience = 2 }) -- nothing improves at rate 0
+    assert.equal(2, stops { patience = 1, monitor = "validation_accuracy" })
+    local history = fit(classifier(), {
+      epochs = 9, early_stopping = { patience = 1, improvement = 1e9 },
+    })
+    assert.equal(2, #history)
+    assert.equal(1, history.best_epoch)
+  end)
+
+  it("takes a larger accuracy for better and a larger loss for worse", function()
+    local history = fit(classifier(), {
+      epochs = 6, validation = test,
+      early_stopping = { patience = 6, monitor = "validation_accuracy" },
+    })
+    local best, largest = 1, history[1].validation_accuracy
+    for epoch, record in ipairs(history) do
+      if record.validation_accuracy > largest then
+        best, largest = epoch, record.validation_accuracy
+      end
+    end
+    assert.is_true(best > 1)
+    assert.equal(best, history.best_epoch)
+  end)
+
+  it("never takes an epoch for the best whose number is NaN", function()
+    local evaluations = 0
+    local function loss(A, T, Delta)
+      local J
+      J, Delta = pl.loss.softmax_cross_entropy(A, T, Delta)
+      if not Delta then evaluations = evaluations + 1 end
+      return not Delta and evaluations == 1 and 0 / 0 or J, Delta
+    end
+    local history = fit(classifier(), {
+      epochs = 4, loss = loss, validation = test, early_stopping = { patience = 9 },
+    })
+    assert.is_true(history[1].validation_loss ~= history[1].validation_loss)
+    assert.equal(4, history.best_epoch)
+  end)
+
+  it("counts only improvements of the size asked for", function()
+    local history = fit(classifier(), {
+      epochs = 9, early_stopping = { patience = 2, improvement = 100 }, validation = test,
+    })
+    assert.equal(3, #history)
+    assert.equal(1, history.best_epoch)
+  end)
+
+  it("refuses wrong options", function()
+    local function with(early_stopping)
+      return { loss = "softmax_cross_entropy", early_stopping = early_stopping }
+    end
+    local network = classifier()
+    at_caller(function() pl.fit(network, train, with { wait = 3 }) end,
+      "unknown option 'wait' (known: improvement, monitor, patience)")
+    at_caller(function() pl.fit(network, train, with { patience = 0 }) end,
+      "patience: a whole number of 1 or more expected, got 0")
+    at_caller(function() pl.fit(network, train, with(3)) end,
+      "a table of options expected, got number")
+    at_caller(function() pl.fit(network, train, with { monitor = "validation_loss" }) end,
+      "no number 'validation_loss' is recorded")
+    at_caller(function() pl.fit(network, train, with { monitor = 3 }) end, "monitor")
+    at_caller(function() pl.fit(network, train, with { improvement = "big" }) end,
+      "improvement")
+  end)
+end)
+
+describe("a loss that is not finite", function()
+  -- 100 samples, one of them not a number; in order, so that it is in batch 3 of 32 samples.
+  local function poisoned(value)
+    local X = clouds(100, 1).X
+    X:set(1, 70, value)
+    return pl.dataset { X = X, labels = clouds(100, 1).T }
+  end
+
+  for name, value in pairs { NaN = 0 / 0, infinity = math.huge } do
+    it("raises before the update, naming epoch, batch and place, for " .. name, function()
+      local network = pl.network { inputs = 2, pl.dense(3) }
+      local before
+      at_caller(function()
+        pl.fit(network, poisoned(value), {
+          loss = "softmax_cross_entropy", shuffle = false, batch = 32, epochs = 5,
+          on_batch = function(progress)
+            assert(progress.batch < 3)
+            before = network.theta:copy()
+          end,
+        })
+      end, "in epoch 1, batch 3")
+      assert.is_true(same(before, network.theta))
+      assert.is_true(network.theta:is_finite())
+    end)
+  end
+
+  it("may come one batch late, where an activation hides an infinite input", function()
+    -- tanh(inf) is 1 and the loss finite, but dJ/dW = H A^t has 0 inf
+    at_caller(function()
+      pl.fit(classifier(), poisoned(math.huge),
+        { loss = "softmax_cross_entropy", shuffle = false, batch = 32 })
+    end, "in epoch 1, batch 4: W of layer 1 is not finite")
+  end)
+
+  it("names the layer whose numbers are wrong", function()
+    local network = classifier()
+    network.layers[2].b:set(2, 1, 0 / 0)
+    at_caller(function() pl.fit(network, train, { loss = "softmax_cross_entropy" }) end,
+      "in epoch 1, batch 1: b of layer 2 is not finite")
+  end)
+
+  it("is found in a later epoch as well", function()
+    local epochs = 0
+    local function turning(A, T, Delta)
+      local J
+      J, Delta = pl.loss.softmax_cross_entropy(A, T, Delta)
+      return epochs == 2 and 0 / 0 or J, Delta
+    end
+    at_caller(function()
+      pl.fit(classifier(), train, {
+        loss = turning, batch = 100, on_epoch = function() epochs = epochs + 1 end,
+      })
+    end, "in epoch 3, batch 1")
+  end)
+end)
+
+describe("the loop written out", function()
+  it("does what fit does, to the same bits", function()
+    local expected = classifier()
+    fit(expected, { epochs = 2 })
+    local network = classifier()
+    local optimizer = pl.adam { rate = 0.02 }
+    local batches = pl.batches(train, { batch = 32, generator = pl.generator(1) })
+    for _ = 1, 2 do
+      for X, T in batches do
+        local A = network:forward(X)
+        local _, Delta = pl.loss.softmax_cross_entropy(A, T)
+        network:backward(Delta)
+        optimizer:step(network:parameters())
+      end
+    end
+    assert.is_true(same(expected.theta, network.theta))
+  end)
+end)
+
+describe("misuse of fit", function()
+  local network = classifier()
+
+  it("in its options is named at the caller's line", function()
+    local loss = "softmax_cross_entropy"
+    at_caller(function() pl.fit(network, train, { loss = loss, epoch = 3 }) end,
+      "unknown option 'epoch'")
+    at_caller(function() pl.fit(network, train, {}) end, "option 'loss' is required")
+    at_caller(function() pl.fit(network, train) end, "option 'loss' is required")
+    at_caller(function() pl.fit(network, train, { loss = "mse" }) end,
+      "unknown loss 'mse' (known: softmax_cross_entropy, squared_error)")
+    for _, name in ipairs { "epochs", "batch" } do
+      for _, value in ipairs { 0, -1, 1.5, "3" } do
+        at_caller(function() pl.fit(network, train, { loss = loss, [name] = value }) end,
+          name .. ": a whole number of 1 or more expected, got " .. value)
+      end
+    end
+    at_caller(function() pl.fit(network, train, { loss = loss, optimizer = "adam" }) end,
+      "optimizer")
+    at_caller(function() pl.fit(network, train, { loss = loss, schedule = "cosine" }) end,
+      "schedule")
+    at_caller(function() pl.fit(network, train, { loss = loss, on_epoch = 3 }) end,
+      "on_epoch")
+    at_caller(function() pl.fit(network, train, { loss = loss, generator = 3 }) end,
+      "generator")
+    at_caller(function() pl.fit(network, train, { loss = loss, seed = "one" }) end,
+      "number expected, got string")
+  end)
+
+  it("in its data is named at the caller's line", function()
+    local given = { loss = "softmax_cross_entropy" }
+    at_caller(function() pl.fit(network, pl.matrix(2, 3), given) end,
+      "the training set: a dataset expected, got userdata")
+    at_caller(function() pl.fit(network, nil, given) end,
+      "the training set: a dataset expected, got nil")
+    local wide = pl.dataset { X = pl.matrix(3, 2), labels = { 1, 2 } }
+    at_caller(function() pl.fit(network, wide, given) end,
+      "the training set has 3 inputs but the network has 2")
+    at_caller(function()
+      pl.fit(network, train, { loss = "softmax_cross_entropy", validation = wide })
+    end, "the validation set has 3 inputs but the network has 2")
+    at_caller(function()
+      pl.fit(network, train, { loss = "softmax_cross_entropy", validation = {} })
+    end, "the validation set: a dataset expected, got table")
+  end)
+
+  it("by targets that do not fit the outputs is named, and changes nothing", function()
+    local before = network.theta:copy()
+    local targets = pl.dataset { X = pl.matrix(2, 4), T = pl.matrix(2, 4) }
+    at_caller(function() pl.fit(network, targets, { loss = "squared_error" }) end, "2")
+    local labels = pl.dataset { X = pl.matrix(2, 4), labels = { 1, 2, 3, 4 } }
+    at_caller(function() pl.fit(network, labels, { loss = "softmax_cross_entropy" }) end,
+      "4")
+    assert.is_true(same(before, network.theta))
+  end)
+
+  it("by another network is named", function()
+    at_caller(function() pl.fit(nil, train, { loss = "squared_error" }) end, "network")
+  end)
+end)
