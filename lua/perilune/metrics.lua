@@ -107,7 +107,7 @@ function metrics.evaluate(network, dataset, loss)
     error(("the dataset has %d inputs but the network has %d"):format(dataset.inputs,
       network.inputs), 2)
   end
-  local total, correct = 0, 0
+  local total, hits = 0, 0
   local result
   for X, T in Batches.new(dataset, { batch = CHUNK, dtype = network.dtype }) do
     if not result or result.cols ~= X.cols then
@@ -115,11 +115,11 @@ function metrics.evaluate(network, dataset, loss)
     end
     local A = network:predict(X, result)
     if loss then total = total + loss(A, T, false) * X.cols end
-    if dataset.has_classes then correct = correct + metrics.correct(A, T) end
+    if dataset.has_classes then hits = hits + correct(A, T) end
   end
   return {
     loss = loss and total / dataset.N or nil,
-    accuracy = dataset.has_classes and correct / dataset.N or nil,
+    accuracy = dataset.has_classes and hits / dataset.N or nil,
   }
 end
 

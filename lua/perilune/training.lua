@@ -88,7 +88,8 @@ function Best:has_passed(record)
     error(("early stopping: no number '%s' is recorded"):format(self.monitor), 0)
   end
   local score = self.larger_is_better and value or -value
-  if not self.score or score > self.score + self.improvement then
+  local is_better = not self.score or score > self.score + self.improvement
+  if is_better and score == score then
     self.score, self.epoch = score, record.epoch
     for k, parameter in ipairs(self.network:flat_parameters()) do
       self[k] = self[k] and self[k]:assign(parameter.value) or parameter.value:copy()
@@ -221,7 +222,9 @@ function training.fit(network, dataset, given)
       local result = metrics.evaluate(network, run.validation, loss)
       record.validation_loss, record.validation_accuracy = result.loss, result.accuracy
     end
-    if best and at_caller(2, best.has_passed, best, record) then history.stopped = "early" end
+    if best and at_caller(2, best.has_passed, best, record) then
+      history.stopped = "early"
+    end
     if run.on_epoch and at_caller(2, is_stop, run.on_epoch(record)) then
       history.stopped = "callback"
     end
