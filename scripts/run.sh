@@ -39,7 +39,7 @@ find_missing() {
       lua-dkjson) check='module dkjson' why='reads and writes JSON' ;;
       lua-busted) check='busted_runs' why='runs the specs' ;;
       gzip) check='command -v gzip' why='makes compressed data for the specs' ;;
-      curl) check='command -v curl' why='downloads MNIST' ;;
+      curl) check='command -v curl' why='downloads files' ;;
       ca-certificates) check='[ -e /etc/ssl/certs/ca-certificates.crt ]' why='lets curl trust the server' ;;
     esac
     $check >/dev/null 2>&1 && continue
@@ -155,7 +155,7 @@ case $command in
     provide $base || exit 1
     has_data "$@" || provide curl ca-certificates || say "Going on without the download of MNIST."
     ;;
-  test) provide $base lua-busted || exit 1 ;;
+  test) provide $base lua-busted curl || exit 1 ;;
 esac
 
 make -s --no-print-directory -C "$root" -j "$(getconf _NPROCESSORS_ONLN)"
