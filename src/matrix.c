@@ -353,20 +353,21 @@ static int matrix_tostring(lua_State *L) {
 /* M.rows, M.cols, M.order, M.dtype, and the methods, which are upvalue 3 */
 static int matrix_field(lua_State *L) {
   const Matrix *m = matrix_check(L, 1);
-  lua_settop(L, 2);
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(3)) != LUA_TNIL) return 1;
   const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-  if (strcmp(name, "rows") == 0)
-    lua_pushinteger(L, m->rows);
-  else if (strcmp(name, "cols") == 0)
+  if (strcmp(name, "cols") == 0) {
     lua_pushinteger(L, m->cols);
-  else if (strcmp(name, "order") == 0)
-    lua_pushstring(L, order_names[m->order]);
-  else if (strcmp(name, "dtype") == 0)
+  } else if (strcmp(name, "rows") == 0) {
+    lua_pushinteger(L, m->rows);
+  } else if (strcmp(name, "dtype") == 0) {
     lua_pushliteral(L, REAL_NAME);
-  else
+  } else if (strcmp(name, "order") == 0) {
+    lua_pushstring(L, order_names[m->order]);
+  } else {
+    lua_settop(L, 2);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(3)) != LUA_TNIL) return 1;
     return luaL_error(L, "a matrix has no field '%s'", luaL_tolstring(L, 2, NULL));
+  }
   return 1;
 }
 

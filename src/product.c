@@ -1,17 +1,17 @@
 /*
-** product.c - matrix products in blocks, by OpenBLAS on one thread each.
+** product.c - matrix products in blocks: by OpenBLAS on one thread each, and by plain loops where one side is
+** a vector, which is a matter of memory and not of arithmetic.
 */
 #include "product.h"
-
-#include <string.h>
 
 #include "vector.h"
 
 #define BLOCK_EDGE 16  // block sizes are multiples of what the kernels work on at once
-#define MIN_VOLUME                                                                       \
-  (1 << 20)  // below this many multiplications a second thread costs more than it brings
-#define MAX_BLOCKS    4
-#define MIN_GEMV_SIZE (1 << 17)
+#define MAX_BLOCKS 4
+
+/* Multiplications in the smallest block: with fewer a second thread costs more than it brings. */
+#define MIN_VOLUME        (1 << 20)
+#define MIN_VECTOR_VOLUME (1 << 17)
 
 static int round_up(int n, int multiple) {
   return n > multiple ? (n + multiple - 1) / multiple * multiple : multiple;
@@ -26,7 +26,7 @@ static void cut(Product *p) {
   int rows = p->m;
   int cols = p->n;
   double volume = (double)p->m * p->n * p->k;
-  double smallest = p->m == 1 || p->n == 1 ? MIN_GEMV_SIZE : MIN_VOLUME;
+  double smallest = p->m == 1 || p->n == 1 ? MIN_VECTOR_VOLUME : MIN_VOLUME;
   for (int blocks = 1; blocks < MAX_BLOCKS && volume / blocks >= 2 * smallest;
        blocks *= 2) {
     if (rows >= cols)
@@ -75,48 +75,87 @@ Block product_block(const Product *p, int index) {
   return (Block){row, col, rows, cols};
 }
 
-/* C = a b^t, b with a step: k = 1, where packing for gemm would cost more than the product */
-KERNEL static void outer_product(int m, int n, const real *a, int step_a, const real *b,
-                                 int step_b, real *C, int ldc) {
+/* C = a b^t: packing for gemm would cost more than the product */
+KERNEL static void outer_product(int m, int n, const real *a, const real *b, real *C,
+                                 int ldc) {
   for (int j = 0; j < n; j++, C += ldc) {
-    real factor = b[j * step_b];
-    if (step_a == 1) {
-      VECTOR_LOOP
-      for (int i = 0; i < m; i++) C[i] = a[i] * factor;
-    } else {
-      for (int i = 0; i < m; i++) C[i] = a[i * step_a] * factor;
-    }
+    real factor = b[j];
+    VECTOR_LOOP
+    for (int i = 0; i < m; i++) C[i] = a[i] * factor;
   }
 }
 
-/* y = M x for M of rows x k when it is not transposed */
-static void matrix_times_vector(CBLAS_TRANSPOSE op, int rows, int k, const real *M,
-                                int ldm, const real *x, int step_x, real *y, int step_y) {
-  bool plain = op == CblasNoTrans;
-  for (int i = 0; i < rows; i++)
-    y[i * step_y] = 0;  // versions differ in what beta = 0 does to NaN
-  blas_gemv(CblasColMajor, op, plain ? rows : k, plain ? k : rows, 1, M, ldm, x, step_x,
-            1, y, step_y);
+/* y = M x for rows of k neighbours, `step` apart; four at a time keep the memory busy */
+KERNEL static void rows_times_vector(int rows, int k, const real *M, int step,
+                                     const real *x, real *y) {
+  int i = 0;
+  for (; i + 4 <= rows; i += 4, M += 4 * step) {
+    const real *M1 = M + step;
+    const real *M2 = M1 + step;
+    const real *M3 = M2 + step;
+    real sum0 = 0;
+    real sum1 = 0;
+    real sum2 = 0;
+    real sum3 = 0;
+#pragma omp simd reduction(+ : sum0, sum1, sum2, sum3)
+    for (int j = 0; j < k; j++) {
+      sum0 += M[j] * x[j];
+      sum1 += M1[j] * x[j];
+      sum2 += M2[j] * x[j];
+      sum3 += M3[j] * x[j];
+    }
+    y[i] = sum0;
+    y[i + 1] = sum1;
+    y[i + 2] = sum2;
+    y[i + 3] = sum3;
+  }
+  for (; i < rows; i++, M += step) {
+    real sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int j = 0; j < k; j++) sum += M[j] * x[j];
+    y[i] = sum;
+  }
 }
 
-static CBLAS_TRANSPOSE other(CBLAS_TRANSPOSE op) {
-  return op == CblasNoTrans ? CblasTrans : CblasNoTrans;
+/* y = M x for columns of `rows` neighbours, `step` apart */
+KERNEL static void columns_times_vector(int rows, int k, const real *M, int step,
+                                        const real *x, real *y) {
+  for (int i = 0; i < rows; i++) y[i] = 0;
+  int j = 0;
+  for (; j + 4 <= k; j += 4, M += 4 * step) {
+    const real *M1 = M + step;
+    const real *M2 = M1 + step;
+    const real *M3 = M2 + step;
+    VECTOR_LOOP
+    for (int i = 0; i < rows; i++) {
+      y[i] += (M[i] * x[j] + M1[i] * x[j + 1]) + (M2[i] * x[j + 2] + M3[i] * x[j + 3]);
+    }
+  }
+  for (; j < k; j++, M += step) {
+    VECTOR_LOOP
+    for (int i = 0; i < rows; i++) y[i] += M[i] * x[j];
+  }
 }
 
+/* A vector has no rows or columns to skip: its elements are neighbours, transposed or not. */
 void product_compute(const Product *p, Block b) {
-  int step_a = p->opA == CblasNoTrans ? 1 : p->lda;  // from row to row of op(A)
-  int step_b = p->opB == CblasNoTrans ? p->ldb : 1;  // from column to column of op(B)
-  const real *A = p->A + b.row * step_a;
-  const real *B = p->B + b.col * step_b;
+  bool by_rows_A = p->opA == CblasTrans;  // op(A) has its rows in one piece
+  bool by_columns_B = p->opB == CblasNoTrans;
+  const real *A = p->A + b.row * (by_rows_A ? p->lda : 1);
+  const real *B = p->B + b.col * (by_columns_B ? p->ldb : 1);
   real *C = p->C + b.col * p->m + b.row;
   if (p->k == 1) {
-    outer_product(b.rows, b.cols, A, step_a, B, step_b, C, p->m);
+    outer_product(b.rows, b.cols, A, B, C, p->m);
   } else if (p->n == 1) {
-    matrix_times_vector(p->opA, b.rows, p->k, A, p->lda, B,
-                        p->opB == CblasNoTrans ? 1 : p->ldb, C, 1);
+    if (by_rows_A)
+      rows_times_vector(b.rows, p->k, A, p->lda, B, C);
+    else
+      columns_times_vector(b.rows, p->k, A, p->lda, B, C);
   } else if (p->m == 1) {
-    matrix_times_vector(other(p->opB), b.cols, p->k, B, p->ldb, A,
-                        p->opA == CblasNoTrans ? p->lda : 1, C, 1);
+    if (by_columns_B)
+      rows_times_vector(b.cols, p->k, B, p->ldb, A, C);
+    else
+      columns_times_vector(b.cols, p->k, B, p->ldb, A, C);
   } else {
     blas_gemm(CblasColMajor, p->opA, p->opB, b.rows, b.cols, p->k, 1, A, p->lda, B,
               p->ldb, 0, C, p->m);

@@ -16,7 +16,6 @@ typedef uint32_t RealBits;
 #define REAL_NAME           "float32"
 #define luaopen_core        luaopen_perilune_core_float32
 #define blas_gemm           cblas_sgemm
-#define blas_gemv           cblas_sgemv
 #define REAL_MANTISSA       23
 #define REAL_EXPONENT_BIAS  127
 #define REAL_EXP_DEGREE     7
@@ -33,7 +32,6 @@ typedef uint64_t RealBits;
 #define REAL_NAME           "float64"
 #define luaopen_core        luaopen_perilune_core_float64
 #define blas_gemm           cblas_dgemm
-#define blas_gemv           cblas_dgemv
 #define REAL_MANTISSA       52
 #define REAL_EXPONENT_BIAS  1023
 #define REAL_EXP_DEGREE     13
