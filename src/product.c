@@ -1,9 +1,10 @@
 /*
-** product.c - matrix products in blocks: by OpenBLAS on one thread each, and by plain loops where one side is
-** a vector, which is a matter of memory and not of arithmetic.
+** product.c - matrix products in blocks, each on one thread: by OpenBLAS, in tiles where it is small (tile.c), and
+** by plain loops where one side is a vector, which is a matter of memory and not of arithmetic.
 */
 #include "product.h"
 
+#include "tile.h"
 #include "vector.h"
 
 #define BLOCK_EDGE 16  // block sizes are multiples of what the kernels work on at once
@@ -137,25 +138,39 @@ KERNEL static void columns_times_vector(int rows, int k, const real *M, int step
   }
 }
 
-/* A vector has no rows or columns to skip: its elements are neighbours, transposed or not. */
-void product_compute(const Product *p, Block b) {
-  bool by_rows_A = p->opA == CblasTrans;  // op(A) has its rows in one piece
-  bool by_columns_B = p->opB == CblasNoTrans;
-  const real *A = p->A + b.row * (by_rows_A ? p->lda : 1);
-  const real *B = p->B + b.col * (by_columns_B ? p->ldb : 1);
-  real *C = p->C + b.col * p->m + b.row;
+/* Where one side is a vector; its elements are neighbours, transposed or not. */
+static void compute_with_vector(const Product *p, Block b, const real *A, const real *B,
+                                real *C) {
   if (p->k == 1) {
     outer_product(b.rows, b.cols, A, B, C, p->m);
   } else if (p->n == 1) {
-    if (by_rows_A)
+    if (p->opA == CblasTrans)
       rows_times_vector(b.rows, p->k, A, p->lda, B, C);
     else
       columns_times_vector(b.rows, p->k, A, p->lda, B, C);
-  } else if (p->m == 1) {
-    if (by_columns_B)
+  } else {
+    if (p->opB == CblasNoTrans)
       rows_times_vector(b.cols, p->k, B, p->ldb, A, C);
     else
       columns_times_vector(b.cols, p->k, B, p->ldb, A, C);
+  }
+}
+
+void product_compute(const Product *p, Block b) {
+  const real *A = p->A + b.row * (p->opA == CblasTrans ? p->lda : 1);
+  const real *B = p->B + b.col * (p->opB == CblasTrans ? 1 : p->ldb);
+  real *C = p->C + b.col * p->m + b.row;
+  TileProduct tiles = {
+    .m = b.rows, .n = b.cols, .k = p->k, .A = A, .lda = p->lda, .B = B};
+  tiles.ldb = p->ldb;
+  tiles.C = C;
+  tiles.ldc = p->m;
+  tiles.transposeA = p->opA == CblasTrans;
+  tiles.transposeB = p->opB == CblasTrans;
+  if (p->m == 1 || p->n == 1 || p->k == 1) {
+    compute_with_vector(p, b, A, B, C);
+  } else if (tile_suits(&tiles)) {
+    tile_compute(&tiles);
   } else {
     blas_gemm(CblasColMajor, p->opA, p->opB, b.rows, b.cols, p->k, 1, A, p->lda, B,
               p->ldb, 0, C, p->m);
