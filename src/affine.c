@@ -46,13 +46,12 @@ static void forward_block(void *context, int index) {
   for (int j = 0; j < runs; j++, first += p->m) f->sigma(n, p->C + first, f->A + first);
 }
 
-/* The piece after the last block is the bias. */
+/* The bias goes with the first block if that is the only one, else it is a piece of its own. */
 static void gradients_block(void *context, int index) {
   const Gradients *g = context;
-  if (index == g->product.blocks)
-    sum_columns(g->H, g->dJ_db);
-  else
-    product_compute(&g->product, product_block(&g->product, index));
+  int blocks = g->product.blocks;
+  if (index < blocks) product_compute(&g->product, product_block(&g->product, index));
+  if (index == blocks || blocks == 1) sum_columns(g->H, g->dJ_db);
 }
 
 
@@ -115,7 +114,8 @@ static int affine_gradients(lua_State *L) {
   pool_check_blas(L, matrix_pool(L));
 
   Gradients g = {product_prepare(dJ_dW, H, false, A, true), H, dJ_db->data};
-  pool_run(matrix_pool(L), g.product.blocks + 1, gradients_block, &g);
+  int pieces = g.product.blocks == 1 ? 1 : g.product.blocks + 1;
+  pool_run(matrix_pool(L), pieces, gradients_block, &g);
   lua_settop(L, 1);
   return 1;
 }
