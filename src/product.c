@@ -22,14 +22,19 @@ static int div_up(int n, int by) {
   return (n + by - 1) / by;
 }
 
-/* Few, large, near-square blocks: each one packs its operands anew. */
+/*
+** Near-square blocks, by halving. Few and large ones for OpenBLAS, which packs the operands of each anew; where tiles
+** are the faster way, which pack nothing, as many as it takes for each to stay in the cache.
+*/
 static void cut(Product *p) {
   int rows = p->m;
   int cols = p->n;
+  bool is_vector = p->m == 1 || p->n == 1;
+  bool in_tiles = !is_vector && !p->blas_is_wide && tile_exists();
+  double smallest = is_vector ? MIN_VECTOR_VOLUME : MIN_VOLUME;
   double volume = (double)p->m * p->n * p->k;
-  double smallest = p->m == 1 || p->n == 1 ? MIN_VECTOR_VOLUME : MIN_VOLUME;
-  for (int blocks = 1; blocks < MAX_BLOCKS && volume / blocks >= 2 * smallest;
-       blocks *= 2) {
+  for (int blocks = 1; volume >= 2 * smallest; blocks *= 2, volume /= 2) {
+    if (blocks >= MAX_BLOCKS && !(in_tiles && volume > MAX_TILES)) break;
     if (rows >= cols)
       rows = round_up(div_up(rows, 2), BLOCK_EDGE);
     else
@@ -41,8 +46,8 @@ static void cut(Product *p) {
   p->blocks = p->blocks_down * div_up(p->n, cols);
 }
 
-Product product_prepare(Matrix *C, const Matrix *A, bool transposeA, const Matrix *B,
-                        bool transposeB) {
+Product product_prepare(const Pool *pool, Matrix *C, const Matrix *A, bool transposeA,
+                        const Matrix *B, bool transposeB) {
   /* Stored by rows, a matrix is its transpose stored by columns; and C^t = op(B)^t op(A)^t. */
   if (C->order == BY_ROWS) {
     const Matrix *left = A;
@@ -63,6 +68,7 @@ Product product_prepare(Matrix *C, const Matrix *A, bool transposeA, const Matri
     .C = C->data,
     .lda = A->order == BY_ROWS ? A->cols : A->rows,
     .ldb = B->order == BY_ROWS ? B->cols : B->rows,
+    .blas_is_wide = pool_blas_is_wide(pool),
   };
   cut(&p);
   return p;
@@ -169,7 +175,7 @@ void product_compute(const Product *p, Block b) {
   tiles.transposeB = p->opB == CblasTrans;
   if (p->m == 1 || p->n == 1 || p->k == 1) {
     compute_with_vector(p, b, A, B, C);
-  } else if (tile_suits(&tiles)) {
+  } else if (tile_suits(&tiles, p->blas_is_wide)) {
     tile_compute(&tiles);
   } else {
     blas_gemm(CblasColMajor, p->opA, p->opB, b.rows, b.cols, p->k, 1, A, p->lda, B,
@@ -183,7 +189,7 @@ static void compute_block(void *product, int index) {
 
 void product_run(lua_State *L, Matrix *C, const Matrix *A, bool transposeA,
                  const Matrix *B, bool transposeB) {
-  Product p = product_prepare(C, A, transposeA, B, transposeB);
+  Product p = product_prepare(matrix_pool(L), C, A, transposeA, B, transposeB);
   pool_run(matrix_pool(L), p.blocks, compute_block, &p);
 }
 

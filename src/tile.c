@@ -19,9 +19,9 @@
 
 enum { BYTES = 64, LANES = BYTES / sizeof(real), MOST_ROWS = 4, MOST_COLS = 6 };
 
-/* Multiplications between which tiles are faster, measured against OpenBLAS's AVX2 and AVX-512 kernels */
-#define MIN_TILES (1 << 14)
-#define MAX_TILES (1 << 24)
+/* Multiplications from which on tiles are faster than OpenBLAS, and than OpenBLAS with AVX-512 */
+#define MIN_TILES      (1 << 14)
+#define MIN_WIDE_TILES (1 << 19)
 
 typedef real Lanes __attribute__((vector_size(BYTES)));
 typedef real HalfLanes __attribute__((vector_size(BYTES / 2)));
@@ -151,17 +151,26 @@ __attribute__((target("avx512f,avx2,fma"))) void tile_compute(const TileProduct 
   }
 }
 
-bool tile_suits(const TileProduct *p) {
+bool tile_exists(void) {
+  return __builtin_cpu_supports("avx512f");
+}
+
+bool tile_suits(const TileProduct *p, bool blas_is_wide) {
   bool has_shape = p->transposeA ? !p->transposeB && p->k >= 4 * LANES : p->m >= LANES;
   double volume = (double)p->m * p->n * p->k;
-  return has_shape && volume >= MIN_TILES && volume <= MAX_TILES &&
-         __builtin_cpu_supports("avx512f");
+  double fewest = blas_is_wide ? MIN_WIDE_TILES : MIN_TILES;
+  return has_shape && volume >= fewest && volume <= MAX_TILES && tile_exists();
 }
 
 #else
 
-bool tile_suits(const TileProduct *p) {
+bool tile_exists(void) {
+  return false;
+}
+
+bool tile_suits(const TileProduct *p, bool blas_is_wide) {
   (void)p;
+  (void)blas_is_wide;
   return false;
 }
 

@@ -24,8 +24,14 @@ typedef struct TileProduct {
   int ldc;
 } TileProduct;
 
-/* Whether tile_compute is the faster way on this processor. */
-bool tile_suits(const TileProduct *p);
+/* Multiplications up to which tiles find their operands in the cache */
+#define MAX_TILES (1 << 24)
+
+/* Whether this processor has tiles at all. */
+bool tile_exists(void);
+
+/* Whether tile_compute is the faster way on this processor, where OpenBLAS uses AVX-512 or does not. */
+bool tile_suits(const TileProduct *p, bool blas_is_wide);
 
 void tile_compute(const TileProduct *p);
 
