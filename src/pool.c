@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define POOL        "perilune.pool"
@@ -20,6 +21,14 @@
 #define CACHE_LINE  64
 #define SPINS                                                                            \
   2000  // some tens of microseconds: longer than the gap between two primitives
+
+/* Seconds: a wait this much longer than the caller's own work means that a thread has lost its processor to somebody
+** else; then the caller works alone for a while, longer each time. */
+#define STALL       1e-4
+#define LEAST_ALONE 5e-3
+#define MOST_ALONE  0.5
+#define ALONE_DECAY 0.9995  // by each run that did not stall
+
 #define BLAS_SCRATCH                                                                     \
   ((size_t)136 << 20)  // OpenBLAS maps up to 128 MiB for each thread that calls it
 
@@ -37,7 +46,9 @@ struct Pool {
   pthread_mutex_t mutex;
   pthread_cond_t work;
   pthread_cond_t done;
-  int threads;  // the caller included
+  int threads;         // the caller included
+  double alone;        // seconds to work alone after the next stall
+  double alone_until;  // moment
   pid_t owner;
   bool blas_checked;
   bool blas_is_wide;
@@ -163,39 +174,61 @@ static void *worker(void *argument) {
   return NULL;
 }
 
-static void wait_until_finished(Pool *pool, int count) {
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Returns the seconds slept. */
+static double wait_until_finished(Pool *pool, int count) {
   for (int spins = 0; spins < SPINS; spins++) {
-    if (atomic_load(&pool->finished) == count) return;
+    if (atomic_load(&pool->finished) == count) return 0;
     pause_briefly();
   }
+  double start = now();
   pthread_mutex_lock(&pool->mutex);
   atomic_store(&pool->caller_sleeps, true);
   while (atomic_load(&pool->finished) != count)
     pthread_cond_wait(&pool->done, &pool->mutex);
   atomic_store(&pool->caller_sleeps, false);
   pthread_mutex_unlock(&pool->mutex);
+  return now() - start;
+}
+
+static void run_together(Pool *pool, int count, Task task, void *context, double start) {
+  uint64_t generation =
+    (atomic_load_explicit(&pool->ticket, memory_order_relaxed) >> 32) + 1;
+  atomic_store_explicit(&pool->task, task, memory_order_relaxed);
+  atomic_store_explicit(&pool->context, context, memory_order_relaxed);
+  atomic_store_explicit(&pool->finished, 0, memory_order_relaxed);
+  atomic_store(&pool->ticket, generation << 32 | (uint32_t)count);
+  /* In a forked child the mutex may be held by a thread that is not there. */
+  if (atomic_load(&pool->sleepers) > 0 && getpid() == pool->owner) {
+    pthread_mutex_lock(&pool->mutex);
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->mutex);
+  }
+  bool more = true;
+  while (more) more = work_once(pool);
+  double waited = wait_until_finished(pool, count);
+
+  pool->alone *= ALONE_DECAY;
+  double end = waited > STALL ? now() : start;
+  if (waited > STALL && waited > STALL + (end - start) / 2) {
+    pool->alone = 2 * pool->alone < LEAST_ALONE ? LEAST_ALONE : 2 * pool->alone;
+    if (pool->alone > MOST_ALONE) pool->alone = MOST_ALONE;
+    pool->alone_until = end + pool->alone;
+  }
 }
 
 void pool_run(Pool *pool, int count, Task task, void *context) {
   FloatState caller = float_state_enter();
-  if (count == 1 || pool->threads == 1) {
-    for (int index = 0; index < count; index++) task(context, index);
+  double start = count == 1 || pool->threads == 1 ? 0 : now();
+  if (start > pool->alone_until) {
+    run_together(pool, count, task, context, start);
   } else {
-    uint64_t generation =
-      (atomic_load_explicit(&pool->ticket, memory_order_relaxed) >> 32) + 1;
-    atomic_store_explicit(&pool->task, task, memory_order_relaxed);
-    atomic_store_explicit(&pool->context, context, memory_order_relaxed);
-    atomic_store_explicit(&pool->finished, 0, memory_order_relaxed);
-    atomic_store(&pool->ticket, generation << 32 | (uint32_t)count);
-    /* In a forked child the mutex may be held by a thread that is not there. */
-    if (atomic_load(&pool->sleepers) > 0 && getpid() == pool->owner) {
-      pthread_mutex_lock(&pool->mutex);
-      pthread_cond_broadcast(&pool->work);
-      pthread_mutex_unlock(&pool->mutex);
-    }
-    bool more = true;
-    while (more) more = work_once(pool);
-    wait_until_finished(pool, count);
+    for (int index = 0; index < count; index++) task(context, index);
   }
   float_state_leave(caller);
 }
@@ -222,6 +255,8 @@ static int start(Pool *pool, int threads) {
   pthread_cond_init(&pool->done, NULL);
   atomic_store(&pool->sleepers, 0);
   pool->owner = getpid();
+  pool->alone = 0;
+  pool->alone_until = 0;
   sigset_t every;
   sigset_t callers;
   sigfillset(&every);
