@@ -30,7 +30,7 @@ parser:option("--rate", "learning rate (default: 0.002 for adam, 0.05 for the ot
 parser:option("--schedule", "of the learning rate: constant, step, exponential, cosine "
   .. "or warm_up (one epoch of it, then cosine)", "cosine")
   :choices { "constant", "step", "exponential", "cosine", "warm_up" }
-parser:option("--dropout", "probability for the hidden layers", "0.3")
+parser:option("--dropout", "probability for the hidden layers", "0")
   :convert(support.fraction "--dropout")
 parser:option("--weight-decay", "L2 penalty (decoupled in adam)", "0")
   :convert(support.not_negative "--weight-decay")

@@ -24,7 +24,7 @@
 
 /* Seconds: a wait this much longer than the caller's own work means that a thread has lost its processor to somebody
 ** else; then the caller works alone for a while, longer each time. */
-#define STALL       1e-4
+#define STALL       2e-5
 #define LEAST_ALONE 5e-3
 #define MOST_ALONE  0.5
 #define ALONE_DECAY 0.9995  // by each run that did not stall
@@ -180,20 +180,17 @@ static double now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* Returns the seconds slept. */
-static double wait_until_finished(Pool *pool, int count) {
+static void wait_until_finished(Pool *pool, int count) {
   for (int spins = 0; spins < SPINS; spins++) {
-    if (atomic_load(&pool->finished) == count) return 0;
+    if (atomic_load(&pool->finished) == count) return;
     pause_briefly();
   }
-  double start = now();
   pthread_mutex_lock(&pool->mutex);
   atomic_store(&pool->caller_sleeps, true);
   while (atomic_load(&pool->finished) != count)
     pthread_cond_wait(&pool->done, &pool->mutex);
   atomic_store(&pool->caller_sleeps, false);
   pthread_mutex_unlock(&pool->mutex);
-  return now() - start;
 }
 
 static void run_together(Pool *pool, int count, Task task, void *context, double start) {
@@ -211,11 +208,12 @@ static void run_together(Pool *pool, int count, Task task, void *context, double
   }
   bool more = true;
   while (more) more = work_once(pool);
-  double waited = wait_until_finished(pool, count);
+  double own_end = now();
+  wait_until_finished(pool, count);
 
   pool->alone *= ALONE_DECAY;
-  double end = waited > STALL ? now() : start;
-  if (waited > STALL && waited > STALL + (end - start) / 2) {
+  double end = now();
+  if (end - own_end > STALL + (own_end - start)) {
     pool->alone = 2 * pool->alone < LEAST_ALONE ? LEAST_ALONE : 2 * pool->alone;
     if (pool->alone > MOST_ALONE) pool->alone = MOST_ALONE;
     pool->alone_until = end + pool->alone;
