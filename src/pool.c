@@ -22,12 +22,12 @@
 #define SPINS                                                                            \
   2000  // some tens of microseconds: longer than the gap between two primitives
 
-/* Seconds: a wait this much longer than the caller's own work means that a thread has lost its processor to somebody
-** else; then the caller works alone for a while, longer each time. */
-#define STALL       2e-5
-#define LEAST_ALONE 5e-3
-#define MOST_ALONE  0.5
-#define ALONE_DECAY 0.9995  // by each run that did not stall
+/*
+** Seconds. When the caller has waited longer than it has worked, or has done most of the work itself, others have
+** the processors that the threads would need, and it is faster alone: for a while, then it tries again.
+*/
+#define TRIAL 0.02
+#define ALONE 0.4
 
 #define BLAS_SCRATCH                                                                     \
   ((size_t)136 << 20)  // OpenBLAS maps up to 128 MiB for each thread that calls it
@@ -47,7 +47,10 @@ struct Pool {
   pthread_cond_t work;
   pthread_cond_t done;
   int threads;         // the caller included
-  double alone;        // seconds to work alone after the next stall
+  double worked;       // seconds of the caller in this trial
+  double waited;       // seconds for the others
+  int pieces;          // in this trial
+  int own_pieces;      // done by the caller
   double alone_until;  // moment
   pid_t owner;
   bool blas_checked;
@@ -193,6 +196,13 @@ static void wait_until_finished(Pool *pool, int count) {
   pthread_mutex_unlock(&pool->mutex);
 }
 
+static void begin_trial(Pool *pool) {
+  pool->worked = 0;
+  pool->waited = 0;
+  pool->pieces = 0;
+  pool->own_pieces = 0;
+}
+
 static void run_together(Pool *pool, int count, Task task, void *context, double start) {
   uint64_t generation =
     (atomic_load_explicit(&pool->ticket, memory_order_relaxed) >> 32) + 1;
@@ -206,17 +216,20 @@ static void run_together(Pool *pool, int count, Task task, void *context, double
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->mutex);
   }
-  bool more = true;
-  while (more) more = work_once(pool);
+  int own_pieces = 0;
+  while (work_once(pool)) own_pieces++;
   double own_end = now();
   wait_until_finished(pool, count);
 
-  pool->alone *= ALONE_DECAY;
   double end = now();
-  if (end - own_end > STALL + (own_end - start)) {
-    pool->alone = 2 * pool->alone < LEAST_ALONE ? LEAST_ALONE : 2 * pool->alone;
-    if (pool->alone > MOST_ALONE) pool->alone = MOST_ALONE;
-    pool->alone_until = end + pool->alone;
+  pool->worked += own_end - start;
+  pool->waited += end - own_end;
+  pool->pieces += count;
+  pool->own_pieces += own_pieces;
+  if (pool->worked + pool->waited > TRIAL) {
+    bool has_help = 4 * (pool->pieces - pool->own_pieces) > pool->pieces;
+    if (pool->waited > pool->worked || !has_help) pool->alone_until = end + ALONE;
+    begin_trial(pool);
   }
 }
 
@@ -253,7 +266,7 @@ static int start(Pool *pool, int threads) {
   pthread_cond_init(&pool->done, NULL);
   atomic_store(&pool->sleepers, 0);
   pool->owner = getpid();
-  pool->alone = 0;
+  begin_trial(pool);
   pool->alone_until = 0;
   sigset_t every;
   sigset_t callers;
