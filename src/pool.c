@@ -65,8 +65,8 @@ struct Pool {
 #if defined(__x86_64__)
 
 #include <immintrin.h>
-#define FLUSHING                                                                         \
-  0x9FC0U  // all exceptions masked, round to nearest, denormals are zero, flush to zero
+/* All exceptions masked, round to nearest, denormals are zero, flush to zero */
+#define FLUSHING 0x9FC0U
 
 typedef unsigned FloatState;
 

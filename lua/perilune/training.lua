@@ -2,7 +2,7 @@
 -- change it. For anything else write the loop out; it is five lines (README).
 
 local Batches = require "perilune.data.batches"
-local Buffer = require "perilune.layer.buffer"
+local Buffer = require "perilune.buffer"
 local at_caller = require "perilune.at_caller"
 local choose = require "perilune.choose"
 local cores = require "perilune.cores"

@@ -1,6 +1,6 @@
 -- Mini-batches: for X, T in pl.batches(dataset, { batch = 128, generator = g }) do ... end
 
-local Buffer = require "perilune.layer.buffer"
+local Buffer = require "perilune.buffer"
 local cores = require "perilune.cores"
 local options = require "perilune.options"
 

@@ -1,6 +1,6 @@
 -- The fully connected layer: the paper's layer l.
 
-local Buffer = require "perilune.layer.buffer"
+local Buffer = require "perilune.buffer"
 local choose = require "perilune.choose"
 local initializer = require "perilune.initializer"
 local options = require "perilune.options"

@@ -1,4 +1,4 @@
-local Buffer = require "perilune.layer.buffer"
+local Buffer = require "perilune.buffer"
 local pl = require "perilune"
 
 describe("a buffer", function()

@@ -1,4 +1,4 @@
--- Memory for one of a layer's quantities, S_l x N for whatever N comes: allocated for the largest N
+-- Memory for one quantity, rows x N for whatever N comes: allocated for the largest N
 -- seen, so that a training loop in its stride allocates nothing.
 
 local Buffer = {}
