@@ -33,8 +33,8 @@ static void cut(Product *p) {
   bool in_tiles = !is_vector && !p->blas_is_wide && tile_exists();
   double smallest = is_vector ? MIN_VECTOR_VOLUME : MIN_VOLUME;
   double volume = (double)p->m * p->n * p->k;
-  for (int blocks = 1; volume >= 2 * smallest; blocks *= 2, volume /= 2) {
-    if (blocks >= MAX_BLOCKS && !(in_tiles && volume > MAX_TILES)) break;
+  for (int blocks = 1; volume / blocks >= 2 * smallest; blocks *= 2) {
+    if (blocks >= MAX_BLOCKS && !(in_tiles && volume / blocks > MAX_TILES)) break;
     if (rows >= cols)
       rows = round_up(div_up(rows, 2), BLOCK_EDGE);
     else
