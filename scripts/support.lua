@@ -26,6 +26,13 @@ function support.fail(message)
   os.exit(1, true)
 end
 
+---An error message without the place in the source that it begins with.
+---@param message any
+---@return string
+function support.message(message)
+  return (tostring(message):gsub("^[^:]*:%d+: ", ""))
+end
+
 -- Modules by what they need, for a message that says what to do.
 local advice = {
   ["perilune.core"] = "the C core is not built: run make "

@@ -116,7 +116,7 @@ local function new_network(train)
   local ok, network = pcall(pl.network, layers, {
     seed = options.seed, dtype = options.dtype, classes = train.classes,
   })
-  if not ok then parser:error((network:gsub("^[^:]*:%d+: ", ""))) end
+  if not ok then parser:error(support.message(network)) end
   return network
 end
 
@@ -201,7 +201,7 @@ local validation
 if options.validation > 0 then
   local ok, held_out, rest = pcall(train.split, train, options.validation,
     pl.generator(options.seed))
-  if not ok then parser:error("--validation: " .. held_out:gsub("^[^:]*:%d+: ", "")) end
+  if not ok then parser:error("--validation: " .. support.message(held_out)) end
   validation, train = held_out, rest
 end
 
@@ -214,7 +214,7 @@ local ok, history = pcall(pl.fit, network, train, {
   seed = options.seed, on_batch = on_batch, on_epoch = on_epoch,
 })
 clear_bar()
-if not ok then support.fail((history:gsub("^[^:]*:%d+: ", ""))) end
+if not ok then support.fail(support.message(history)) end
 local interrupted = system.interrupted()
 if interrupted then say("interrupted: the accuracy so far follows") end
 

@@ -6,8 +6,6 @@
 #include "matrix.h"
 #include "vector.h"
 
-#define PIECE 32768  // elements that are worth a thread
-
 typedef struct Activation {
   const char *name;
   /* by element; by column where n is the number of rows and the elements of a column depend on each other */
@@ -136,7 +134,7 @@ typedef struct Work {
 
 static Work plan(const Activation *sigma, const Matrix *Z) {
   Work w = {.sigma = sigma, .rows = Z->rows, .cols = Z->cols, .Z = Z->data};
-  w.piece = PIECE / w.rows + 1;
+  w.piece = POOL_PIECE / w.rows + 1;
   return w;
 }
 

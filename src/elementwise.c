@@ -11,8 +11,7 @@
 typedef void (*Binary)(int n, const real *A, const real *B, real *C);
 typedef void (*Unary)(int n, const real *A, real *C);
 
-#define PIECE 32768  // elements: enough work to share, still in the cache
-#define SPAN  256    // elements for which a repeated number is written out
+#define SPAN 256  // elements for which a repeated number is written out
 
 
 /* Kernels */
@@ -184,7 +183,7 @@ static void calculate(lua_State *L, Binary binary, const Matrix *C, Operand A,
     c.length = matrix_size(C);
     c.lines = 1;
   }
-  c.pieces = 1 + (matrix_size(C) - 1) / PIECE;
+  c.pieces = 1 + (matrix_size(C) - 1) / POOL_PIECE;
   if (c.lines > 1 && c.pieces > c.lines) c.pieces = c.lines;
   pool_run(matrix_pool(L), c.pieces, calculate_piece, &c);
 }
@@ -314,7 +313,7 @@ static int elementwise_map(lua_State *L) {
   A = matrix_in_order(L, A, C->order);
 
   Mapping m = {*kernel, A->data, C->data, matrix_size(C),
-               1 + (matrix_size(C) - 1) / PIECE};
+               1 + (matrix_size(C) - 1) / POOL_PIECE};
   pool_run(matrix_pool(L), m.pieces, map_piece, &m);
   lua_settop(L, 1);
   return 1;

@@ -9,6 +9,9 @@
 #include <lua.h>
 #include <stdbool.h>
 
+/* Elements of an elementwise piece: enough work to share, still in the cache */
+#define POOL_PIECE 32768
+
 typedef struct Pool Pool;
 
 /* One piece of work. Pieces of one run must not write to the same memory. */

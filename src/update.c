@@ -4,10 +4,12 @@
 #include "matrix.h"
 #include "vector.h"
 
-#define PIECE 32768  // elements that are worth a thread
-#define EDGE  16     // pieces begin where vectors begin
+#define EDGE 16  // pieces begin where vectors begin
 
-typedef struct Update {
+typedef struct Update Update;
+
+struct Update {
+  void (*kernel)(const Update *u, int first, int last);
   real *p;
   const real *g;
   real *m;  // velocity, or first moment
@@ -22,7 +24,7 @@ typedef struct Update {
     share1;  // 1 - beta1, rounded once: near 0 the difference of two rounded numbers would be off
   real share2;  // 1 - beta2
   real epsilon;
-} Update;
+};
 
 
 /* Kernels */
@@ -78,33 +80,18 @@ KERNEL static void adam(const Update *u, int first, int last) {
 
 /* Pieces */
 
-static void piece_range(const Update *u, int index, int *first, int *last) {
+static void update_piece(void *context, int index) {
+  const Update *u = context;
   int vectors = (u->size + EDGE - 1) / EDGE;
-  int64_t begin = (int64_t)vectors * index / u->pieces * EDGE;
-  int64_t end = (int64_t)vectors * (index + 1) / u->pieces * EDGE;
-  *first = (int)begin;
-  *last = end < u->size ? (int)end : u->size;
+  int64_t first = (int64_t)vectors * index / u->pieces * EDGE;
+  int64_t last = (int64_t)vectors * (index + 1) / u->pieces * EDGE;
+  u->kernel(u, (int)first, last < u->size ? (int)last : u->size);
 }
 
-static void sgd_piece(void *context, int index) {
-  int first = 0;
-  int last = 0;
-  piece_range(context, index, &first, &last);
-  sgd(context, first, last);
-}
-
-static void momentum_piece(void *context, int index) {
-  int first = 0;
-  int last = 0;
-  piece_range(context, index, &first, &last);
-  momentum(context, first, last);
-}
-
-static void adam_piece(void *context, int index) {
-  int first = 0;
-  int last = 0;
-  piece_range(context, index, &first, &last);
-  adam(context, first, last);
+static void run(lua_State *L, Update *u,
+                void (*kernel)(const Update *u, int first, int last)) {
+  u->kernel = kernel;
+  pool_run(matrix_pool(L), u->pieces, update_piece, u);
 }
 
 
@@ -127,7 +114,7 @@ static Update check_matrices(lua_State *L, int count) {
     .p = matrices[0]->data, .g = matrices[1]->data, .size = matrix_size(matrices[0])};
   u.m = matrices[2] == NULL ? NULL : matrices[2]->data;
   u.v = matrices[3] == NULL ? NULL : matrices[3]->data;
-  u.pieces = 1 + (u.size - 1) / PIECE;
+  u.pieces = 1 + (u.size - 1) / POOL_PIECE;
   return u;
 }
 
@@ -155,7 +142,7 @@ static int update_sgd(lua_State *L) {
   u.rate = (real)check_size(L, 3);
   u.decay = (real)optional_size(L, 4);
 
-  pool_run(matrix_pool(L), u.pieces, sgd_piece, &u);
+  run(L, &u, sgd);
   lua_settop(L, 1);
   return 1;
 }
@@ -168,7 +155,7 @@ static int update_momentum(lua_State *L) {
   u.nesterov = lua_toboolean(L, 6);
   u.decay = (real)optional_size(L, 7);
 
-  pool_run(matrix_pool(L), u.pieces, momentum_piece, &u);
+  run(L, &u, momentum);
   lua_settop(L, 1);
   return 1;
 }
@@ -195,7 +182,7 @@ static int update_adam(lua_State *L) {
   u.share1 = (real)(1 - beta1);
   u.share2 = (real)(1 - beta2);
   u.decay = (real)(rate * decay);
-  pool_run(matrix_pool(L), u.pieces, adam_piece, &u);
+  run(L, &u, adam);
   lua_settop(L, 1);
   return 1;
 }
