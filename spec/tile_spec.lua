@@ -1,10 +1,17 @@
--- Small products, of every way in which rows and columns can be left over from the tiles.
+-- Products of every way in which rows, columns and inner elements can be left over from the tiles,
+-- and larger ones that are taken in parts.
 
 local naive = require "spec.support.naive"
 
 local ROWS = { 8, 15, 16, 17, 47, 64, 70, 131 }
 local COLS = { 2, 3, 5, 7, 10, 13 }
 local INNER = { 2, 31, 64, 65, 203 }
+
+-- Rows, columns and inner size: more rows than are taken at once, inner sizes that are taken in two
+-- and in three parts, and operands whose columns lie a multiple of 4 KiB apart.
+local LARGE = {
+  { 300, 9, 1100 }, { 70, 7, 2500 }, { 40, 8, 1024 }, { 150, 13, 2048 }, { 1024, 5, 600 },
+}
 
 for _, name in ipairs { "float32", "float64" } do
   local core = require("perilune.core." .. name)
@@ -29,6 +36,47 @@ for _, name in ipairs { "float32", "float64" } do
         end
       end)
     end
+
+    for _, transposed in ipairs { "NN", "NT", "TN" } do
+      it("is right where it is taken in parts, " .. transposed, function()
+        local g = core.generator(8)
+        for _, shape in ipairs(LARGE) do
+          local m, n, k = table.unpack(shape)
+          local A = g:uniform(core.matrix(m, k), -1, 1)
+          local B = g:uniform(core.matrix(k, n), -1, 1)
+          local a, b = A:totable(), B:totable()
+          if transposed == "TN" then A = A:transpose() end
+          if transposed == "NT" then B = B:transpose() end
+          local C = core.product(core.matrix(m, n):fill(0 / 0), A, B, transposed)
+          -- A diagonal and the last row: all of it would take Lua seconds.
+          for step = 0, m + n - 1 do
+            local i = step < m and step + 1 or m
+            local j = step % n + 1
+            local sum = 0
+            for l = 1, k do sum = sum + a[i][l] * b[l][j] end
+            naive.near_number(C:get(i, j), sum, 10 * tolerance)
+          end
+        end
+      end)
+    end
+
+    it("writes nothing beside its result", function()
+      for _, shape in ipairs { { 3, 5, 70 }, { 21, 7, 9 }, { 70, 11, 300 } } do
+        local m, n, k = table.unpack(shape)
+        for _, transposed in ipairs { "NN", "NT", "TN" } do
+          local whole = core.matrix(m * n + 128, 1):fill(9)
+          local C = whole:view(65, m, n)
+          local A, B = core.matrix(m, k):fill(1), core.matrix(k, n):fill(1)
+          if transposed == "TN" then A = A:transpose() end
+          if transposed == "NT" then B = B:transpose() end
+          core.product(C, A, B, transposed)
+          for e = 1, m * n + 128 do
+            local is_inside = e > 64 and e <= 64 + m * n
+            assert.equal(is_inside and k or 9, whole:get(e, 1))
+          end
+        end
+      end
+    end)
 
     it("passes NaN and infinity on, even by a weight of 0", function()
       local A, B = core.matrix(64, 64), core.matrix(64, 8):fill(1)

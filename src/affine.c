@@ -77,8 +77,7 @@ Affine affine_check(lua_State *L, int first) {
 }
 
 void affine_run(lua_State *L, const Affine *a, Elementwise sigma, real *A) {
-  Forward f = {.product =
-                 product_prepare(matrix_pool(L), a->Z, a->W, false, a->A_below, false)};
+  Forward f = {.product = product_prepare(a->Z, a->W, false, a->A_below, false)};
   f.b = a->b->data;
   f.sigma = sigma;
   f.A = A;
@@ -114,8 +113,7 @@ static int affine_gradients(lua_State *L) {
   matrix_check_distinct(L, 2, dJ_db, 4, A);
   pool_check_blas(L, matrix_pool(L));
 
-  Gradients g = {product_prepare(matrix_pool(L), dJ_dW, H, false, A, true), H,
-                 dJ_db->data};
+  Gradients g = {product_prepare(dJ_dW, H, false, A, true), H, dJ_db->data};
   int pieces = g.product.blocks == 1 ? 1 : g.product.blocks + 1;
   pool_run(matrix_pool(L), pieces, gradients_block, &g);
   lua_settop(L, 1);

@@ -54,7 +54,6 @@ struct Pool {
   double alone_until;  // moment
   pid_t owner;
   bool blas_checked;
-  bool blas_is_wide;
   bool closed;  // finalised: nothing would end threads started now
   pthread_t workers[MAX_THREADS - 1];
 };
@@ -304,14 +303,6 @@ void pool_push(lua_State *L) {
   lua_setfield(L, LUA_REGISTRYINDEX, POOL);
 }
 
-static bool has_wide_kernels(const char *core) {
-  static const char *const wide[] = {"SkylakeX", "Cooperlake", "SapphireRapids"};
-  for (size_t k = 0; k < sizeof wide / sizeof wide[0]; k++) {
-    if (strcmp(core, wide[k]) == 0) return true;
-  }
-  return false;
-}
-
 void pool_check_blas(lua_State *L, Pool *pool) {
   if (pool->blas_checked) return;
   /* Without room for its scratch memory OpenBLAS would try forever. */
@@ -325,12 +316,7 @@ void pool_check_blas(lua_State *L, Pool *pool) {
   }
   munmap(probe, scratch);
   openblas_set_num_threads(1);
-  pool->blas_is_wide = has_wide_kernels(openblas_get_corename());
   pool->blas_checked = true;
-}
-
-bool pool_blas_is_wide(const Pool *pool) {
-  return pool->blas_is_wide;
 }
 
 int pool_threads(lua_State *L) {

@@ -31,9 +31,6 @@ void pool_run(Pool *pool, int count, Task task, void *context);
 /* Raise unless OpenBLAS can be used; the first call in a state also tells it to keep to one thread. */
 void pool_check_blas(lua_State *L, Pool *pool);
 
-/* Whether OpenBLAS multiplies with AVX-512 on this machine; known after pool_check_blas. */
-bool pool_blas_is_wide(const Pool *pool);
-
 /* threads([n]) --> n */
 int pool_threads(lua_State *L);
 

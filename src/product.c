@@ -7,12 +7,18 @@
 #include "tile.h"
 #include "vector.h"
 
-#define BLOCK_EDGE 16  // block sizes are multiples of what the kernels work on at once
-#define MAX_BLOCKS 4
+#define BLOCK_EDGE       16  // block sizes are multiples of what the kernels work on at once
+#define MAX_BLOCKS       4
+#define MAX_TILED_BLOCKS 16
 
 /* Multiplications in the smallest block: with fewer a second thread costs more than it brings. */
 #define MIN_VOLUME        (1 << 20)
 #define MIN_VECTOR_VOLUME (1 << 17)
+
+/* Where tiles are no faster than OpenBLAS: elements of a dot product, elements of a column, multiplications */
+#define MIN_DOT    64
+#define MIN_COLUMN 16
+#define MIN_BLAS   (1 << 14)
 
 static int round_up(int n, int multiple) {
   return n > multiple ? (n + multiple - 1) / multiple * multiple : multiple;
@@ -23,18 +29,28 @@ static int div_up(int n, int by) {
 }
 
 /*
-** Near-square blocks, by halving. Few and large ones for OpenBLAS, which packs the operands of each anew; where tiles
-** are the faster way, which pack nothing, as many as it takes for each to stay in the cache.
+** Vectors filled well: dot products long, columns long. Below MIN_BLAS the way into OpenBLAS costs more than what tiles
+** leave unused.
+*/
+static bool suits_tiles(const Product *p) {
+  if (p->m == 1 || p->n == 1 || p->k == 1 || !tile_exists()) return false;
+  if (p->opA == CblasTrans && p->opB == CblasTrans) return false;
+  bool is_filled = p->opA == CblasTrans ? p->k >= MIN_DOT : p->m >= MIN_COLUMN;
+  return is_filled || (double)p->m * p->n * p->k < MIN_BLAS;
+}
+
+/*
+** Near-square blocks, by halving. Few and large ones for OpenBLAS, which copies the operands of each anew; as many as
+** there may be threads for, where tiles read them as they are.
 */
 static void cut(Product *p) {
   int rows = p->m;
   int cols = p->n;
   bool is_vector = p->m == 1 || p->n == 1;
-  bool in_tiles = !is_vector && !p->blas_is_wide && tile_exists();
+  int most = p->in_tiles ? MAX_TILED_BLOCKS : MAX_BLOCKS;
   double smallest = is_vector ? MIN_VECTOR_VOLUME : MIN_VOLUME;
   double volume = (double)p->m * p->n * p->k;
-  for (int blocks = 1; volume / blocks >= 2 * smallest; blocks *= 2) {
-    if (blocks >= MAX_BLOCKS && !(in_tiles && volume / blocks > MAX_TILES)) break;
+  for (int blocks = 1; blocks < most && volume / blocks >= 2 * smallest; blocks *= 2) {
     if (rows >= cols)
       rows = round_up(div_up(rows, 2), BLOCK_EDGE);
     else
@@ -46,8 +62,8 @@ static void cut(Product *p) {
   p->blocks = p->blocks_down * div_up(p->n, cols);
 }
 
-Product product_prepare(const Pool *pool, Matrix *C, const Matrix *A, bool transposeA,
-                        const Matrix *B, bool transposeB) {
+Product product_prepare(Matrix *C, const Matrix *A, bool transposeA, const Matrix *B,
+                        bool transposeB) {
   /* Stored by rows, a matrix is its transpose stored by columns; and C^t = op(B)^t op(A)^t. */
   if (C->order == BY_ROWS) {
     const Matrix *left = A;
@@ -68,8 +84,8 @@ Product product_prepare(const Pool *pool, Matrix *C, const Matrix *A, bool trans
     .C = C->data,
     .lda = A->order == BY_ROWS ? A->cols : A->rows,
     .ldb = B->order == BY_ROWS ? B->cols : B->rows,
-    .blas_is_wide = pool_blas_is_wide(pool),
   };
+  p.in_tiles = suits_tiles(&p);
   cut(&p);
   return p;
 }
@@ -166,16 +182,18 @@ void product_compute(const Product *p, Block b) {
   const real *A = p->A + b.row * (p->opA == CblasTrans ? p->lda : 1);
   const real *B = p->B + b.col * (p->opB == CblasTrans ? 1 : p->ldb);
   real *C = p->C + b.col * p->m + b.row;
-  TileProduct tiles = {
-    .m = b.rows, .n = b.cols, .k = p->k, .A = A, .lda = p->lda, .B = B};
-  tiles.ldb = p->ldb;
-  tiles.C = C;
-  tiles.ldc = p->m;
-  tiles.transposeA = p->opA == CblasTrans;
-  tiles.transposeB = p->opB == CblasTrans;
   if (p->m == 1 || p->n == 1 || p->k == 1) {
     compute_with_vector(p, b, A, B, C);
-  } else if (tile_suits(&tiles, p->blas_is_wide)) {
+  } else if (p->in_tiles) {
+    TileProduct tiles = {.m = b.rows, .n = b.cols, .k = p->k};
+    tiles.transposeA = p->opA == CblasTrans;
+    tiles.transposeB = p->opB == CblasTrans;
+    tiles.A = A;
+    tiles.lda = p->lda;
+    tiles.B = B;
+    tiles.ldb = p->ldb;
+    tiles.C = C;
+    tiles.ldc = p->m;
     tile_compute(&tiles);
   } else {
     blas_gemm(CblasColMajor, p->opA, p->opB, b.rows, b.cols, p->k, 1, A, p->lda, B,
@@ -189,7 +207,7 @@ static void compute_block(void *product, int index) {
 
 void product_run(lua_State *L, Matrix *C, const Matrix *A, bool transposeA,
                  const Matrix *B, bool transposeB) {
-  Product p = product_prepare(matrix_pool(L), C, A, transposeA, B, transposeB);
+  Product p = product_prepare(C, A, transposeA, B, transposeB);
   pool_run(matrix_pool(L), p.blocks, compute_block, &p);
 }
 

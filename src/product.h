@@ -24,7 +24,7 @@ typedef struct Product {
   int block_cols;
   int blocks_down;
   int blocks;
-  bool blas_is_wide;
+  bool in_tiles;
 } Product;
 
 /* Part of a matrix that is stored by columns. */
@@ -35,8 +35,8 @@ typedef struct Block {
   int cols;
 } Block;
 
-Product product_prepare(const Pool *pool, Matrix *C, const Matrix *A, bool transposeA,
-                        const Matrix *B, bool transposeB);
+Product product_prepare(Matrix *C, const Matrix *A, bool transposeA, const Matrix *B,
+                        bool transposeB);
 
 /* Block `index` of C. Where C is stored by rows, it is a block of the transpose. */
 Block product_block(const Product *p, int index);

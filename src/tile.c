@@ -1,176 +1,228 @@
 /*
-** tile.c - small matrix products: a tile of C is summed up in vector registers while A and B are read where they
-** are. For AVX-512, whose 32 registers hold tiles large enough; written with the compiler's vector types, because
-** how many sums there are is what matters here and is not left to the vectoriser.
+** tile.c - matrix products in registers: a tile of C is summed up in vector registers while A and B are read where
+** they are. Written with vector types, because how many sums there are at once is what matters here, and that is
+** not left to the compiler.
 */
 #include "tile.h"
 
-#include <string.h>
-
 #if defined(__x86_64__) && defined(__GNUC__)
-#define HAS_TILES 1
-#else
-#define HAS_TILES 0
-#endif
 
-#if HAS_TILES
+#include "lanes.h"
 
-#define INLINE static inline __attribute__((always_inline))
+/* Sums of a tile: with the operands they just fit the 32 registers. */
+enum { MOST_ROWS = 4, MOST_COLS = 6 };
 
-enum { BYTES = 64, LANES = BYTES / sizeof(real), MOST_ROWS = 4, MOST_COLS = 6 };
+/* Part of a product whose operands fit the cache: a tile's worth of A and B the first, A the second */
+enum { DEPTH = 64 * LANES, COLUMN_DEPTH = 16 * LANES, BAND = 128 };
 
-/* Multiplications from which on tiles are faster than OpenBLAS, and than OpenBLAS with AVX-512 */
-#define MIN_TILES      (1 << 14)
-#define MIN_WIDE_TILES (1 << 19)
+/* One tile */
+typedef struct Tile {
+  int k;
+  const real *A;
+  int lda;
+  const real *B;
+  int step_l;  // from B(l, j) to B(l + 1, j)
+  int step_j;  // ... to B(l, j + 1)
+  real *C;
+  int ldc;
+  bool adds;          // C += op(A) op(B)
+  Mask last;          // lanes of the last vector of rows
+  const real *ahead;  // k elements that are wanted next
+} Tile;
 
-typedef real Lanes __attribute__((vector_size(BYTES)));
-typedef real HalfLanes __attribute__((vector_size(BYTES / 2)));
-typedef real QuarterLanes __attribute__((vector_size(BYTES / 4)));
+typedef void Kernel(const Tile *t);
 
-INLINE void load(Lanes *v, const real *x) {
-  memcpy(v, x, BYTES);
-}
-
-INLINE void store(real *x, const Lanes *v) {
-  memcpy(x, v, BYTES);
-}
-
-INLINE real sum_of_lanes(const Lanes *v) {
-  HalfLanes half[2];
-  QuarterLanes quarter[2];
-  memcpy(half, v, BYTES);
-  half[0] += half[1];
-  memcpy(quarter, half, BYTES / 2);
-  quarter[0] += quarter[1];
-  real sum = 0;
-  for (int i = 0; i < LANES / 4; i++) sum += quarter[0][i];
-  return sum;
-}
-
-
-/* C = A^t B: rows and columns of k neighbours each, and a tile is `rows` x `cols` dot products. */
-
-INLINE void dot_tile(int rows, int cols, const TileProduct *p, int i, int j) {
-  const real *A = p->A + i * p->lda;
-  const real *B = p->B + j * p->ldb;
-  Lanes sums[MOST_ROWS][MOST_COLS];
-  for (int r = 0; r < rows; r++) {
-    for (int c = 0; c < cols; c++) sums[r][c] = (Lanes){0};
+/* All kernels for tiles of 1..4 x 1..6 */
+#define KERNELS_OF(kind, rows)                                                           \
+  KERNEL_OF(kind, rows, 1)                                                               \
+  KERNEL_OF(kind, rows, 2)                                                               \
+  KERNEL_OF(kind, rows, 3)                                                               \
+  KERNEL_OF(kind, rows, 4)                                                               \
+  KERNEL_OF(kind, rows, 5)                                                               \
+  KERNEL_OF(kind, rows, 6)
+#define KERNEL_OF(kind, rows, cols)                                                      \
+  AVX512 static void kind##_##rows##x##cols(const Tile *t) {                             \
+    kind(rows, cols, t);                                                                 \
   }
-  int l = 0;
-  for (; l + LANES <= p->k; l += LANES) {
-    Lanes a[MOST_ROWS];
-    for (int r = 0; r < rows; r++) load(&a[r], A + r * p->lda + l);
+#define NAMES_OF(kind, rows)                                                             \
+  {                                                                                      \
+    kind##_##rows##x1, kind##_##rows##x2, kind##_##rows##x3, kind##_##rows##x4,          \
+      kind##_##rows##x5, kind##_##rows##x6                                               \
+  }
+#define KERNELS(kind)                                                                    \
+  KERNELS_OF(kind, 1)                                                                    \
+  KERNELS_OF(kind, 2)                                                                    \
+  KERNELS_OF(kind, 3)                                                                    \
+  KERNELS_OF(kind, 4)                                                                    \
+  static Kernel *const kind##_kernels[MOST_ROWS][MOST_COLS] = {                          \
+    NAMES_OF(kind, 1), NAMES_OF(kind, 2), NAMES_OF(kind, 3), NAMES_OF(kind, 4)};
+
+static int least(int a, int b) {
+  return a < b ? a : b;
+}
+
+/* The next of the fewest parts of at most `most` that `n` can be cut into, all of about one size */
+static int next_part(int n, int most) {
+  int parts = (n + most - 1) / most;
+  return (n + parts - 1) / parts;
+}
+
+/* ... in whole vectors */
+static int next_depth(int n, int most) {
+  return least((next_part(n, most) + LANES - 1) / LANES * LANES, n);
+}
+
+
+/* C = A^t B: the k elements of a row and of a column are neighbours, and a tile is rows x cols dot products. */
+
+INLINE void dot(int rows, int cols, const Tile *t) {
+  const real *A = t->A;
+  const real *B = t->B;
+  Lanes sums[MOST_COLS][MOST_ROWS];
+  UNROLL for (int c = 0; c < cols; c++) {
+    UNROLL for (int r = 0; r < MOST_ROWS; r++) sums[c][r] = (Lanes){0};
+  }
+  int whole = t->k - t->k % LANES;
+  Lanes a[MOST_ROWS];
+  for (int l = 0; l < whole; l += LANES) {
+    UNROLL for (int r = 0; r < rows; r++) a[r] = lanes_load(A + r * t->lda + l);
+    __builtin_prefetch(t->ahead + l);
+    UNROLL for (int c = 0; c < cols; c++) {
+      Lanes b = lanes_load(B + c * t->step_j + l);
+      UNROLL for (int r = 0; r < rows; r++) sums[c][r] += a[r] * b;
+    }
+  }
+  if (whole < t->k) {
+    Mask rest = lanes_first(t->k - whole);
+    UNROLL for (int r = 0; r < rows; r++) {
+      a[r] = lanes_load_masked(rest, A + r * t->lda + whole);
+    }
+    UNROLL for (int c = 0; c < cols; c++) {
+      Lanes b = lanes_load_masked(rest, B + c * t->step_j + whole);
+      UNROLL for (int r = 0; r < rows; r++) sums[c][r] += a[r] * b;
+    }
+  }
+  UNROLL for (int c = 0; c < cols; c++) {
+    Four four = lanes_sums(sums[c][0], sums[c][1], sums[c][2], sums[c][3]);
+    real *C = t->C + c * t->ldc;
+    UNROLL for (int r = 0; r < rows; r++) C[r] = t->adds ? C[r] + four[r] : four[r];
+  }
+}
+
+KERNELS(dot)
+
+/* Columns that lie a multiple of 4 KiB apart fall into the same few places of the cache: then work on a copy. */
+static void dot_columns(const TileProduct *p, Tile *t, int l, int j, int cols, int i,
+                        int rows) {
+  enum { ALIASED = 4096 / sizeof(real), ENOUGH = 32, STRIDE = DEPTH + LANES };
+  real copy[MOST_COLS * STRIDE];
+  const real *B = p->B + j * p->ldb + l;
+  const real *next = j + cols < p->n ? B + cols * p->ldb : B;
+  int next_cols = j + cols < p->n ? least(cols, p->n - j - cols) : 1;
+  t->B = B;
+  t->step_j = p->ldb;
+  if (p->ldb % ALIASED == 0 && rows >= ENOUGH) {
     for (int c = 0; c < cols; c++) {
-      Lanes b;
-      load(&b, B + c * p->ldb + l);
-      for (int r = 0; r < rows; r++) sums[r][c] += a[r] * b;
+      memcpy(copy + c * STRIDE, B + c * p->ldb, (size_t)t->k * sizeof(real));
     }
+    t->B = copy;
+    t->step_j = STRIDE;
   }
-  for (int c = 0; c < cols; c++) {
-    for (int r = 0; r < rows; r++) {
-      real sum = sum_of_lanes(&sums[r][c]);
-      for (int q = l; q < p->k; q++) sum += A[r * p->lda + q] * B[c * p->ldb + q];
-      p->C[(j + c) * p->ldc + i + r] = sum;
+  int count = 0;
+  for (int r = 0; r < rows; r += MOST_ROWS) {
+    t->A = p->A + (i + r) * p->lda + l;
+    t->C = p->C + j * p->ldc + i + r;
+    t->ahead = next + (count < next_cols ? count++ : 0) * p->ldb;
+    dot_kernels[least(rows - r, MOST_ROWS) - 1][cols - 1](t);
+  }
+}
+
+static void compute_dots(const TileProduct *p) {
+  Tile t = {.lda = p->lda, .ldc = p->ldc};
+  for (int i = 0; i < p->m; i += BAND) {
+    for (int l = 0; l < p->k; l += t.k) {
+      t.k = next_depth(p->k - l, DEPTH);
+      t.adds = l > 0;
+      int cols;
+      for (int j = 0; j < p->n; j += cols) {
+        cols = next_part(p->n - j, MOST_COLS);
+        dot_columns(p, &t, l, j, cols, i, least(p->m - i, BAND));
+      }
     }
   }
 }
 
-INLINE int dot_columns(int cols, const TileProduct *p, int j) {
-  for (; j + cols <= p->n; j += cols) {
-    int i = 0;
-    for (; i + 4 <= p->m; i += 4) dot_tile(4, cols, p, i, j);
-    for (; i + 2 <= p->m; i += 2) dot_tile(2, cols, p, i, j);
-    for (; i < p->m; i++) dot_tile(1, cols, p, i, j);
+
+/* C = A op(B): the m elements of a column are neighbours, and a tile is rows * LANES rows of `cols` columns. */
+
+INLINE void column(int rows, int cols, const Tile *t) {
+  const real *A = t->A;
+  const real *B = t->B;
+  Lanes sums[MOST_COLS][MOST_ROWS];
+  UNROLL for (int c = 0; c < cols; c++) {
+    UNROLL for (int r = 0; r < rows; r++) sums[c][r] = (Lanes){0};
   }
-  return j;
-}
-
-
-/* C = A op(B): columns of m neighbours, and a tile is `vectors` * LANES rows of `cols` columns. */
-
-INLINE void column_tile(int vectors, int cols, const TileProduct *p, int i, int j) {
-  int step_l = p->transposeB ? p->ldb : 1;
-  int step_j = p->transposeB ? 1 : p->ldb;
-  const real *A = p->A + i;
-  const real *B = p->B + j * step_j;
-  Lanes sums[MOST_ROWS][MOST_COLS];
-  for (int v = 0; v < vectors; v++) {
-    for (int c = 0; c < cols; c++) sums[v][c] = (Lanes){0};
-  }
-  for (int l = 0; l < p->k; l++) {
+  for (int l = 0; l < t->k; l++) {
     Lanes a[MOST_ROWS];
-    for (int v = 0; v < vectors; v++) load(&a[v], A + l * p->lda + v * LANES);
-    for (int c = 0; c < cols; c++) {
-      real b = B[l * step_l + c * step_j];
-      for (int v = 0; v < vectors; v++) sums[v][c] += a[v] * b;
+    UNROLL for (int r = 0; r < rows - 1; r++) a[r] = lanes_load(A + r * LANES);
+    a[rows - 1] = lanes_load_masked(t->last, A + (rows - 1) * LANES);
+    UNROLL for (int c = 0; c < cols; c++) {
+      real b = B[c * t->step_j];
+      UNROLL for (int r = 0; r < rows; r++) sums[c][r] += a[r] * b;
+    }
+    A += t->lda;
+    B += t->step_l;
+  }
+  UNROLL for (int c = 0; c < cols; c++) {
+    UNROLL for (int r = 0; r < rows; r++) {
+      real *C = t->C + c * t->ldc + r * LANES;
+      Mask mask = r == rows - 1 ? t->last : (Mask)-1;
+      if (t->adds) sums[c][r] += lanes_load_masked(mask, C);
+      lanes_store_masked(C, mask, sums[c][r]);
     }
   }
-  for (int c = 0; c < cols; c++) {
-    for (int v = 0; v < vectors; v++) {
-      store(p->C + (j + c) * p->ldc + i + v * LANES, &sums[v][c]);
+}
+
+KERNELS(column)
+
+static void compute_columns(const TileProduct *p) {
+  Tile t = {.lda = p->lda, .ldc = p->ldc};
+  t.step_l = p->transposeB ? p->ldb : 1;
+  t.step_j = p->transposeB ? 1 : p->ldb;
+  for (int l = 0; l < p->k; l += t.k) {
+    t.k = next_depth(p->k - l, COLUMN_DEPTH);
+    t.adds = l > 0;
+    for (int i = 0; i < p->m; i += MOST_ROWS * LANES) {
+      int left = least(p->m - i, MOST_ROWS * LANES);
+      int rows = (left + LANES - 1) / LANES;
+      t.last = lanes_first(left - (rows - 1) * LANES);
+      t.A = p->A + l * p->lda + i;
+      int cols;
+      for (int j = 0; j < p->n; j += cols) {
+        cols = next_part(p->n - j, MOST_COLS);
+        t.B = p->B + l * t.step_l + j * t.step_j;
+        t.C = p->C + j * p->ldc + i;
+        column_kernels[rows - 1][cols - 1](&t);
+      }
     }
   }
 }
 
-/* The last rows, fewer than LANES, of one column */
-INLINE void column_rest(const TileProduct *p, int i, int j) {
-  int step_l = p->transposeB ? p->ldb : 1;
-  int step_j = p->transposeB ? 1 : p->ldb;
-  real sums[LANES] = {0};
-  int rows = p->m - i;
-  for (int l = 0; l < p->k; l++) {
-    real b = p->B[l * step_l + j * step_j];
-    for (int r = 0; r < rows; r++) sums[r] += p->A[l * p->lda + i + r] * b;
-  }
-  memcpy(p->C + j * p->ldc + i, sums, (size_t)rows * sizeof(real));
-}
-
-INLINE int column_columns(int cols, const TileProduct *p, int j) {
-  for (; j + cols <= p->n; j += cols) {
-    int i = 0;
-    for (; i + 4 * LANES <= p->m; i += 4 * LANES) column_tile(4, cols, p, i, j);
-    for (; i + LANES <= p->m; i += LANES) column_tile(1, cols, p, i, j);
-    for (int c = 0; i < p->m && c < cols; c++) column_rest(p, i, j + c);
-  }
-  return j;
-}
-
-
-__attribute__((target("avx512f,avx2,fma"))) void tile_compute(const TileProduct *p) {
-  int j = 0;
-  if (p->transposeA) {
-    j = dot_columns(4, p, j);
-    j = dot_columns(2, p, j);
-    dot_columns(1, p, j);
-  } else {
-    j = column_columns(6, p, j);
-    j = column_columns(4, p, j);
-    j = column_columns(2, p, j);
-    column_columns(1, p, j);
-  }
-}
 
 bool tile_exists(void) {
   return __builtin_cpu_supports("avx512f");
 }
 
-bool tile_suits(const TileProduct *p, bool blas_is_wide) {
-  bool has_shape = p->transposeA ? !p->transposeB && p->k >= 4 * LANES : p->m >= LANES;
-  double volume = (double)p->m * p->n * p->k;
-  double fewest = blas_is_wide ? MIN_WIDE_TILES : MIN_TILES;
-  return has_shape && volume >= fewest && volume <= MAX_TILES && tile_exists();
+void tile_compute(const TileProduct *p) {
+  if (p->transposeA)
+    compute_dots(p);
+  else
+    compute_columns(p);
 }
 
 #else
 
 bool tile_exists(void) {
-  return false;
-}
-
-bool tile_suits(const TileProduct *p, bool blas_is_wide) {
-  (void)p;
-  (void)blas_is_wide;
   return false;
 }
 

@@ -1,6 +1,6 @@
 /*
-** tile.h - small matrix products, in registers: OpenBLAS copies its operands before it multiplies, which takes
-** as long as the product itself where that is small.
+** tile.h - matrix products in registers, without the copies of its operands that OpenBLAS makes before it multiplies:
+** for processors with AVX-512.
 */
 #ifndef PERILUNE_TILE_H
 #define PERILUNE_TILE_H
@@ -24,15 +24,10 @@ typedef struct TileProduct {
   int ldc;
 } TileProduct;
 
-/* Multiplications up to which tiles find their operands in the cache */
-#define MAX_TILES (1 << 24)
-
-/* Whether this processor has tiles at all. */
+/* Whether this processor has tiles. */
 bool tile_exists(void);
 
-/* Whether tile_compute is the faster way on this processor, where OpenBLAS uses AVX-512 or does not. */
-bool tile_suits(const TileProduct *p, bool blas_is_wide);
-
+/* One of A and B may be transposed, not both. */
 void tile_compute(const TileProduct *p);
 
 #endif
