@@ -12,8 +12,10 @@
 /* Sums of a tile: with the operands they just fit the 32 registers. */
 enum { MOST_ROWS = 4, MOST_COLS = 6 };
 
-/* Part of a product whose operands fit the cache: a tile's worth of A and B the first, A the second */
-enum { DEPTH = 64 * LANES, COLUMN_DEPTH = 16 * LANES, BAND = 128 };
+/* A product is taken in parts of so many inner elements, of which a tile's operands fit the first cache, and so many
+** rows, of which A fits the second. */
+enum { DOT_DEPTH = 64 * LANES, DOT_BAND = 128 };
+enum { COLUMN_DEPTH = 16 * LANES, COLUMN_BAND = 16 * LANES };
 
 /* One tile */
 typedef struct Tile {
@@ -78,6 +80,8 @@ static int next_depth(int n, int most) {
 INLINE void dot(int rows, int cols, const Tile *t) {
   const real *A = t->A;
   const real *B = t->B;
+  int lda = t->lda;
+  int ldb = t->step_j;
   Lanes sums[MOST_COLS][MOST_ROWS];
   UNROLL for (int c = 0; c < cols; c++) {
     UNROLL for (int r = 0; r < MOST_ROWS; r++) sums[c][r] = (Lanes){0};
@@ -85,27 +89,31 @@ INLINE void dot(int rows, int cols, const Tile *t) {
   int whole = t->k - t->k % LANES;
   Lanes a[MOST_ROWS];
   for (int l = 0; l < whole; l += LANES) {
-    UNROLL for (int r = 0; r < rows; r++) a[r] = lanes_load(A + r * t->lda + l);
+    UNROLL for (int r = 0; r < rows; r++) a[r] = lanes_load(A + r * lda + l);
     __builtin_prefetch(t->ahead + l);
     UNROLL for (int c = 0; c < cols; c++) {
-      Lanes b = lanes_load(B + c * t->step_j + l);
+      Lanes b = lanes_load(B + c * ldb + l);
       UNROLL for (int r = 0; r < rows; r++) sums[c][r] += a[r] * b;
     }
   }
   if (whole < t->k) {
     Mask rest = lanes_first(t->k - whole);
     UNROLL for (int r = 0; r < rows; r++) {
-      a[r] = lanes_load_masked(rest, A + r * t->lda + whole);
+      a[r] = lanes_load_masked(rest, A + r * lda + whole);
     }
     UNROLL for (int c = 0; c < cols; c++) {
-      Lanes b = lanes_load_masked(rest, B + c * t->step_j + whole);
+      Lanes b = lanes_load_masked(rest, B + c * ldb + whole);
       UNROLL for (int r = 0; r < rows; r++) sums[c][r] += a[r] * b;
     }
   }
+  real *C = t->C;
+  int ldc = t->ldc;
+  bool adds = t->adds;
   UNROLL for (int c = 0; c < cols; c++) {
     Four four = lanes_sums(sums[c][0], sums[c][1], sums[c][2], sums[c][3]);
-    real *C = t->C + c * t->ldc;
-    UNROLL for (int r = 0; r < rows; r++) C[r] = t->adds ? C[r] + four[r] : four[r];
+    UNROLL for (int r = 0; r < rows; r++) {
+      C[c * ldc + r] = adds ? C[c * ldc + r] + four[r] : four[r];
+    }
   }
 }
 
@@ -114,7 +122,7 @@ KERNELS(dot)
 /* Columns that lie a multiple of 4 KiB apart fall into the same few places of the cache: then work on a copy. */
 static void dot_columns(const TileProduct *p, Tile *t, int l, int j, int cols, int i,
                         int rows) {
-  enum { ALIASED = 4096 / sizeof(real), ENOUGH = 32, STRIDE = DEPTH + LANES };
+  enum { ALIASED = 4096 / sizeof(real), ENOUGH = 32, STRIDE = DOT_DEPTH + LANES };
   real copy[MOST_COLS * STRIDE];
   const real *B = p->B + j * p->ldb + l;
   const real *next = j + cols < p->n ? B + cols * p->ldb : B;
@@ -139,14 +147,14 @@ static void dot_columns(const TileProduct *p, Tile *t, int l, int j, int cols, i
 
 static void compute_dots(const TileProduct *p) {
   Tile t = {.lda = p->lda, .ldc = p->ldc};
-  for (int i = 0; i < p->m; i += BAND) {
+  for (int i = 0; i < p->m; i += DOT_BAND) {
     for (int l = 0; l < p->k; l += t.k) {
-      t.k = next_depth(p->k - l, DEPTH);
+      t.k = next_depth(p->k - l, DOT_DEPTH);
       t.adds = l > 0;
       int cols;
       for (int j = 0; j < p->n; j += cols) {
         cols = next_part(p->n - j, MOST_COLS);
-        dot_columns(p, &t, l, j, cols, i, least(p->m - i, BAND));
+        dot_columns(p, &t, l, j, cols, i, least(p->m - i, DOT_BAND));
       }
     }
   }
@@ -158,6 +166,8 @@ static void compute_dots(const TileProduct *p) {
 INLINE void column(int rows, int cols, const Tile *t) {
   const real *A = t->A;
   const real *B = t->B;
+  Mask last = t->last;
+  int step_j = t->step_j;
   Lanes sums[MOST_COLS][MOST_ROWS];
   UNROLL for (int c = 0; c < cols; c++) {
     UNROLL for (int r = 0; r < rows; r++) sums[c][r] = (Lanes){0};
@@ -165,25 +175,41 @@ INLINE void column(int rows, int cols, const Tile *t) {
   for (int l = 0; l < t->k; l++) {
     Lanes a[MOST_ROWS];
     UNROLL for (int r = 0; r < rows - 1; r++) a[r] = lanes_load(A + r * LANES);
-    a[rows - 1] = lanes_load_masked(t->last, A + (rows - 1) * LANES);
+    a[rows - 1] = lanes_load_masked(last, A + (rows - 1) * LANES);
     UNROLL for (int c = 0; c < cols; c++) {
-      real b = B[c * t->step_j];
+      real b = B[c * step_j];
       UNROLL for (int r = 0; r < rows; r++) sums[c][r] += a[r] * b;
     }
     A += t->lda;
     B += t->step_l;
   }
+  real *C = t->C;
+  int ldc = t->ldc;
+  bool adds = t->adds;
   UNROLL for (int c = 0; c < cols; c++) {
     UNROLL for (int r = 0; r < rows; r++) {
-      real *C = t->C + c * t->ldc + r * LANES;
-      Mask mask = r == rows - 1 ? t->last : (Mask)-1;
-      if (t->adds) sums[c][r] += lanes_load_masked(mask, C);
-      lanes_store_masked(C, mask, sums[c][r]);
+      Mask mask = r == rows - 1 ? last : (Mask)-1;
+      if (adds) sums[c][r] += lanes_load_masked(mask, C + r * LANES);
+      lanes_store_masked(C + r * LANES, mask, sums[c][r]);
     }
+    C += ldc;
   }
 }
 
 KERNELS(column)
+
+static void column_columns(const TileProduct *p, Tile *t, int l, int j, int cols, int i,
+                           int rows) {
+  t->B = p->B + l * t->step_l + j * t->step_j;
+  int vectors;
+  for (int r = 0; r < rows; r += vectors * LANES) {
+    vectors = next_part((rows - r + LANES - 1) / LANES, MOST_ROWS);
+    t->last = lanes_first(least(rows - r - (vectors - 1) * LANES, LANES));
+    t->A = p->A + l * p->lda + i + r;
+    t->C = p->C + j * p->ldc + i + r;
+    column_kernels[vectors - 1][cols - 1](t);
+  }
+}
 
 static void compute_columns(const TileProduct *p) {
   Tile t = {.lda = p->lda, .ldc = p->ldc};
@@ -192,17 +218,11 @@ static void compute_columns(const TileProduct *p) {
   for (int l = 0; l < p->k; l += t.k) {
     t.k = next_depth(p->k - l, COLUMN_DEPTH);
     t.adds = l > 0;
-    for (int i = 0; i < p->m; i += MOST_ROWS * LANES) {
-      int left = least(p->m - i, MOST_ROWS * LANES);
-      int rows = (left + LANES - 1) / LANES;
-      t.last = lanes_first(left - (rows - 1) * LANES);
-      t.A = p->A + l * p->lda + i;
+    for (int i = 0; i < p->m; i += COLUMN_BAND) {
       int cols;
       for (int j = 0; j < p->n; j += cols) {
         cols = next_part(p->n - j, MOST_COLS);
-        t.B = p->B + l * t.step_l + j * t.step_j;
-        t.C = p->C + j * p->ldc + i;
-        column_kernels[rows - 1][cols - 1](&t);
+        column_columns(p, &t, l, j, cols, i, least(p->m - i, COLUMN_BAND));
       }
     }
   }
