@@ -109,8 +109,8 @@ KERNEL static void outer_product(int m, int n, const real *a, const real *b, rea
 }
 
 /* y = M x for rows of k neighbours, `step` apart; four at a time keep the memory busy */
-KERNEL static void rows_times_vector(int rows, int k, const real *M, int step,
-                                     const real *x, real *y) {
+KERNEL static void four_rows_times_vector(int rows, int k, const real *M, int step,
+                                          const real *x, real *y) {
   int i = 0;
   for (; i + 4 <= rows; i += 4, M += 4 * step) {
     const real *M1 = M + step;
@@ -138,6 +138,14 @@ KERNEL static void rows_times_vector(int rows, int k, const real *M, int step,
     for (int j = 0; j < k; j++) sum += M[j] * x[j];
     y[i] = sum;
   }
+}
+
+static void rows_times_vector(int rows, int k, const real *M, int step, const real *x,
+                              real *y) {
+  if (tile_exists())
+    tile_times_vector(rows, k, M, step, x, y);
+  else
+    four_rows_times_vector(rows, k, M, step, x, y);
 }
 
 /* y = M x for columns of `rows` neighbours, `step` apart */

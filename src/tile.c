@@ -27,9 +27,9 @@ typedef struct Tile {
   int step_j;  // ... to B(l, j + 1)
   real *C;
   int ldc;
-  bool adds;          // C += op(A) op(B)
-  Mask last;          // lanes of the last vector of rows
-  const real *ahead;  // k elements that are wanted next
+  bool adds;        // C += op(A) op(B)
+  Mask last;        // lanes of the last vector of rows
+  uintptr_t ahead;  // address of what is wanted next
 } Tile;
 
 typedef void Kernel(const Tile *t);
@@ -90,7 +90,7 @@ INLINE void dot(int rows, int cols, const Tile *t) {
   Lanes a[MOST_ROWS];
   for (int l = 0; l < whole; l += LANES) {
     UNROLL for (int r = 0; r < rows; r++) a[r] = lanes_load(A + r * lda + l);
-    __builtin_prefetch(t->ahead + l);
+    __builtin_prefetch((const void *)(t->ahead + (size_t)l * sizeof(real)));
     UNROLL for (int c = 0; c < cols; c++) {
       Lanes b = lanes_load(B + c * ldb + l);
       UNROLL for (int r = 0; r < rows; r++) sums[c][r] += a[r] * b;
@@ -119,14 +119,15 @@ INLINE void dot(int rows, int cols, const Tile *t) {
 
 KERNELS(dot)
 
-/* Columns that lie a multiple of 4 KiB apart fall into the same few places of the cache: then work on a copy. */
+/*
+** Columns that lie a multiple of 4 KiB apart fall into the same few places of the cache: then work on a copy.
+** Meanwhile the following columns are fetched, past the end of B too, where the next mini-batch often lies.
+*/
 static void dot_columns(const TileProduct *p, Tile *t, int l, int j, int cols, int i,
                         int rows) {
   enum { ALIASED = 4096 / sizeof(real), ENOUGH = 32, STRIDE = DOT_DEPTH + LANES };
   real copy[MOST_COLS * STRIDE];
   const real *B = p->B + j * p->ldb + l;
-  const real *next = j + cols < p->n ? B + cols * p->ldb : B;
-  int next_cols = j + cols < p->n ? least(cols, p->n - j - cols) : 1;
   t->B = B;
   t->step_j = p->ldb;
   if (p->ldb % ALIASED == 0 && rows >= ENOUGH) {
@@ -136,11 +137,12 @@ static void dot_columns(const TileProduct *p, Tile *t, int l, int j, int cols, i
     t->B = copy;
     t->step_j = STRIDE;
   }
-  int count = 0;
+  int ahead = cols;
   for (int r = 0; r < rows; r += MOST_ROWS) {
     t->A = p->A + (i + r) * p->lda + l;
     t->C = p->C + j * p->ldc + i + r;
-    t->ahead = next + (count < next_cols ? count++ : 0) * p->ldb;
+    t->ahead = (uintptr_t)B + (size_t)ahead * (size_t)p->ldb * sizeof(real);
+    if (ahead < 2 * cols - 1) ahead++;
     dot_kernels[least(rows - r, MOST_ROWS) - 1][cols - 1](t);
   }
 }
@@ -229,6 +231,37 @@ static void compute_columns(const TileProduct *p) {
 }
 
 
+/* y = A^t x. One row of A^t after the other, so that memory is read in one stream, which the processor fetches ahead best;
+** in two sums, which do not wait for each other. */
+
+INLINE Lanes row_times_vector(int k, const real *row, const real *x) {
+  Lanes sums[2] = {{0}, {0}};
+  int l = 0;
+  for (; l + 2 * LANES <= k; l += 2 * LANES) {
+    sums[0] += lanes_load(row + l) * lanes_load(x + l);
+    sums[1] += lanes_load(row + l + LANES) * lanes_load(x + l + LANES);
+  }
+  for (; l < k; l += LANES) {
+    Mask rest = lanes_first(least(k - l, LANES));
+    sums[0] += lanes_load_masked(rest, row + l) * lanes_load_masked(rest, x + l);
+  }
+  return sums[0] + sums[1];
+}
+
+AVX512 void tile_times_vector(int rows, int k, const real *A, int lda, const real *x,
+                              real *y) {
+  for (int i = 0; i < rows; i += MOST_ROWS) {
+    int count = least(rows - i, MOST_ROWS);
+    Lanes sums[MOST_ROWS] = {{0}, {0}, {0}, {0}};
+    for (int r = 0; r < count; r++) {
+      sums[r] = row_times_vector(k, A + (i + r) * lda, x);
+    }
+    Four four = lanes_sums(sums[0], sums[1], sums[2], sums[3]);
+    memcpy(y + i, &four, (size_t)count * sizeof(real));
+  }
+}
+
+
 bool tile_exists(void) {
   return __builtin_cpu_supports("avx512f");
 }
@@ -248,6 +281,15 @@ bool tile_exists(void) {
 
 void tile_compute(const TileProduct *p) {
   (void)p;
+}
+
+void tile_times_vector(int rows, int k, const real *A, int lda, const real *x, real *y) {
+  (void)rows;
+  (void)k;
+  (void)A;
+  (void)lda;
+  (void)x;
+  (void)y;
 }
 
 #endif

@@ -30,4 +30,7 @@ bool tile_exists(void);
 /* One of A and B may be transposed, not both. */
 void tile_compute(const TileProduct *p);
 
+/* y = A^t x, A with k rows and `rows` columns, lda apart. */
+void tile_times_vector(int rows, int k, const real *A, int lda, const real *x, real *y);
+
 #endif
