@@ -87,6 +87,34 @@ for _, name in ipairs(naive.types) do
           end
         end
       end)
+
+      it("computes H and its gradients in one call (4.1, 4.2)" .. title, function()
+        for _, order in ipairs { "columns", "rows" } do
+          local _, A_below = operands(core, shape)
+          local Delta, Z = random(core, 5, outputs, N), random(core, 6, outputs, N)
+          for _, sigma in ipairs(naive.activations) do
+            local activation = core.activations[sigma]
+            local A = activation.forward(stale(core, outputs, N), Z)
+            local H = activation.backward(stale(core, outputs, N), Delta, Z, A)
+            local dJ_dW = stale(core, outputs, inputs, order)
+            local dJ_db = stale(core, outputs, 1)
+            core.affine_gradients(dJ_dW, dJ_db, H, A_below)
+            local dJ_dW_again = stale(core, outputs, inputs, order)
+            local dJ_db_again = stale(core, outputs, 1)
+            local copy = Delta:copy()
+            for _, pair in ipairs {
+              { stale(core, outputs, N), Delta }, { copy, copy }, -- H in place of Delta, too
+            } do
+              local H_again, given = table.unpack(pair)
+              assert.equal(dJ_dW_again, activation.gradients(dJ_dW_again, dJ_db_again,
+                H_again, A_below, given, Z, A))
+              near(H_again, H:totable(), 0)
+              near(dJ_dW_again, dJ_dW:totable(), 0)
+              near(dJ_db_again, dJ_db:totable(), 0)
+            end
+          end
+        end
+      end)
     end
 
     it("takes samples stored by rows as operands of the products", function()
@@ -260,6 +288,29 @@ for _, name in ipairs(naive.types) do
           local A_below = random(core, 9, 4, 4)
           core.activations.relu.affine(A, H, W, A_below, A:columns(1, 1))
         end)
+    end)
+
+    it("refuses gradients whose operands overlap or do not fit", function()
+      local gradients = core.activations.relu.gradients
+      local W, A_below, b, H = operands(core, { 4, 4, 4 })
+      local Delta, Z, A = random(core, 5, 4, 4), random(core, 6, 4, 4), random(core, 7, 4, 4)
+      refuses(Z, "#1 .*a matrix apart from argument #6 expected",
+        function() gradients(Z, b, H, A_below, Delta, Z, A) end)
+      refuses(A, "#2 .*a matrix apart from argument #7 expected",
+        function() gradients(W, A:columns(2, 2), H, A_below, Delta, Z, A) end)
+      refuses(A_below, "#3 .*a matrix apart from argument #4 expected",
+        function() gradients(W, b, A_below, A_below, Delta, Z, A) end)
+      local long = random(core, 8, 4, 5)
+      refuses(long, "#3 .*the same matrix as argument #5 or one apart expected",
+        function()
+          gradients(W, b, long:columns(1, 4), A_below, long:columns(2, 5), Z, A)
+        end)
+      refuses(H, "#5 to '.*' %(4 x 4 matrix expected, got 4 x 5%)",
+        function() gradients(W, b, H, A_below, long, Z, A) end)
+      refuses(H, "#7 .*matrix stored by columns expected, got one stored by rows",
+        function() gradients(W, b, H, A_below, Delta, Z, A:copy("rows")) end)
+      refuses(H, "#4 to '.*' %(4 x 4 matrix expected, got 4 x 5%)",
+        function() gradients(W, b, H, long, Delta, Z, A) end)
     end)
 
     it("refuses results of samples that are stored by rows", function()

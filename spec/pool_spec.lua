@@ -228,7 +228,13 @@ for _, name in ipairs(naive.types) do
         sigma.backward(H, Delta, Z, A)
         core.affine_gradients(dJ_dW, dJ_db, H, A_below)
         core.affine_backward(Delta_below, W, H)
-        return { Z, A, fused, Z_fused, H, dJ_dW, dJ_db, Delta_below }
+        local H_fused, dJ_db_fused = core.matrix(outputs, N), core.matrix(outputs, 1)
+        local dJ_dW_fused = core.matrix(outputs, inputs, order)
+        sigma.gradients(dJ_dW_fused, dJ_db_fused, H_fused, A_below, Delta, Z, A)
+        return {
+          Z, A, fused, Z_fused, H, dJ_dW, dJ_db, Delta_below, H_fused, dJ_dW_fused,
+          dJ_db_fused,
+        }
       end
     end
 

@@ -162,6 +162,15 @@ static void run_forward(lua_State *L, const Activation *sigma, const Matrix *Z, 
   pool_run(matrix_pool(L), pieces(&w), work_piece, &w);
 }
 
+static void run_backward(lua_State *L, const Activation *sigma, real *H,
+                         const Matrix *Delta, const Matrix *Z, const Matrix *A) {
+  Work w = plan(sigma, Z);
+  w.Delta = Delta->data;
+  w.A = A->data;
+  w.result = H;
+  pool_run(matrix_pool(L), pieces(&w), work_piece, &w);
+}
+
 
 /* Bindings; upvalue 3 is the record */
 
@@ -192,11 +201,7 @@ static int activation_backward(lua_State *L) {
   matrix_check_aligned(L, 1, H, 3, Z);
   matrix_check_aligned(L, 1, H, 4, A);
 
-  Work w = plan(activation(L), Z);
-  w.Delta = Delta->data;
-  w.A = A->data;
-  w.result = H->data;
-  pool_run(matrix_pool(L), pieces(&w), work_piece, &w);
+  run_backward(L, activation(L), H->data, Delta, Z, A);
   lua_settop(L, 1);
   return 1;
 }
@@ -217,6 +222,25 @@ static int activation_affine(lua_State *L) {
   return 1;
 }
 
+/* gradients(dJ_dW, dJ_db, H, A_below, Delta, Z, A) --> dJ_dW = H A_below^t, after dJ_db = H J_N (4.1) and, before both,
+** H = J_sigma^t Delta (4.2) */
+static int activation_gradients(lua_State *L) {
+  AffineGradients g = affine_check_gradients(L);
+  const Matrix *operands[3];
+  for (int k = 0; k < 3; k++) {
+    operands[k] = matrix_check_samples(L, 5 + k, g.H->rows, g.H->cols);
+    matrix_check_aligned(L, 3, g.H, 5 + k, operands[k]);
+    matrix_check_distinct(L, 1, g.dJ_dW, 5 + k, operands[k]);
+    matrix_check_distinct(L, 2, g.dJ_db, 5 + k, operands[k]);
+  }
+  matrix_check_distinct(L, 3, g.H, 4, g.A_below);
+
+  run_backward(L, activation(L), g.H->data, operands[0], operands[1], operands[2]);
+  affine_run_gradients(L, &g);
+  lua_settop(L, 1);
+  return 1;
+}
+
 void activation_open(lua_State *L) {
   lua_newtable(L);
   for (size_t k = 0; k < sizeof activations / sizeof activations[0]; k++) {
@@ -230,6 +254,8 @@ void activation_open(lua_State *L) {
     lua_setfield(L, -2, "backward");
     matrix_push_closure(L, activation_affine, sigma);
     lua_setfield(L, -2, "affine");
+    matrix_push_closure(L, activation_gradients, sigma);
+    lua_setfield(L, -2, "gradients");
     lua_setfield(L, -2, sigma->name);
   }
   lua_setfield(L, -2, "activations");

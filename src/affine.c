@@ -93,29 +93,40 @@ static int affine_forward(lua_State *L) {
   return 1;
 }
 
+AffineGradients affine_check_gradients(lua_State *L) {
+  AffineGradients g = {.dJ_dW = matrix_check(L, 1)};
+  g.dJ_db = matrix_check(L, 2);
+  g.H = matrix_check(L, 3);
+  g.A_below = matrix_check(L, 4);
+  if (g.H->rows != g.dJ_dW->rows) matrix_check_shape(L, 3, g.dJ_dW->rows, g.H->cols);
+  matrix_check_by_columns(L, 3, g.H);
+  if (g.A_below->rows != g.dJ_dW->cols || g.A_below->cols != g.H->cols) {
+    matrix_check_shape(L, 4, g.dJ_dW->cols, g.H->cols);
+  }
+  if (g.dJ_db->rows != g.dJ_dW->rows || g.dJ_db->cols != 1) {
+    matrix_check_shape(L, 2, g.dJ_dW->rows, 1);
+  }
+  matrix_check_distinct(L, 1, g.dJ_dW, 2, g.dJ_db);
+  matrix_check_distinct(L, 1, g.dJ_dW, 3, g.H);
+  matrix_check_distinct(L, 1, g.dJ_dW, 4, g.A_below);
+  matrix_check_distinct(L, 2, g.dJ_db, 3, g.H);
+  matrix_check_distinct(L, 2, g.dJ_db, 4, g.A_below);
+  pool_check_blas(L, matrix_pool(L));
+  return g;
+}
+
+void affine_run_gradients(lua_State *L, const AffineGradients *g) {
+  Gradients task = {product_prepare(g->dJ_dW, g->H, false, g->A_below, true), g->H,
+                    g->dJ_db->data};
+  int pieces = task.product.blocks == 1 ? 1 : task.product.blocks + 1;
+  pool_run(matrix_pool(L), pieces, gradients_block, &task);
+}
+
 /* affine_gradients(dJ_dW, dJ_db, H, A) --> dJ_dW = H A^t, after dJ_db = H J_N, (4.1) */
 static int affine_gradients(lua_State *L) {
-  Matrix *dJ_dW = matrix_check(L, 1);
-  Matrix *dJ_db = matrix_check(L, 2);
-  const Matrix *H = matrix_check(L, 3);
-  const Matrix *A = matrix_check(L, 4);
-  if (H->rows != dJ_dW->rows) matrix_check_shape(L, 3, dJ_dW->rows, H->cols);
-  matrix_check_by_columns(L, 3, H);
-  if (A->rows != dJ_dW->cols || A->cols != H->cols) {
-    matrix_check_shape(L, 4, dJ_dW->cols, H->cols);
-  }
-  if (dJ_db->rows != dJ_dW->rows || dJ_db->cols != 1)
-    matrix_check_shape(L, 2, dJ_dW->rows, 1);
-  matrix_check_distinct(L, 1, dJ_dW, 2, dJ_db);
-  matrix_check_distinct(L, 1, dJ_dW, 3, H);
-  matrix_check_distinct(L, 1, dJ_dW, 4, A);
-  matrix_check_distinct(L, 2, dJ_db, 3, H);
-  matrix_check_distinct(L, 2, dJ_db, 4, A);
-  pool_check_blas(L, matrix_pool(L));
+  AffineGradients g = affine_check_gradients(L);
 
-  Gradients g = {product_prepare(dJ_dW, H, false, A, true), H, dJ_db->data};
-  int pieces = g.product.blocks == 1 ? 1 : g.product.blocks + 1;
-  pool_run(matrix_pool(L), pieces, gradients_block, &g);
+  affine_run_gradients(L, &g);
   lua_settop(L, 1);
   return 1;
 }

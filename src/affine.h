@@ -1,5 +1,5 @@
 /*
-** affine.h - the affine map with an elementwise function on its way out.
+** affine.h - the affine map with an elementwise function on its way out, and its gradients.
 */
 #ifndef PERILUNE_AFFINE_H
 #define PERILUNE_AFFINE_H
@@ -22,5 +22,19 @@ Affine affine_check(lua_State *L, int first);
 
 /* Z = W A_below + b and, where sigma is not NULL, A = sigma(Z). */
 void affine_run(lua_State *L, const Affine *affine, Elementwise sigma, real *A);
+
+/* The arguments of the gradients, checked */
+typedef struct AffineGradients {
+  Matrix *dJ_dW;
+  Matrix *dJ_db;
+  Matrix *H;
+  const Matrix *A_below;
+} AffineGradients;
+
+/* Check the arguments dJ_dW, dJ_db, H, A_below, which begin at 1. */
+AffineGradients affine_check_gradients(lua_State *L);
+
+/* dJ_dW = H A_below^t and dJ_db = H J_N. */
+void affine_run_gradients(lua_State *L, const AffineGradients *gradients);
 
 #endif

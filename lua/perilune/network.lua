@@ -195,9 +195,10 @@ function Network:describe()
   }
 end
 
+-- Whether X, samples of S_0 inputs, are a matrix; else bytes
 local function check_samples(self, X, level)
-  local is_samples = cores.is_matrix(X) or (type(X) == "table" and X.gather)
-  if not is_samples then
+  local is_matrix = cores.is_matrix(X)
+  if not is_matrix and not (type(X) == "table" and X.gather) then
     error(("X: samples of %d inputs expected, got %s"):format(self.inputs, type(X)),
       level + 1)
   end
@@ -205,6 +206,7 @@ local function check_samples(self, X, level)
     error(("X has %d rows but the network has %d inputs"):format(X.rows, self.inputs),
       level + 1)
   end
+  return is_matrix
 end
 
 ---A^(L) of the samples X, keeping in the layers what backward needs.
@@ -236,8 +238,9 @@ function Network:backward(Delta, to_inputs)
 end
 
 local function predict_chunk(self, X)
-  local A = X
-  for _, layer in ipairs(self.layers) do
+  local A, layers = X, self.layers
+  for l = 1, #layers do
+    local layer = layers[l]
     A = layer.predict and layer:predict(A) or layer:forward(A)
   end
   return A
@@ -249,7 +252,7 @@ end
 ---@param result? Matrix    S_L x N, allocated when absent
 ---@return Matrix           S_L x N
 function Network:predict(X, result)
-  check_samples(self, X, 2)
+  local is_matrix = check_samples(self, X, 2)
   local N = X.cols
   if not result then
     result = self.core.matrix(self.outputs, N)
@@ -257,7 +260,6 @@ function Network:predict(X, result)
     error(("a result of %d x %d expected, got %d x %d"):format(self.outputs, N,
       result.rows, result.cols), 2)
   end
-  local is_matrix = cores.is_matrix(X)
   if N <= CHUNK and is_matrix then return result:assign(predict_chunk(self, X)) end
   if is_matrix and X.order == "rows" then X = X:copy() end
   for first = 1, N, CHUNK do

@@ -173,6 +173,7 @@ function Generator:restore(state) end
 ---@field forward fun(A: Matrix, Z: Matrix): Matrix  A = sigma(Z) (1.4); A may be Z
 ---@field backward fun(H: Matrix, Delta: Matrix, Z: Matrix, A: Matrix): Matrix  H = J_sigma^t Delta, which is Delta (.) dsigma/dZ (4.2) where sigma is elementwise; H may be Delta
 ---@field affine? fun(A: Matrix, Z: Matrix, W: Matrix, A_below: Matrix, b: Matrix): Matrix  Z = W A_below + b and A = sigma(Z) in one pass (1.4); A may be Z
+---@field gradients? fun(dJ_dW: Matrix, dJ_db: Matrix, H: Matrix, A_below: Matrix, Delta: Matrix, Z: Matrix, A: Matrix): Matrix  backward into H, then core.affine_gradients of it (4.1); H may be Delta
 
 ---@class Core
 ---@field name "float32"|"float64"

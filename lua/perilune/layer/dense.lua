@@ -146,8 +146,13 @@ end
 ---@param Delta Matrix  S_l x N, dJ/dA^(l)
 function Dense:backward(Delta)
   if not self.A_below then error("backward needs a forward before it", 2) end
-  self.sigma.backward(self.H, Delta, self.Z, self.A)
-  self.core.affine_gradients(self.dJ_dW, self.dJ_db, self.H, self.A_below)
+  local sigma, H = self.sigma, self.H
+  if sigma.gradients then
+    sigma.gradients(self.dJ_dW, self.dJ_db, H, self.A_below, Delta, self.Z, self.A)
+    return
+  end
+  sigma.backward(H, Delta, self.Z, self.A)
+  self.core.affine_gradients(self.dJ_dW, self.dJ_db, H, self.A_below)
 end
 
 ---Delta^(l-1) = (W^(l))^t H^(l) (4.2), after backward.
