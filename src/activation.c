@@ -209,7 +209,8 @@ static int activation_backward(lua_State *L) {
 /* affine(A, Z, W, A_below, b) --> A = sigma(Z), after Z = W A_below + b, (1.4) */
 static int activation_affine(lua_State *L) {
   const Activation *sigma = activation(L);
-  Affine affine = affine_check(L, 2);
+  Affine affine;
+  affine_check(L, 2, &affine);
   Matrix *A = matrix_check_samples(L, 1, affine.Z->rows, affine.Z->cols);
   matrix_check_aligned(L, 1, A, 2, affine.Z);
   matrix_check_distinct(L, 1, A, 3, affine.W);
@@ -225,7 +226,8 @@ static int activation_affine(lua_State *L) {
 /* gradients(dJ_dW, dJ_db, H, A_below, Delta, Z, A) --> dJ_dW = H A_below^t, after dJ_db = H J_N (4.1) and, before both,
 ** H = J_sigma^t Delta (4.2) */
 static int activation_gradients(lua_State *L) {
-  AffineGradients g = affine_check_gradients(L);
+  AffineGradients g;
+  affine_check_gradients(L, &g);
   const Matrix *operands[3];
   for (int k = 0; k < 3; k++) {
     operands[k] = matrix_check_samples(L, 5 + k, g.H->rows, g.H->cols);

@@ -57,27 +57,27 @@ static void gradients_block(void *context, int index) {
 
 /* Bindings */
 
-Affine affine_check(lua_State *L, int first) {
-  Affine a = {.Z = matrix_check(L, first)};
-  a.W = matrix_check(L, first + 1);
-  a.A_below = matrix_check(L, first + 2);
-  if (a.A_below->rows != a.W->cols) {
-    matrix_check_shape(L, first + 2, a.W->cols, a.A_below->cols);
+void affine_check(lua_State *L, int first, Affine *a) {
+  a->Z = matrix_check(L, first);
+  a->W = matrix_check(L, first + 1);
+  a->A_below = matrix_check(L, first + 2);
+  if (a->A_below->rows != a->W->cols) {
+    matrix_check_shape(L, first + 2, a->W->cols, a->A_below->cols);
   }
-  a.b = matrix_check_shape(L, first + 3, a.W->rows, 1);
-  if (a.Z->rows != a.W->rows || a.Z->cols != a.A_below->cols) {
-    matrix_check_shape(L, first, a.W->rows, a.A_below->cols);
+  a->b = matrix_check_shape(L, first + 3, a->W->rows, 1);
+  if (a->Z->rows != a->W->rows || a->Z->cols != a->A_below->cols) {
+    matrix_check_shape(L, first, a->W->rows, a->A_below->cols);
   }
-  matrix_check_by_columns(L, first, a.Z);
-  matrix_check_distinct(L, first, a.Z, first + 1, a.W);
-  matrix_check_distinct(L, first, a.Z, first + 2, a.A_below);
-  matrix_check_distinct(L, first, a.Z, first + 3, a.b);
+  matrix_check_by_columns(L, first, a->Z);
+  matrix_check_distinct(L, first, a->Z, first + 1, a->W);
+  matrix_check_distinct(L, first, a->Z, first + 2, a->A_below);
+  matrix_check_distinct(L, first, a->Z, first + 3, a->b);
   pool_check_blas(L, matrix_pool(L));
-  return a;
 }
 
 void affine_run(lua_State *L, const Affine *a, Elementwise sigma, real *A) {
-  Forward f = {.product = product_prepare(a->Z, a->W, false, a->A_below, false)};
+  Forward f;
+  product_prepare(&f.product, a->Z, a->W, false, a->A_below, false);
   f.b = a->b->data;
   f.sigma = sigma;
   f.A = A;
@@ -86,45 +86,48 @@ void affine_run(lua_State *L, const Affine *a, Elementwise sigma, real *A) {
 
 /* affine_forward(Z, W, A, b) --> Z = W A + b, (1.4) */
 static int affine_forward(lua_State *L) {
-  Affine affine = affine_check(L, 1);
+  Affine affine;
+  affine_check(L, 1, &affine);
 
   affine_run(L, &affine, NULL, NULL);
   lua_settop(L, 1);
   return 1;
 }
 
-AffineGradients affine_check_gradients(lua_State *L) {
-  AffineGradients g = {.dJ_dW = matrix_check(L, 1)};
-  g.dJ_db = matrix_check(L, 2);
-  g.H = matrix_check(L, 3);
-  g.A_below = matrix_check(L, 4);
-  if (g.H->rows != g.dJ_dW->rows) matrix_check_shape(L, 3, g.dJ_dW->rows, g.H->cols);
-  matrix_check_by_columns(L, 3, g.H);
-  if (g.A_below->rows != g.dJ_dW->cols || g.A_below->cols != g.H->cols) {
-    matrix_check_shape(L, 4, g.dJ_dW->cols, g.H->cols);
+void affine_check_gradients(lua_State *L, AffineGradients *g) {
+  g->dJ_dW = matrix_check(L, 1);
+  g->dJ_db = matrix_check(L, 2);
+  g->H = matrix_check(L, 3);
+  g->A_below = matrix_check(L, 4);
+  if (g->H->rows != g->dJ_dW->rows) matrix_check_shape(L, 3, g->dJ_dW->rows, g->H->cols);
+  matrix_check_by_columns(L, 3, g->H);
+  if (g->A_below->rows != g->dJ_dW->cols || g->A_below->cols != g->H->cols) {
+    matrix_check_shape(L, 4, g->dJ_dW->cols, g->H->cols);
   }
-  if (g.dJ_db->rows != g.dJ_dW->rows || g.dJ_db->cols != 1) {
-    matrix_check_shape(L, 2, g.dJ_dW->rows, 1);
+  if (g->dJ_db->rows != g->dJ_dW->rows || g->dJ_db->cols != 1) {
+    matrix_check_shape(L, 2, g->dJ_dW->rows, 1);
   }
-  matrix_check_distinct(L, 1, g.dJ_dW, 2, g.dJ_db);
-  matrix_check_distinct(L, 1, g.dJ_dW, 3, g.H);
-  matrix_check_distinct(L, 1, g.dJ_dW, 4, g.A_below);
-  matrix_check_distinct(L, 2, g.dJ_db, 3, g.H);
-  matrix_check_distinct(L, 2, g.dJ_db, 4, g.A_below);
+  matrix_check_distinct(L, 1, g->dJ_dW, 2, g->dJ_db);
+  matrix_check_distinct(L, 1, g->dJ_dW, 3, g->H);
+  matrix_check_distinct(L, 1, g->dJ_dW, 4, g->A_below);
+  matrix_check_distinct(L, 2, g->dJ_db, 3, g->H);
+  matrix_check_distinct(L, 2, g->dJ_db, 4, g->A_below);
   pool_check_blas(L, matrix_pool(L));
-  return g;
 }
 
 void affine_run_gradients(lua_State *L, const AffineGradients *g) {
-  Gradients task = {product_prepare(g->dJ_dW, g->H, false, g->A_below, true), g->H,
-                    g->dJ_db->data};
+  Gradients task;
+  product_prepare(&task.product, g->dJ_dW, g->H, false, g->A_below, true);
+  task.H = g->H;
+  task.dJ_db = g->dJ_db->data;
   int pieces = task.product.blocks == 1 ? 1 : task.product.blocks + 1;
   pool_run(matrix_pool(L), pieces, gradients_block, &task);
 }
 
 /* affine_gradients(dJ_dW, dJ_db, H, A) --> dJ_dW = H A^t, after dJ_db = H J_N, (4.1) */
 static int affine_gradients(lua_State *L) {
-  AffineGradients g = affine_check_gradients(L);
+  AffineGradients g;
+  affine_check_gradients(L, &g);
 
   affine_run_gradients(L, &g);
   lua_settop(L, 1);

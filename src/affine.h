@@ -17,8 +17,8 @@ typedef struct Affine {
   const Matrix *b;
 } Affine;
 
-/* Check the arguments Z, W, A_below, b, which begin at `first`. */
-Affine affine_check(lua_State *L, int first);
+/* The arguments Z, W, A_below, b, which begin at `first` */
+void affine_check(lua_State *L, int first, Affine *affine);
 
 /* Z = W A_below + b and, where sigma is not NULL, A = sigma(Z). */
 void affine_run(lua_State *L, const Affine *affine, Elementwise sigma, real *A);
@@ -31,8 +31,8 @@ typedef struct AffineGradients {
   const Matrix *A_below;
 } AffineGradients;
 
-/* Check the arguments dJ_dW, dJ_db, H, A_below, which begin at 1. */
-AffineGradients affine_check_gradients(lua_State *L);
+/* The arguments dJ_dW, dJ_db, H, A_below, which begin at 1 */
+void affine_check_gradients(lua_State *L, AffineGradients *gradients);
 
 /* dJ_dW = H A_below^t and dJ_db = H J_N. */
 void affine_run_gradients(lua_State *L, const AffineGradients *gradients);

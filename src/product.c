@@ -62,8 +62,8 @@ static void cut(Product *p) {
   p->blocks = p->blocks_down * div_up(p->n, cols);
 }
 
-Product product_prepare(Matrix *C, const Matrix *A, bool transposeA, const Matrix *B,
-                        bool transposeB) {
+void product_prepare(Product *p, Matrix *C, const Matrix *A, bool transposeA,
+                     const Matrix *B, bool transposeB) {
   /* Stored by rows, a matrix is its transpose stored by columns; and C^t = op(B)^t op(A)^t. */
   if (C->order == BY_ROWS) {
     const Matrix *left = A;
@@ -73,21 +73,18 @@ Product product_prepare(Matrix *C, const Matrix *A, bool transposeA, const Matri
     B = left;
     transposeB = !transpose_left;
   }
-  Product p = {
-    .m = C->order == BY_ROWS ? C->cols : C->rows,
-    .n = C->order == BY_ROWS ? C->rows : C->cols,
-    .k = transposeA ? A->rows : A->cols,
-    .opA = transposeA == (A->order == BY_ROWS) ? CblasNoTrans : CblasTrans,
-    .opB = transposeB == (B->order == BY_ROWS) ? CblasNoTrans : CblasTrans,
-    .A = A->data,
-    .B = B->data,
-    .C = C->data,
-    .lda = A->order == BY_ROWS ? A->cols : A->rows,
-    .ldb = B->order == BY_ROWS ? B->cols : B->rows,
-  };
-  p.in_tiles = suits_tiles(&p);
-  cut(&p);
-  return p;
+  p->m = C->order == BY_ROWS ? C->cols : C->rows;
+  p->n = C->order == BY_ROWS ? C->rows : C->cols;
+  p->k = transposeA ? A->rows : A->cols;
+  p->opA = transposeA == (A->order == BY_ROWS) ? CblasNoTrans : CblasTrans;
+  p->opB = transposeB == (B->order == BY_ROWS) ? CblasNoTrans : CblasTrans;
+  p->A = A->data;
+  p->B = B->data;
+  p->C = C->data;
+  p->lda = A->order == BY_ROWS ? A->cols : A->rows;
+  p->ldb = B->order == BY_ROWS ? B->cols : B->rows;
+  p->in_tiles = suits_tiles(p);
+  cut(p);
 }
 
 Block product_block(const Product *p, int index) {
@@ -215,7 +212,8 @@ static void compute_block(void *product, int index) {
 
 void product_run(lua_State *L, Matrix *C, const Matrix *A, bool transposeA,
                  const Matrix *B, bool transposeB) {
-  Product p = product_prepare(C, A, transposeA, B, transposeB);
+  Product p;
+  product_prepare(&p, C, A, transposeA, B, transposeB);
   pool_run(matrix_pool(L), p.blocks, compute_block, &p);
 }
 

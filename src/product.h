@@ -35,8 +35,8 @@ typedef struct Block {
   int cols;
 } Block;
 
-Product product_prepare(Matrix *C, const Matrix *A, bool transposeA, const Matrix *B,
-                        bool transposeB);
+void product_prepare(Product *p, Matrix *C, const Matrix *A, bool transposeA,
+                     const Matrix *B, bool transposeB);
 
 /* Block `index` of C. Where C is stored by rows, it is a block of the transpose. */
 Block product_block(const Product *p, int index);
