@@ -77,39 +77,36 @@ static int next_depth(int n, int most) {
 
 /* C = A^t B: the k elements of a row and of a column are neighbours, and a tile is rows x cols dot products. */
 
+/* Add one vector's products to the sums, or begin the sums with them. */
+INLINE void dot_step(int rows, int cols, bool begins, Mask mask, const real *A, int lda,
+                     const real *B, int ldb, Lanes sums[][MOST_ROWS]) {
+  Lanes a[MOST_ROWS];
+  UNROLL for (int r = 0; r < rows; r++) a[r] = lanes_load_masked(mask, A + r * lda);
+  UNROLL for (int c = 0; c < cols; c++) {
+    Lanes b = lanes_load_masked(mask, B + c * ldb);
+    UNROLL for (int r = 0; r < rows; r++) {
+      sums[c][r] = begins ? a[r] * b : sums[c][r] + a[r] * b;
+    }
+  }
+}
+
 INLINE void dot(int rows, int cols, const Tile *t) {
   const real *A = t->A;
   const real *B = t->B;
   int lda = t->lda;
   int ldb = t->step_j;
+  int first = t->k - (t->k - 1) / LANES * LANES;
   Lanes sums[MOST_COLS][MOST_ROWS];
-  UNROLL for (int c = 0; c < cols; c++) {
-    UNROLL for (int r = 0; r < MOST_ROWS; r++) sums[c][r] = (Lanes){0};
-  }
-  int whole = t->k - t->k % LANES;
-  Lanes a[MOST_ROWS];
-  for (int l = 0; l < whole; l += LANES) {
-    UNROLL for (int r = 0; r < rows; r++) a[r] = lanes_load(A + r * lda + l);
+  dot_step(rows, cols, true, lanes_first(first), A, lda, B, ldb, sums);
+  for (int l = first; l < t->k; l += LANES) {
     __builtin_prefetch((const void *)(t->ahead + (size_t)l * sizeof(real)));
-    UNROLL for (int c = 0; c < cols; c++) {
-      Lanes b = lanes_load(B + c * ldb + l);
-      UNROLL for (int r = 0; r < rows; r++) sums[c][r] += a[r] * b;
-    }
-  }
-  if (whole < t->k) {
-    Mask rest = lanes_first(t->k - whole);
-    UNROLL for (int r = 0; r < rows; r++) {
-      a[r] = lanes_load_masked(rest, A + r * lda + whole);
-    }
-    UNROLL for (int c = 0; c < cols; c++) {
-      Lanes b = lanes_load_masked(rest, B + c * ldb + whole);
-      UNROLL for (int r = 0; r < rows; r++) sums[c][r] += a[r] * b;
-    }
+    dot_step(rows, cols, false, (Mask)-1, A + l, lda, B + l, ldb, sums);
   }
   real *C = t->C;
   int ldc = t->ldc;
   bool adds = t->adds;
   UNROLL for (int c = 0; c < cols; c++) {
+    for (int r = rows; r < MOST_ROWS; r++) sums[c][r] = (Lanes){0};
     Four four = lanes_sums(sums[c][0], sums[c][1], sums[c][2], sums[c][3]);
     UNROLL for (int r = 0; r < rows; r++) {
       C[c * ldc + r] = adds ? C[c * ldc + r] + four[r] : four[r];
@@ -165,25 +162,33 @@ static void compute_dots(const TileProduct *p) {
 
 /* C = A op(B): the m elements of a column are neighbours, and a tile is rows * LANES rows of `cols` columns. */
 
+/* Add one inner element's products to the sums, or begin the sums with them. */
+INLINE void column_step(int rows, int cols, bool begins, const real *A, Mask last,
+                        const real *B, int step_j, Lanes sums[][MOST_ROWS]) {
+  Lanes a[MOST_ROWS];
+  UNROLL for (int r = 0; r < rows - 1; r++) a[r] = lanes_load(A + r * LANES);
+  a[rows - 1] = lanes_load_masked(last, A + (rows - 1) * LANES);
+  UNROLL for (int c = 0; c < cols; c++) {
+    real b = B[c * step_j];
+    UNROLL for (int r = 0; r < rows; r++) {
+      sums[c][r] = begins ? a[r] * b : sums[c][r] + a[r] * b;
+    }
+  }
+}
+
 INLINE void column(int rows, int cols, const Tile *t) {
   const real *A = t->A;
   const real *B = t->B;
-  Mask last = t->last;
+  int lda = t->lda;
+  int step_l = t->step_l;
   int step_j = t->step_j;
+  Mask last = t->last;
   Lanes sums[MOST_COLS][MOST_ROWS];
-  UNROLL for (int c = 0; c < cols; c++) {
-    UNROLL for (int r = 0; r < rows; r++) sums[c][r] = (Lanes){0};
-  }
-  for (int l = 0; l < t->k; l++) {
-    Lanes a[MOST_ROWS];
-    UNROLL for (int r = 0; r < rows - 1; r++) a[r] = lanes_load(A + r * LANES);
-    a[rows - 1] = lanes_load_masked(last, A + (rows - 1) * LANES);
-    UNROLL for (int c = 0; c < cols; c++) {
-      real b = B[c * step_j];
-      UNROLL for (int r = 0; r < rows; r++) sums[c][r] += a[r] * b;
-    }
-    A += t->lda;
-    B += t->step_l;
+  column_step(rows, cols, true, A, last, B, step_j, sums);
+  for (int l = 1; l < t->k; l++) {
+    A += lda;
+    B += step_l;
+    column_step(rows, cols, false, A, last, B, step_j, sums);
   }
   real *C = t->C;
   int ldc = t->ldc;
