@@ -293,7 +293,8 @@ for _, name in ipairs(naive.types) do
     it("refuses gradients whose operands overlap or do not fit", function()
       local gradients = core.activations.relu.gradients
       local W, A_below, b, H = operands(core, { 4, 4, 4 })
-      local Delta, Z, A = random(core, 5, 4, 4), random(core, 6, 4, 4), random(core, 7, 4, 4)
+      local Delta, Z = random(core, 5, 4, 4), random(core, 6, 4, 4)
+      local A = random(core, 7, 4, 4)
       refuses(Z, "#1 .*a matrix apart from argument #6 expected",
         function() gradients(Z, b, H, A_below, Delta, Z, A) end)
       refuses(A, "#2 .*a matrix apart from argument #7 expected",
