@@ -59,6 +59,11 @@ typedef void Kernel(const Tile *t);
   static Kernel *const kind##_kernels[MOST_ROWS][MOST_COLS] = {                          \
     NAMES_OF(kind, 1), NAMES_OF(kind, 2), NAMES_OF(kind, 3), NAMES_OF(kind, 4)};
 
+/* Bring the cache line of element l of what lies at an address, if anything does. */
+static inline void fetch(uintptr_t address, int l) {
+  __builtin_prefetch((const void *)(address + (size_t)l * sizeof(real)));
+}
+
 static int least(int a, int b) {
   return a < b ? a : b;
 }
@@ -99,7 +104,7 @@ INLINE void dot(int rows, int cols, const Tile *t) {
   Lanes sums[MOST_COLS][MOST_ROWS];
   dot_step(rows, cols, true, lanes_first(first), A, lda, B, ldb, sums);
   for (int l = first; l < t->k; l += LANES) {
-    __builtin_prefetch((const void *)(t->ahead + (size_t)l * sizeof(real)));
+    fetch(t->ahead, l);
     dot_step(rows, cols, false, (Mask)-1, A + l, lda, B + l, ldb, sums);
   }
   real *C = t->C;
@@ -236,8 +241,10 @@ static void compute_columns(const TileProduct *p) {
 }
 
 
-/* y = A^t x. One row of A^t after the other, so that memory is read in one stream, which the processor fetches ahead best;
-** in two sums, which do not wait for each other. */
+/*
+** y = A^t x. One row of A^t after the other, so that memory is read in one stream, which the processor fetches ahead
+** best; in two sums, which do not wait for each other. What follows x is fetched, which may be the next sample.
+*/
 
 INLINE Lanes row_times_vector(int k, const real *row, const real *x) {
   Lanes sums[2] = {{0}, {0}};
@@ -246,23 +253,20 @@ INLINE Lanes row_times_vector(int k, const real *row, const real *x) {
     sums[0] += lanes_load(row + l) * lanes_load(x + l);
     sums[1] += lanes_load(row + l + LANES) * lanes_load(x + l + LANES);
   }
-  for (; l < k; l += LANES) {
-    Mask rest = lanes_first(least(k - l, LANES));
-    sums[0] += lanes_load_masked(rest, row + l) * lanes_load_masked(rest, x + l);
+  for (; l + LANES <= k; l += LANES) sums[0] += lanes_load(row + l) * lanes_load(x + l);
+  if (l < k) {
+    Mask rest = lanes_first(k - l);
+    sums[1] += lanes_load_masked(rest, row + l) * lanes_load_masked(rest, x + l);
   }
   return sums[0] + sums[1];
 }
 
 AVX512 void tile_times_vector(int rows, int k, const real *A, int lda, const real *x,
                               real *y) {
-  for (int i = 0; i < rows; i += MOST_ROWS) {
-    int count = least(rows - i, MOST_ROWS);
-    Lanes sums[MOST_ROWS] = {{0}, {0}, {0}, {0}};
-    for (int r = 0; r < count; r++) {
-      sums[r] = row_times_vector(k, A + (i + r) * lda, x);
-    }
-    Four four = lanes_sums(sums[0], sums[1], sums[2], sums[3]);
-    memcpy(y + i, &four, (size_t)count * sizeof(real));
+  for (int l = 0; l < k; l += LANES) fetch((uintptr_t)(x + k), l);
+  for (int i = 0; i < rows; i++, A += lda) {
+    Lanes none = {0};
+    y[i] = lanes_sums(row_times_vector(k, A, x), none, none, none)[0];
   }
 }
 

@@ -13,7 +13,7 @@ local options = require "perilune.options"
 --   layer:bind(parameters, generator)  only with `shapes`: keep parameters[k].value and .gradient,
 --                                      set first values
 --   layer:forward(A_below) --> A       S_(l-1) x N to S_l x N, keeping what backward needs
---   layer:predict(A_below) --> A       the same for inference; without it forward is used
+--   layer:predict(A_below, N) --> A    the same for inference; without it forward is used
 --   layer:backward(Delta)              set the parameters' gradients, keep what propagate needs
 --   layer:propagate() --> Delta_below  dJ/dA^(l-1), S_(l-1) x N; called only where it is needed
 --   layer:describe() --> description   plain data from which new makes it again, for files
@@ -237,11 +237,11 @@ function Network:backward(Delta, to_inputs)
   if to_inputs then return Delta end
 end
 
-local function predict_chunk(self, X)
+local function predict_chunk(self, X, N)
   local A, layers = X, self.layers
   for l = 1, #layers do
     local layer = layers[l]
-    A = layer.predict and layer:predict(A) or layer:forward(A)
+    A = layer.predict and layer:predict(A, N) or layer:forward(A)
   end
   return A
 end
@@ -260,12 +260,12 @@ function Network:predict(X, result)
     error(("a result of %d x %d expected, got %d x %d"):format(self.outputs, N,
       result.rows, result.cols), 2)
   end
-  if N <= CHUNK and is_matrix then return result:assign(predict_chunk(self, X)) end
+  if N <= CHUNK and is_matrix then return result:assign(predict_chunk(self, X, N)) end
   if is_matrix and X.order == "rows" then X = X:copy() end
   for first = 1, N, CHUNK do
     local last = math.min(first + CHUNK - 1, N)
     local samples = X:columns(first, last, not is_matrix and self.dtype or nil)
-    result:columns(first, last):assign(predict_chunk(self, samples))
+    result:columns(first, last):assign(predict_chunk(self, samples, last - first + 1))
   end
   return result
 end

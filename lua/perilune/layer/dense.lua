@@ -136,9 +136,15 @@ end
 
 ---As forward, in memory of its own: Z, A and what backward needs stay as they are.
 ---@param A_below Matrix  S_(l-1) x N
+---@param N? integer      where the caller knows it
 ---@return Matrix         S_l x N; valid until the next predict
-function Dense:predict(A_below)
-  local A = self.buffers.prediction:columns(A_below.cols)
+function Dense:predict(A_below, N)
+  N = N or A_below.cols
+  local A = self.prediction
+  if N ~= self.predicted then
+    A = self.buffers.prediction:columns(N)
+    self.prediction, self.predicted = A, N
+  end
   return activate(self, A, A, A_below)
 end
 
