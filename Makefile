@@ -78,6 +78,11 @@ sanitize:  ## run the specs under the address and undefined behaviour sanitizers
 	  OPTIMIZE="-O1 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined \
 	  -fno-omit-frame-pointer -DSANITIZE" BUSTED_FLAGS="--exclude-tags=python,torch $(BUSTED_FLAGS)"
 
+kernels:  ## run the specs of products with the kernels of lesser processors: AVX2, and neither
+	@for bytes in 32 0; do \
+	  $(MAKE) --no-print-directory test BUILD=build/kernels$$bytes CFLAGS="$(CFLAGS) -DWIDEST_TILES=$$bytes" \
+	  BUSTED_FLAGS="spec/tile_spec.lua spec/product_spec.lua spec/affine_spec.lua spec/pool_spec.lua" || exit 1; done
+
 valgrind: all  ## train a small network under valgrind
 	$(call need,valgrind)
 	PERILUNE_BUILD=$(BUILD) OPENBLAS_NUM_THREADS=1 valgrind --quiet --leak-check=full --error-exitcode=9 \
@@ -116,4 +121,4 @@ clean:  ## remove what was built
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
-.PHONY: all test sanitize valgrind lint format bench install clean help
+.PHONY: all test sanitize kernels valgrind lint format bench install clean help

@@ -1,6 +1,6 @@
 /*
-** lanes.h - vectors of 64 bytes, for the kernels that are written by hand for AVX-512. The one file besides
-** real.h that knows the element type.
+** lanes.h - vectors for the kernels that are written by hand: of 64 bytes for AVX-512 or of 32 for AVX2, as
+** LANES_BYTES says. The one file besides real.h that knows the element type.
 */
 #ifndef PERILUNE_LANES_H
 #define PERILUNE_LANES_H
@@ -10,38 +10,85 @@
 
 #include "real.h"
 
-#define AVX512 __attribute__((target("avx512f,avx2,fma")))
-#define INLINE AVX512 static inline __attribute__((always_inline))
+enum { LANES = LANES_BYTES / sizeof(real) };
 
-/* Arrays of vectors are registers only where the loops over them are unrolled. */
-#define UNROLL _Pragma("GCC unroll 8")
-
-enum { LANES = 64 / sizeof(real) };
-
-typedef real Lanes __attribute__((vector_size(64)));
-typedef real HalfLanes __attribute__((vector_size(32)));
+typedef real Lanes __attribute__((vector_size(LANES_BYTES)));
+typedef real Unit __attribute__((vector_size(16)));
 typedef real Four __attribute__((vector_size(4 * sizeof(real))));
 
 #if REAL_BITS == 32
+#define REALS SINGLES
+#define Reals Singles
+#else
+#define REALS DOUBLES
+#define Reals Doubles
+#endif
+
+/* Arrays of vectors are registers only where the loops over them are unrolled. */
+#define UNROLL _Pragma("GCC unroll 8")
+#define INLINE TARGET static inline __attribute__((always_inline))
+
+#if LANES_BYTES == 64
+
+#define TARGET               __attribute__((target("avx512f,avx2,fma")))
+#define SINGLES(instruction) _mm512_##instruction##_ps
+#define DOUBLES(instruction) _mm512_##instruction##_pd
+typedef __m512 Singles;
+typedef __m512d Doubles;
+#if REAL_BITS == 32
 typedef __mmask16 Mask;  // one bit for each lane
-typedef __m512 Vector;
-#define load_masked     _mm512_maskz_loadu_ps
-#define store_masked    _mm512_mask_storeu_ps
-#define interleave_low  _mm512_unpacklo_ps
-#define interleave_high _mm512_unpackhi_ps
 #else
 typedef __mmask8 Mask;
-typedef __m512d Vector;
-#define load_masked     _mm512_maskz_loadu_pd
-#define store_masked    _mm512_mask_storeu_pd
-#define interleave_low  _mm512_unpacklo_pd
-#define interleave_high _mm512_unpackhi_pd
 #endif
 
 /* The first `count` lanes */
-static inline Mask lanes_first(int count) {
+INLINE Mask lanes_first(int count) {
   return (Mask)((1U << count) - 1);
 }
+
+/* Lanes that are not in the mask are 0, and their memory is not touched. */
+INLINE Lanes lanes_load_masked(Mask mask, const real *x) {
+  return (Lanes)REALS(maskz_loadu)(mask, x);
+}
+
+INLINE void lanes_store_masked(real *x, Mask mask, Lanes v) {
+  REALS(mask_storeu)(x, mask, (Reals)v);
+}
+
+#else
+
+#define TARGET               __attribute__((target("avx2,fma")))
+#define SINGLES(instruction) _mm256_##instruction##_ps
+#define DOUBLES(instruction) _mm256_##instruction##_pd
+typedef __m256 Singles;
+typedef __m256d Doubles;
+typedef __m256i Mask;  // the signs of the lanes
+
+INLINE Mask lanes_first(int count) {
+  static const uint64_t ones_then_zeros[8] = {
+    UINT64_MAX,
+    UINT64_MAX,
+    UINT64_MAX,
+    UINT64_MAX,
+  };
+  const char *ones = (const char *)ones_then_zeros;
+  return _mm256_loadu_si256(
+    (const void *)(ones + (size_t)(LANES - count) * sizeof(real)));
+}
+
+INLINE Lanes lanes_load_masked(Mask mask, const real *x) {
+  return (Lanes)REALS(maskload)(x, mask);
+}
+
+/* Storing with a mask takes tens of cycles on some processors. */
+INLINE void lanes_store_masked(real *x, Mask mask, Lanes v) {
+  if (REALS(movemask)((Reals)mask) == (1 << LANES) - 1)
+    memcpy(x, &v, sizeof v);
+  else
+    REALS(maskstore)(x, mask, (Reals)v);
+}
+
+#endif
 
 INLINE Lanes lanes_load(const real *x) {
   Lanes v;
@@ -49,44 +96,45 @@ INLINE Lanes lanes_load(const real *x) {
   return v;
 }
 
-/* Lanes that are not in the mask are 0, and their memory is not touched. */
-INLINE Lanes lanes_load_masked(Mask mask, const real *x) {
-  return (Lanes)load_masked(mask, x);
-}
-
-INLINE void lanes_store_masked(real *x, Mask mask, Lanes v) {
-  store_masked(x, mask, (Vector)v);
+INLINE void lanes_store(real *x, Lanes v) {
+  memcpy(x, &v, sizeof v);
 }
 
 /* Pairs of neighbours added: of a and b in turn, within each 16 bytes */
 INLINE Lanes lanes_add_pairs(Lanes a, Lanes b) {
-  Vector x = (Vector)a;
-  Vector y = (Vector)b;
-  return (Lanes)interleave_low(x, y) + (Lanes)interleave_high(x, y);
+  Reals x = (Reals)a;
+  Reals y = (Reals)b;
+  return (Lanes)REALS(unpacklo)(x, y) + (Lanes)REALS(unpackhi)(x, y);
+}
+
+/* The sum of the 16-byte units */
+INLINE Unit lanes_sum_units(Lanes v) {
+  Unit units[2];
+#if LANES_BYTES == 64
+  typedef real Half __attribute__((vector_size(32)));
+  Half halves[2];
+  memcpy(halves, &v, sizeof v);
+  halves[0] += halves[1];
+  memcpy(units, halves, sizeof units);
+#else
+  memcpy(units, &v, sizeof units);
+#endif
+  return units[0] + units[1];
 }
 
 /* The sum of each of four vectors */
 INLINE Four lanes_sums(Lanes a, Lanes b, Lanes c, Lanes d) {
   Lanes ab = lanes_add_pairs(a, b);
   Lanes cd = lanes_add_pairs(c, d);
-  Four sums[4];
 #if REAL_BITS == 32
-  __m512d x = (__m512d)ab;
-  __m512d y = (__m512d)cd;
-  Lanes all = (Lanes)_mm512_unpacklo_pd(x, y) + (Lanes)_mm512_unpackhi_pd(x, y);
-  HalfLanes half[2];
-  memcpy(half, &all, sizeof half);
-  half[0] += half[1];
-  memcpy(sums, half, sizeof half[0]);
-  return sums[0] + sums[1];
+  Doubles x = (Doubles)ab;
+  Doubles y = (Doubles)cd;
+  return lanes_sum_units((Lanes)DOUBLES(unpacklo)(x, y) + (Lanes)DOUBLES(unpackhi)(x, y));
 #else
-  Four quarter;
-  memcpy(sums, &ab, sizeof ab);
-  memcpy(sums + 2, &cd, sizeof cd);
-  sums[0] += sums[1];
-  sums[2] += sums[3];
-  quarter = (Four){sums[0][0], sums[0][1], sums[2][0], sums[2][1]};
-  return quarter + (Four){sums[0][2], sums[0][3], sums[2][2], sums[2][3]};
+  Unit halves[2] = {lanes_sum_units(ab), lanes_sum_units(cd)};
+  Four sums;
+  memcpy(&sums, halves, sizeof sums);
+  return sums;
 #endif
 }
 

@@ -33,10 +33,12 @@ static int div_up(int n, int by) {
 ** leave unused.
 */
 static bool suits_tiles(const Product *p) {
-  if (p->m == 1 || p->n == 1 || p->k == 1 || !tile_exists()) return false;
+  const Tiles *tiles = tiles_here();
+  if (p->m == 1 || p->n == 1 || p->k == 1 || !tiles) return false;
   if (p->opA == CblasTrans && p->opB == CblasTrans) return false;
+  double volume = (double)p->m * p->n * p->k;
   bool is_filled = p->opA == CblasTrans ? p->k >= MIN_DOT : p->m >= MIN_COLUMN;
-  return is_filled || (double)p->m * p->n * p->k < MIN_BLAS;
+  return volume < MIN_BLAS || (is_filled && volume <= tiles->largest);
 }
 
 /*
@@ -139,8 +141,9 @@ KERNEL static void four_rows_times_vector(int rows, int k, const real *M, int st
 
 static void rows_times_vector(int rows, int k, const real *M, int step, const real *x,
                               real *y) {
-  if (tile_exists())
-    tile_times_vector(rows, k, M, step, x, y);
+  const Tiles *tiles = tiles_here();
+  if (tiles)
+    tiles->times_vector(rows, k, M, step, x, y);
   else
     four_rows_times_vector(rows, k, M, step, x, y);
 }
@@ -190,16 +193,16 @@ void product_compute(const Product *p, Block b) {
   if (p->m == 1 || p->n == 1 || p->k == 1) {
     compute_with_vector(p, b, A, B, C);
   } else if (p->in_tiles) {
-    TileProduct tiles = {.m = b.rows, .n = b.cols, .k = p->k};
-    tiles.transposeA = p->opA == CblasTrans;
-    tiles.transposeB = p->opB == CblasTrans;
-    tiles.A = A;
-    tiles.lda = p->lda;
-    tiles.B = B;
-    tiles.ldb = p->ldb;
-    tiles.C = C;
-    tiles.ldc = p->m;
-    tile_compute(&tiles);
+    TileProduct part = {.m = b.rows, .n = b.cols, .k = p->k};
+    part.transposeA = p->opA == CblasTrans;
+    part.transposeB = p->opB == CblasTrans;
+    part.A = A;
+    part.lda = p->lda;
+    part.B = B;
+    part.ldb = p->ldb;
+    part.C = C;
+    part.ldc = p->m;
+    tiles_here()->compute(&part);
   } else {
     blas_gemm(CblasColMajor, p->opA, p->opB, b.rows, b.cols, p->k, 1, A, p->lda, B,
               p->ldb, 0, C, p->m);

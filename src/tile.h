@@ -1,6 +1,6 @@
 /*
 ** tile.h - matrix products in registers, without the copies of its operands that OpenBLAS makes before it multiplies:
-** for processors with AVX-512.
+** for processors with AVX-512 or AVX2.
 */
 #ifndef PERILUNE_TILE_H
 #define PERILUNE_TILE_H
@@ -24,13 +24,23 @@ typedef struct TileProduct {
   int ldc;
 } TileProduct;
 
-/* Whether this processor has tiles. */
-bool tile_exists(void);
+/* The kernels for one width of vectors */
+typedef struct Tiles {
+  double
+    largest;  // multiplications of the largest product that OpenBLAS is not faster at
+  /* One of A and B may be transposed, not both. */
+  void (*compute)(const TileProduct *p);
+  /* y = A^t x, A with k rows and `rows` columns, lda apart */
+  void (*times_vector)(int rows, int k, const real *A, int lda, const real *x, real *y);
+} Tiles;
 
-/* One of A and B may be transposed, not both. */
-void tile_compute(const TileProduct *p);
+#if defined(__x86_64__) && defined(__GNUC__)
+#define TILES_FOR_X86
+extern const Tiles tiles_avx512;
+extern const Tiles tiles_avx2;
+#endif
 
-/* y = A^t x, A with k rows and `rows` columns, lda apart. */
-void tile_times_vector(int rows, int k, const real *A, int lda, const real *x, real *y);
+/* Those of this processor, or NULL */
+const Tiles *tiles_here(void);
 
 #endif

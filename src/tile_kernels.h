@@ -1,0 +1,281 @@
+/*
+** tile_kernels.h - matrix products in registers: a tile of C is summed up in vector registers while A and B are read
+** where they are. Written with vector types, because how many sums there are at once is what matters here, and that
+** is not left to the compiler. Included once for each width of vectors, with LANES_BYTES, TILES and LARGEST defined.
+*/
+#include "lanes.h"
+#include "tile.h"
+
+/* Sums of a tile: with the operands they just fit the 32 or 16 registers. */
+#if LANES_BYTES == 64
+enum { MOST_ROWS = 4, MOST_COLS = 6 };
+#define FOR_ROWS(X, kind) X(kind, 1) X(kind, 2) X(kind, 3) X(kind, 4)
+#define FOR_COLS(X, kind, rows)                                                          \
+  X(kind, rows, 1)                                                                       \
+  X(kind, rows, 2) X(kind, rows, 3) X(kind, rows, 4) X(kind, rows, 5) X(kind, rows, 6)
+#else
+enum { MOST_ROWS = 3, MOST_COLS = 4 };
+#define FOR_ROWS(X, kind) X(kind, 1) X(kind, 2) X(kind, 3)
+#define FOR_COLS(X, kind, rows)                                                          \
+  X(kind, rows, 1) X(kind, rows, 2) X(kind, rows, 3) X(kind, rows, 4)
+#endif
+
+/* A product is taken in parts of so many inner elements, of which a tile's operands fit the first cache, and so many
+** rows, of which A fits the second. */
+enum { DOT_DEPTH = 4096 / sizeof(real), DOT_BAND = 128 };
+enum { COLUMN_DEPTH = 1024 / sizeof(real), COLUMN_BAND = 1024 / sizeof(real) };
+
+/* One tile */
+typedef struct Tile {
+  int k;
+  const real *A;
+  int lda;
+  const real *B;
+  int step_l;  // from B(l, j) to B(l + 1, j)
+  int step_j;  // ... to B(l, j + 1)
+  real *C;
+  int ldc;
+  bool adds;        // C += op(A) op(B)
+  int last;         // lanes of the last vector of rows
+  uintptr_t ahead;  // address of what is wanted next
+} Tile;
+
+typedef void Kernel(const Tile *t);
+
+/* A kernel for each size of tile, and a table of them */
+#define KERNEL_OF(kind, rows, cols)                                                      \
+  TARGET static void kind##_##rows##x##cols(const Tile *t) {                             \
+    kind(rows, cols, t);                                                                 \
+  }
+#define KERNELS_OF(kind, rows)    FOR_COLS(KERNEL_OF, kind, rows)
+#define NAME_OF(kind, rows, cols) kind##_##rows##x##cols,
+#define NAMES_OF(kind, rows)      {FOR_COLS(NAME_OF, kind, rows)},
+#define KERNELS(kind)                                                                    \
+  FOR_ROWS(KERNELS_OF, kind)                                                             \
+  static Kernel *const kind##_kernels[MOST_ROWS][MOST_COLS] = {FOR_ROWS(NAMES_OF, kind)};
+
+/* Bring the cache line of element l of what lies at an address, if anything does. */
+static inline void fetch(uintptr_t address, int l) {
+  __builtin_prefetch((const void *)(address + (size_t)l * sizeof(real)));
+}
+
+static int least(int a, int b) {
+  return a < b ? a : b;
+}
+
+/* The next of the fewest parts of at most `most` that `n` can be cut into, all of about one size */
+static int next_part(int n, int most) {
+  int parts = (n + most - 1) / most;
+  return (n + parts - 1) / parts;
+}
+
+/* ... in whole vectors */
+static int next_depth(int n, int most) {
+  return least((next_part(n, most) + LANES - 1) / LANES * LANES, n);
+}
+
+
+/* C = A^t B: the k elements of a row and of a column are neighbours, and a tile is rows x cols dot products. */
+
+/* Add one vector's products to the sums, or begin the sums with them. */
+INLINE void dot_step(int rows, int cols, bool begins, Mask mask, const real *A, int lda,
+                     const real *B, int ldb, Lanes sums[][MOST_ROWS]) {
+  Lanes a[MOST_ROWS];
+  UNROLL for (int r = 0; r < rows; r++) {
+    a[r] = begins ? lanes_load_masked(mask, A + r * lda) : lanes_load(A + r * lda);
+  }
+  UNROLL for (int c = 0; c < cols; c++) {
+    Lanes b = begins ? lanes_load_masked(mask, B + c * ldb) : lanes_load(B + c * ldb);
+    UNROLL for (int r = 0; r < rows; r++) {
+      sums[c][r] = begins ? a[r] * b : sums[c][r] + a[r] * b;
+    }
+  }
+}
+
+INLINE void dot(int rows, int cols, const Tile *t) {
+  const real *A = t->A;
+  const real *B = t->B;
+  int lda = t->lda;
+  int ldb = t->step_j;
+  int first = t->k - (t->k - 1) / LANES * LANES;
+  Lanes sums[MOST_COLS][MOST_ROWS];
+  Mask mask = lanes_first(first);
+  dot_step(rows, cols, true, mask, A, lda, B, ldb, sums);
+  for (int l = first; l < t->k; l += LANES) {
+    fetch(t->ahead, l);
+    dot_step(rows, cols, false, mask, A + l, lda, B + l, ldb, sums);
+  }
+  real *C = t->C;
+  int ldc = t->ldc;
+  bool adds = t->adds;
+  UNROLL for (int c = 0; c < cols; c++) {
+    Lanes row[4] = {{0}};
+    UNROLL for (int r = 0; r < rows; r++) row[r] = sums[c][r];
+    Four four = lanes_sums(row[0], row[1], row[2], row[3]);
+    UNROLL for (int r = 0; r < rows; r++) {
+      C[c * ldc + r] = adds ? C[c * ldc + r] + four[r] : four[r];
+    }
+  }
+}
+
+KERNELS(dot)
+
+/*
+** Columns that lie a multiple of 4 KiB apart fall into the same few places of the cache: then work on a copy.
+** Meanwhile the following columns are fetched, past the end of B too, where the next mini-batch often lies.
+*/
+static void dot_columns(const TileProduct *p, Tile *t, int l, int j, int cols, int i,
+                        int rows) {
+  enum { ALIASED = 4096 / sizeof(real), ENOUGH = 32, STRIDE = DOT_DEPTH + LANES };
+  real copy[MOST_COLS * STRIDE];
+  const real *B = p->B + j * p->ldb + l;
+  t->B = B;
+  t->step_j = p->ldb;
+  if (p->ldb % ALIASED == 0 && rows >= ENOUGH) {
+    for (int c = 0; c < cols; c++) {
+      memcpy(copy + c * STRIDE, B + c * p->ldb, (size_t)t->k * sizeof(real));
+    }
+    t->B = copy;
+    t->step_j = STRIDE;
+  }
+  int ahead = cols;
+  for (int r = 0; r < rows; r += MOST_ROWS) {
+    t->A = p->A + (i + r) * p->lda + l;
+    t->C = p->C + j * p->ldc + i + r;
+    t->ahead = (uintptr_t)B + (size_t)ahead * (size_t)p->ldb * sizeof(real);
+    if (ahead < 2 * cols - 1) ahead++;
+    dot_kernels[least(rows - r, MOST_ROWS) - 1][cols - 1](t);
+  }
+}
+
+static void compute_dots(const TileProduct *p) {
+  Tile t = {.lda = p->lda, .ldc = p->ldc};
+  for (int i = 0; i < p->m; i += DOT_BAND) {
+    for (int l = 0; l < p->k; l += t.k) {
+      t.k = next_depth(p->k - l, DOT_DEPTH);
+      t.adds = l > 0;
+      int cols;
+      for (int j = 0; j < p->n; j += cols) {
+        cols = next_part(p->n - j, MOST_COLS);
+        dot_columns(p, &t, l, j, cols, i, least(p->m - i, DOT_BAND));
+      }
+    }
+  }
+}
+
+
+/* C = A op(B): the m elements of a column are neighbours, and a tile is rows * LANES rows of `cols` columns. */
+
+/* Add one inner element's products to the sums, or begin the sums with them. */
+INLINE void column_step(int rows, int cols, bool begins, const real *A, Mask last,
+                        const real *B, int step_j, Lanes sums[][MOST_ROWS]) {
+  Lanes a[MOST_ROWS];
+  UNROLL for (int r = 0; r < rows - 1; r++) a[r] = lanes_load(A + r * LANES);
+  a[rows - 1] = lanes_load_masked(last, A + (rows - 1) * LANES);
+  UNROLL for (int c = 0; c < cols; c++) {
+    real b = B[c * step_j];
+    UNROLL for (int r = 0; r < rows; r++) {
+      sums[c][r] = begins ? a[r] * b : sums[c][r] + a[r] * b;
+    }
+  }
+}
+
+INLINE void column(int rows, int cols, const Tile *t) {
+  const real *A = t->A;
+  const real *B = t->B;
+  int lda = t->lda;
+  int step_l = t->step_l;
+  int step_j = t->step_j;
+  Mask last = lanes_first(t->last);
+  Lanes sums[MOST_COLS][MOST_ROWS];
+  column_step(rows, cols, true, A, last, B, step_j, sums);
+  for (int l = 1; l < t->k; l++) {
+    A += lda;
+    B += step_l;
+    column_step(rows, cols, false, A, last, B, step_j, sums);
+  }
+  real *C = t->C;
+  int ldc = t->ldc;
+  bool adds = t->adds;
+  UNROLL for (int c = 0; c < cols; c++) {
+    UNROLL for (int r = 0; r < rows - 1; r++) {
+      if (adds) sums[c][r] += lanes_load(C + r * LANES);
+      lanes_store(C + r * LANES, sums[c][r]);
+    }
+    if (adds) sums[c][rows - 1] += lanes_load_masked(last, C + (rows - 1) * LANES);
+    lanes_store_masked(C + (rows - 1) * LANES, last, sums[c][rows - 1]);
+    C += ldc;
+  }
+}
+
+KERNELS(column)
+
+static void column_columns(const TileProduct *p, Tile *t, int l, int j, int cols, int i,
+                           int rows) {
+  t->B = p->B + l * t->step_l + j * t->step_j;
+  int vectors;
+  for (int r = 0; r < rows; r += vectors * LANES) {
+    vectors = next_part((rows - r + LANES - 1) / LANES, MOST_ROWS);
+    t->last = least(rows - r - (vectors - 1) * LANES, LANES);
+    t->A = p->A + l * p->lda + i + r;
+    t->C = p->C + j * p->ldc + i + r;
+    column_kernels[vectors - 1][cols - 1](t);
+  }
+}
+
+static void compute_columns(const TileProduct *p) {
+  Tile t = {.lda = p->lda, .ldc = p->ldc};
+  t.step_l = p->transposeB ? p->ldb : 1;
+  t.step_j = p->transposeB ? 1 : p->ldb;
+  for (int l = 0; l < p->k; l += t.k) {
+    t.k = next_depth(p->k - l, COLUMN_DEPTH);
+    t.adds = l > 0;
+    for (int i = 0; i < p->m; i += COLUMN_BAND) {
+      int cols;
+      for (int j = 0; j < p->n; j += cols) {
+        cols = next_part(p->n - j, MOST_COLS);
+        column_columns(p, &t, l, j, cols, i, least(p->m - i, COLUMN_BAND));
+      }
+    }
+  }
+}
+
+
+/*
+** y = A^t x. One row of A^t after the other, so that memory is read in one stream, which the processor fetches ahead
+** best; in two sums, which do not wait for each other. What follows x is fetched, which may be the next sample.
+*/
+
+INLINE Lanes row_times_vector(int k, const real *row, const real *x) {
+  Lanes sums[2] = {{0}, {0}};
+  int l = 0;
+  for (; l + 2 * LANES <= k; l += 2 * LANES) {
+    sums[0] += lanes_load(row + l) * lanes_load(x + l);
+    sums[1] += lanes_load(row + l + LANES) * lanes_load(x + l + LANES);
+  }
+  for (; l + LANES <= k; l += LANES) sums[0] += lanes_load(row + l) * lanes_load(x + l);
+  if (l < k) {
+    Mask rest = lanes_first(k - l);
+    sums[1] += lanes_load_masked(rest, row + l) * lanes_load_masked(rest, x + l);
+  }
+  return sums[0] + sums[1];
+}
+
+TARGET static void times_vector(int rows, int k, const real *A, int lda, const real *x,
+                                real *y) {
+  for (int l = 0; l < k; l += LANES) fetch((uintptr_t)(x + k), l);
+  for (int i = 0; i < rows; i++, A += lda) {
+    Lanes none = {0};
+    y[i] = lanes_sums(row_times_vector(k, A, x), none, none, none)[0];
+  }
+}
+
+
+static void compute(const TileProduct *p) {
+  if (p->transposeA)
+    compute_dots(p);
+  else
+    compute_columns(p);
+}
+
+const Tiles TILES = {LARGEST, compute, times_vector};
