@@ -65,12 +65,8 @@ typedef __m256d Doubles;
 typedef __m256i Mask;  // the signs of the lanes
 
 INLINE Mask lanes_first(int count) {
-  static const uint64_t ones_then_zeros[8] = {
-    UINT64_MAX,
-    UINT64_MAX,
-    UINT64_MAX,
-    UINT64_MAX,
-  };
+  static const uint64_t ones_then_zeros[8] = {UINT64_MAX, UINT64_MAX, UINT64_MAX,
+                                              UINT64_MAX};
   const char *ones = (const char *)ones_then_zeros;
   return _mm256_loadu_si256(
     (const void *)(ones + (size_t)(LANES - count) * sizeof(real)));

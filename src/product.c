@@ -1,10 +1,9 @@
 /*
-** product.c - matrix products in blocks, each on one thread: by OpenBLAS, in tiles where it is small (tile.c), and
-** by plain loops where one side is a vector, which is a matter of memory and not of arithmetic.
+** product.c - matrix products in blocks, each on one thread: by OpenBLAS, in tiles where they are faster
+** (tile.h), and by plain loops where one side is a vector, which is a matter of memory and not of arithmetic.
 */
 #include "product.h"
 
-#include "tile.h"
 #include "vector.h"
 
 #define BLOCK_EDGE       16  // block sizes are multiples of what the kernels work on at once
@@ -29,16 +28,16 @@ static int div_up(int n, int by) {
 }
 
 /*
-** Vectors filled well: dot products long, columns long. Below MIN_BLAS the way into OpenBLAS costs more than what tiles
-** leave unused.
+** The tiles to multiply in, or NULL. They suit where vectors are filled well, dot products long, columns long. Below
+** MIN_BLAS the way into OpenBLAS costs more than what tiles leave unused.
 */
-static bool suits_tiles(const Product *p) {
+static const Tiles *suitable_tiles(const Product *p) {
   const Tiles *tiles = tiles_here();
-  if (p->m == 1 || p->n == 1 || p->k == 1 || !tiles) return false;
-  if (p->opA == CblasTrans && p->opB == CblasTrans) return false;
+  if (p->m == 1 || p->n == 1 || p->k == 1 || !tiles) return NULL;
+  if (p->opA == CblasTrans && p->opB == CblasTrans) return NULL;
   double volume = (double)p->m * p->n * p->k;
   bool is_filled = p->opA == CblasTrans ? p->k >= MIN_DOT : p->m >= MIN_COLUMN;
-  return volume < MIN_BLAS || (is_filled && volume <= tiles->largest);
+  return volume < MIN_BLAS || (is_filled && volume <= tiles->largest) ? tiles : NULL;
 }
 
 /*
@@ -49,7 +48,7 @@ static void cut(Product *p) {
   int rows = p->m;
   int cols = p->n;
   bool is_vector = p->m == 1 || p->n == 1;
-  int most = p->in_tiles ? MAX_TILED_BLOCKS : MAX_BLOCKS;
+  int most = p->tiles ? MAX_TILED_BLOCKS : MAX_BLOCKS;
   double smallest = is_vector ? MIN_VECTOR_VOLUME : MIN_VOLUME;
   double volume = (double)p->m * p->n * p->k;
   for (int blocks = 1; blocks < most && volume / blocks >= 2 * smallest; blocks *= 2) {
@@ -85,7 +84,7 @@ void product_prepare(Product *p, Matrix *C, const Matrix *A, bool transposeA,
   p->C = C->data;
   p->lda = A->order == BY_ROWS ? A->cols : A->rows;
   p->ldb = B->order == BY_ROWS ? B->cols : B->rows;
-  p->in_tiles = suits_tiles(p);
+  p->tiles = suitable_tiles(p);
   cut(p);
 }
 
@@ -192,7 +191,7 @@ void product_compute(const Product *p, Block b) {
   real *C = p->C + b.col * p->m + b.row;
   if (p->m == 1 || p->n == 1 || p->k == 1) {
     compute_with_vector(p, b, A, B, C);
-  } else if (p->in_tiles) {
+  } else if (p->tiles) {
     TileProduct part = {.m = b.rows, .n = b.cols, .k = p->k};
     part.transposeA = p->opA == CblasTrans;
     part.transposeB = p->opB == CblasTrans;
@@ -202,7 +201,7 @@ void product_compute(const Product *p, Block b) {
     part.ldb = p->ldb;
     part.C = C;
     part.ldc = p->m;
-    tiles_here()->compute(&part);
+    p->tiles->compute(&part);
   } else {
     blas_gemm(CblasColMajor, p->opA, p->opB, b.rows, b.cols, p->k, 1, A, p->lda, B,
               p->ldb, 0, C, p->m);

@@ -7,6 +7,7 @@
 #define PERILUNE_PRODUCT_H
 
 #include "matrix.h"
+#include "tile.h"
 
 /* C = op(A) op(B), prepared: m x n x k in the order that C is stored in. */
 typedef struct Product {
@@ -24,7 +25,7 @@ typedef struct Product {
   int block_cols;
   int blocks_down;
   int blocks;
-  bool in_tiles;
+  const Tiles *tiles;  // to multiply in, or NULL
 } Product;
 
 /* Part of a matrix that is stored by columns. */

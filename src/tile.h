@@ -26,8 +26,8 @@ typedef struct TileProduct {
 
 /* The kernels for one width of vectors */
 typedef struct Tiles {
-  double
-    largest;  // multiplications of the largest product that OpenBLAS is not faster at
+  /* In multiplications: with more, OpenBLAS is faster */
+  double largest;
   /* One of A and B may be transposed, not both. */
   void (*compute)(const TileProduct *p);
   /* y = A^t x, A with k rows and `rows` columns, lda apart */
