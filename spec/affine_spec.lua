@@ -117,6 +117,23 @@ for _, name in ipairs(naive.types) do
       end)
     end
 
+    it("sums every unit's H once, however dJ/dW is cut into blocks", function()
+      -- units, inputs, N: cut along the units, along the inputs, and both
+      for _, shape in ipairs { { 300, 70, 200 }, { 12, 2500, 160 }, { 200, 400, 150 } } do
+        local outputs, inputs, N = table.unpack(shape)
+        local _, A, _, H = operands(core, shape)
+        local sums = naive.sum_columns(H:totable())
+        for _, order in ipairs { "columns", "rows" } do
+          local dJ_dW = stale(core, outputs, inputs, order)
+          local dJ_db = stale(core, outputs, 1)
+          core.affine_gradients(dJ_dW, dJ_db, H, A)
+          near(dJ_db, sums, 10 * tolerance)
+          assert.equal(outputs * inputs, core.count_equal(dJ_dW,
+            core.product(stale(core, outputs, inputs, order), H, A, "NT")))
+        end
+      end
+    end)
+
     it("takes samples stored by rows as operands of the products", function()
       local W, A, b, H = operands(core, { 5, 4, 6 })
       near(core.affine_forward(core.matrix(5, 6), W, A:copy("rows"), b),

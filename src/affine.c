@@ -16,6 +16,7 @@ typedef struct Forward {
 
 typedef struct Gradients {
   Product product;
+  bool units_are_columns;  // of C, which dJ_dW is, or its transpose
   const Matrix *H;
   real *dJ_db;
 } Gradients;
@@ -46,12 +47,15 @@ static void forward_block(void *context, int index) {
   for (int j = 0; j < runs; j++, first += p->m) f->sigma(n, p->C + first, f->A + first);
 }
 
-/* The bias goes with the first block if that is the only one, else it is a piece of its own. */
+/* Of the blocks with the same units, the first computes their biases' gradients too. */
 static void gradients_block(void *context, int index) {
   const Gradients *g = context;
-  int blocks = g->product.blocks;
-  if (index < blocks) product_compute(&g->product, product_block(&g->product, index));
-  if (index == blocks || blocks == 1) sum_columns(g->H, g->dJ_db);
+  Block block = product_block(&g->product, index);
+  product_compute(&g->product, block);
+  if (g->units_are_columns && block.row == 0)
+    sum_columns(g->H, block.col, block.cols, g->dJ_db);
+  if (!g->units_are_columns && block.col == 0)
+    sum_columns(g->H, block.row, block.rows, g->dJ_db);
 }
 
 
@@ -118,10 +122,10 @@ void affine_check_gradients(lua_State *L, AffineGradients *g) {
 void affine_run_gradients(lua_State *L, const AffineGradients *g) {
   Gradients task;
   product_prepare(&task.product, g->dJ_dW, g->H, false, g->A_below, true);
+  task.units_are_columns = g->dJ_dW->order == BY_ROWS;
   task.H = g->H;
   task.dJ_db = g->dJ_db->data;
-  int pieces = task.product.blocks == 1 ? 1 : task.product.blocks + 1;
-  pool_run(matrix_pool(L), pieces, gradients_block, &task);
+  pool_run(matrix_pool(L), task.product.blocks, gradients_block, &task);
 }
 
 /* affine_gradients(dJ_dW, dJ_db, H, A) --> dJ_dW = H A^t, after dJ_db = H J_N, (4.1) */

@@ -10,10 +10,12 @@
 
 /* Kernels */
 
-/* y = the sum of `lines` runs of n neighbours */
-KERNEL static void add_lines(int n, int lines, const real *X, real *y) {
-  for (int i = 0; i < n; i++) y[i] = 0;
-  for (int j = 0; j < lines; j++, X += n) {
+/* y = the sum of `lines` runs of n neighbours, which begin `step` elements apart */
+KERNEL static void add_lines(int n, int lines, int step, const real *X, real *y) {
+  VECTOR_LOOP
+  for (int i = 0; i < n; i++) y[i] = X[i];
+  for (int j = 1; j < lines; j++) {
+    X += step;
     VECTOR_LOOP
     for (int i = 0; i < n; i++) y[i] += X[i];
   }
@@ -64,18 +66,19 @@ static void sum_lines(int n, int lines, const real *X, real *y) {
   for (int j = 0; j < lines; j++, X += n) y[j] = (real)sum(n, X);
 }
 
-void sum_columns(const Matrix *X, real *b) {
+void sum_columns(const Matrix *X, int first, int count, real *b) {
+  const real *data = X->data + matrix_index(X, first, 0);
   if (X->order == BY_COLUMNS)
-    add_lines(X->rows, X->cols, X->data, b);
+    add_lines(count, X->cols, X->rows, data, b + first);
   else
-    sum_lines(X->cols, X->rows, X->data, b);
+    sum_lines(X->cols, count, data, b + first);
 }
 
 static void sum_rows(const Matrix *X, real *r) {
   if (X->order == BY_COLUMNS)
     sum_lines(X->rows, X->cols, X->data, r);
   else
-    add_lines(X->cols, X->rows, X->data, r);
+    add_lines(X->cols, X->rows, X->cols, X->data, r);
 }
 
 /* The row of the largest element of column j, or -1 where the column holds NaN */
@@ -99,7 +102,7 @@ static int reduce_sum_columns(lua_State *L) {
   matrix_check_shape(L, 1, X->rows, 1);
   matrix_check_distinct(L, 1, b, 2, X);
 
-  sum_columns(X, b->data);
+  sum_columns(X, 0, X->rows, b->data);
   lua_settop(L, 1);
   return 1;
 }

@@ -6,7 +6,7 @@
 
 #include "matrix.h"
 
-/* b = X J_N: the sum of the columns of X */
-void sum_columns(const Matrix *X, real *b);
+/* Elements first..first+count-1 of b = X J_N, the sum of the columns of X */
+void sum_columns(const Matrix *X, int first, int count, real *b);
 
 #endif
