@@ -32,21 +32,33 @@
 #define BLAS_SCRATCH                                                                     \
   ((size_t)136 << 20)  // OpenBLAS maps up to 128 MiB for each thread that calls it
 
-struct Pool {
+typedef struct Worker {
+  pthread_t id;
+  Pool *pool;
+  int thread;
+} Worker;
+
+/* The pieces that one thread does first */
+typedef struct Share {
   /* generation << 32 | pieces not yet claimed: one word, so that a claim is for one run for certain */
   atomic_uint_least64_t ticket;
-  char line1[CACHE_LINE];
+  char line[CACHE_LINE - sizeof(uint64_t)];  // cppcheck-suppress unusedStructMember
+} Share;
+
+struct Pool {
+  Share shares[MAX_THREADS];  // the caller's first
   atomic_int finished;
-  char line2[CACHE_LINE];
+  char line[CACHE_LINE];
   _Atomic(Task) task;
   _Atomic(void *) context;
+  atomic_int count;  // pieces of this run
   atomic_int sleepers;
   atomic_bool caller_sleeps;
   atomic_bool stopping;
   pthread_mutex_t mutex;
   pthread_cond_t work;
   pthread_cond_t done;
-  int threads;         // the caller included
+  atomic_int threads;  // the caller included
   double worked;       // seconds of the caller in this trial
   double waited;       // seconds for the others
   int pieces;          // in this trial
@@ -54,8 +66,9 @@ struct Pool {
   double alone_until;  // moment
   pid_t owner;
   bool blas_checked;
-  bool closed;  // finalised: nothing would end threads started now
-  pthread_t workers[MAX_THREADS - 1];
+  bool closed;          // finalised: nothing would end threads started now
+  uint64_t generation;  // of runs
+  Worker workers[MAX_THREADS - 1];
 };
 
 
@@ -125,21 +138,29 @@ static void pause_briefly(void) {
 
 /* Claims */
 
-static int unclaimed(const Pool *pool) {
-  return (int)(atomic_load_explicit(&pool->ticket, memory_order_acquire) & UINT32_MAX);
+static int unclaimed(const Share *share) {
+  return (int)(atomic_load_explicit(&share->ticket, memory_order_acquire) & UINT32_MAX);
 }
 
-/* Claim one piece and do it; false when there is none. */
-static bool work_once(Pool *pool) {
-  uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
+/* Where the share of a thread begins; the caller's is the largest. */
+static int first_piece(int count, int thread, int threads) {
+  return (int)(((int64_t)count * thread + threads - 1) / threads);
+}
+
+/* Claim a piece of the share of `thread` and do it; false when there is none. */
+static bool work_for(Pool *pool, int thread) {
+  Share *share = &pool->shares[thread];
+  uint64_t ticket = atomic_load_explicit(&share->ticket, memory_order_acquire);
   while (ticket & UINT32_MAX) {
     /* Should these be of a later run already, then the ticket has changed and the claim fails. */
     Task task = atomic_load_explicit(&pool->task, memory_order_relaxed);
     void *context = atomic_load_explicit(&pool->context, memory_order_relaxed);
-    if (atomic_compare_exchange_weak_explicit(&pool->ticket, &ticket, ticket - 1,
+    int count = atomic_load_explicit(&pool->count, memory_order_relaxed);
+    if (atomic_compare_exchange_weak_explicit(&share->ticket, &ticket, ticket - 1,
                                               memory_order_acq_rel,
                                               memory_order_acquire)) {
-      task(context, (int)(ticket & UINT32_MAX) - 1);
+      int first = first_piece(count, thread, pool->threads);
+      task(context, first + (int)(ticket & UINT32_MAX) - 1);
       atomic_fetch_add(&pool->finished, 1);
       return true;
     }
@@ -147,27 +168,38 @@ static bool work_once(Pool *pool) {
   return false;
 }
 
+/* Do pieces, those of `thread` first, until all are claimed; returns how many. */
+static int work(Pool *pool, int thread) {
+  int pieces = 0;
+  int threads = pool->threads;
+  for (int k = 0; k < threads; k++) {
+    while (work_for(pool, (thread + k) % threads)) pieces++;
+  }
+  return pieces;
+}
+
 static void *worker(void *argument) {
-  Pool *pool = argument;
+  const Worker *self = argument;
+  Pool *pool = self->pool;
+  Share *share = &pool->shares[self->thread];
   FloatState unused = float_state_enter();
   (void)unused;
   while (!atomic_load(&pool->stopping)) {
-    bool worked = false;
-    while (work_once(pool)) worked = true;
+    bool worked = work(pool, self->thread) > 0;
     if (worked && atomic_load(&pool->caller_sleeps)) {
       pthread_mutex_lock(&pool->mutex);
       pthread_cond_signal(&pool->done);
       pthread_mutex_unlock(&pool->mutex);
     }
     int spins = 0;
-    while (spins < SPINS && !unclaimed(pool)) {
+    while (spins < SPINS && !unclaimed(share)) {
       pause_briefly();
       spins++;
     }
     if (spins < SPINS) continue;
     pthread_mutex_lock(&pool->mutex);
     atomic_fetch_add(&pool->sleepers, 1);
-    while (!atomic_load(&pool->stopping) && !(atomic_load(&pool->ticket) & UINT32_MAX)) {
+    while (!atomic_load(&pool->stopping) && !unclaimed(share)) {
       pthread_cond_wait(&pool->work, &pool->mutex);
     }
     atomic_fetch_sub(&pool->sleepers, 1);
@@ -203,20 +235,24 @@ static void begin_trial(Pool *pool) {
 }
 
 static void run_together(Pool *pool, int count, Task task, void *context, double start) {
-  uint64_t generation =
-    (atomic_load_explicit(&pool->ticket, memory_order_relaxed) >> 32) + 1;
   atomic_store_explicit(&pool->task, task, memory_order_relaxed);
   atomic_store_explicit(&pool->context, context, memory_order_relaxed);
   atomic_store_explicit(&pool->finished, 0, memory_order_relaxed);
-  atomic_store(&pool->ticket, generation << 32 | (uint32_t)count);
+  atomic_store_explicit(&pool->count, count, memory_order_relaxed);
+  pool->generation++;
+  int threads = pool->threads;
+  for (int thread = 0; thread < threads; thread++) {
+    int pieces =
+      first_piece(count, thread + 1, threads) - first_piece(count, thread, threads);
+    atomic_store(&pool->shares[thread].ticket, pool->generation << 32 | (uint32_t)pieces);
+  }
   /* In a forked child the mutex may be held by a thread that is not there. */
   if (atomic_load(&pool->sleepers) > 0 && getpid() == pool->owner) {
     pthread_mutex_lock(&pool->mutex);
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->mutex);
   }
-  int own_pieces = 0;
-  while (work_once(pool)) own_pieces++;
+  int own_pieces = work(pool, 0);
   double own_end = now();
   wait_until_finished(pool, count);
 
@@ -252,7 +288,7 @@ static void stop(Pool *pool) {
     atomic_store(&pool->stopping, true);
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->mutex);
-    for (int t = 0; t < pool->threads - 1; t++) pthread_join(pool->workers[t], NULL);
+    for (int t = 0; t < pool->threads - 1; t++) pthread_join(pool->workers[t].id, NULL);
   }
   pool->threads = 1;
   atomic_store(&pool->stopping, false);
@@ -274,7 +310,10 @@ static int start(Pool *pool, int threads) {
                   &callers);  // signals are the host's threads' business
   int error = 0;
   while (error == 0 && pool->threads < threads) {
-    error = pthread_create(&pool->workers[pool->threads - 1], NULL, worker, pool);
+    Worker *next = &pool->workers[pool->threads - 1];
+    next->pool = pool;
+    next->thread = pool->threads;
+    error = pthread_create(&next->id, NULL, worker, next);
     if (error == 0) pool->threads++;
   }
   pthread_sigmask(SIG_SETMASK, &callers, NULL);

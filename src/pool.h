@@ -1,7 +1,8 @@
 /*
 ** pool.h - one pool of threads for a Lua state, shared by both element types.
-** The caller of pool_run works too, and work is claimed piece by piece: a thread that the system has put
-** aside delays nobody, and in a forked child, where the threads are gone, the caller does it all.
+** The caller of pool_run works too. Each thread does the same share of the pieces in every run, so that what it wrote
+** in one is in its cache in the next, and then helps with the others'. Work is claimed piece by piece: a thread that
+** the system has put aside delays nobody, and in a forked child, where the threads are gone, the caller does it all.
 */
 #ifndef PERILUNE_POOL_H
 #define PERILUNE_POOL_H

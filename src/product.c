@@ -10,6 +10,10 @@
 #define MAX_BLOCKS       4
 #define MAX_TILED_BLOCKS 16
 
+/* Of a block that is cut in one direction first */
+#define LEAST_ROWS 128
+#define LEAST_COLS 32
+
 /* Multiplications in the smallest block: with fewer a second thread costs more than it brings. */
 #define MIN_VOLUME        (1 << 20)
 #define MIN_VECTOR_VOLUME (1 << 17)
@@ -41,18 +45,24 @@ static const Tiles *suitable_tiles(const Product *p) {
 }
 
 /*
-** Near-square blocks, by halving. Few and large ones for OpenBLAS, which copies the operands of each anew; as many as
-** there may be threads for, where tiles read them as they are.
+** Blocks, by halving. Few, large and near-square ones for OpenBLAS, which copies the operands of each anew; as many as
+** there may be threads for, where tiles read them as they are. These are cut along the units of a layer, as long as
+** there are some for each, in Z and Delta, whose rows they are, and in dJ/dW, whose columns they are where it is stored
+** as W is: so what a thread reads and writes of W, its gradient and its optimiser's state is the same from step to step,
+** and stays in its cache.
 */
 static void cut(Product *p) {
   int rows = p->m;
   int cols = p->n;
+  p->cut_rows_first = p->opB == CblasNoTrans;
   bool is_vector = p->m == 1 || p->n == 1;
   int most = p->tiles ? MAX_TILED_BLOCKS : MAX_BLOCKS;
   double smallest = is_vector ? MIN_VECTOR_VOLUME : MIN_VOLUME;
   double volume = (double)p->m * p->n * p->k;
   for (int blocks = 1; blocks < most && volume / blocks >= 2 * smallest; blocks *= 2) {
-    if (rows >= cols)
+    bool is_first_cut =
+      p->tiles && (p->cut_rows_first ? rows >= 2 * LEAST_ROWS : cols >= 2 * LEAST_COLS);
+    if (is_first_cut ? p->cut_rows_first : rows >= cols)
       rows = round_up(div_up(rows, 2), BLOCK_EDGE);
     else
       cols = round_up(div_up(cols, 2), BLOCK_EDGE);
@@ -60,7 +70,8 @@ static void cut(Product *p) {
   p->block_rows = rows;
   p->block_cols = cols;
   p->blocks_down = div_up(p->m, rows);
-  p->blocks = p->blocks_down * div_up(p->n, cols);
+  p->blocks_across = div_up(p->n, cols);
+  p->blocks = p->blocks_down * p->blocks_across;
 }
 
 void product_prepare(Product *p, Matrix *C, const Matrix *A, bool transposeA,
@@ -89,8 +100,10 @@ void product_prepare(Product *p, Matrix *C, const Matrix *A, bool transposeA,
 }
 
 Block product_block(const Product *p, int index) {
-  int row = index % p->blocks_down * p->block_rows;
-  int col = index / p->blocks_down * p->block_cols;
+  int down = p->cut_rows_first ? index / p->blocks_across : index % p->blocks_down;
+  int across = p->cut_rows_first ? index % p->blocks_across : index / p->blocks_down;
+  int row = down * p->block_rows;
+  int col = across * p->block_cols;
   int rows = p->m - row < p->block_rows ? p->m - row : p->block_rows;
   int cols = p->n - col < p->block_cols ? p->n - col : p->block_cols;
   return (Block){row, col, rows, cols};

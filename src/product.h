@@ -24,6 +24,8 @@ typedef struct Product {
   int block_rows;
   int block_cols;
   int blocks_down;
+  int blocks_across;
+  bool cut_rows_first;
   int blocks;
   const Tiles *tiles;  // to multiply in, or NULL
 } Product;
