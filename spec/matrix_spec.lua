@@ -188,6 +188,20 @@ for _, name in ipairs { "float32", "float64" } do
         assert.equal(2, select("#", core.matrix(2, 3):shape()))
       end)
 
+      it("says how many samples of so many rows it holds, if any", function()
+        for _, order in ipairs { "columns", "rows" } do
+          local N = core.sample_count(core.matrix(2, 3, order), 2)
+          assert.equal(3, N)
+          assert.equal("integer", math.type(N))
+          assert.is_nil(core.sample_count(core.matrix(2, 3, order), 3))
+        end
+        for _, value in ipairs { cores[other].matrix(2, 3), {}, "x", 2, true, io.stdout } do
+          assert.is_nil(core.sample_count(value, 2))
+        end
+        assert.is_nil(core.sample_count(nil, 2))
+        raises("number expected, got nil", core.sample_count, core.matrix(2, 3), nil)
+      end)
+
       it("has no other field to read", function()
         local M = core.matrix(2, 3)
         raises("a matrix has no field 'columns_'", function() return M.columns_ end)

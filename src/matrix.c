@@ -60,19 +60,6 @@ static Matrix *new_view(lua_State *L, int owner, int first, int rows, int cols,
 
 /* Checking */
 
-Matrix *matrix_test(lua_State *L, int arg) {
-  if (!lua_getmetatable(L, arg)) return NULL;
-  bool same = lua_rawequal(L, -1, lua_upvalueindex(1));
-  lua_pop(L, 1);
-  return same ? lua_touserdata(L, arg) : NULL;
-}
-
-Matrix *matrix_check(lua_State *L, int arg) {
-  Matrix *m = matrix_test(L, arg);
-  if (m == NULL) luaL_typeerror(L, arg, MATRIX);
-  return m;
-}
-
 Matrix *matrix_check_shape(lua_State *L, int arg, int rows, int cols) {
   Matrix *m = matrix_check(L, arg);
   if (m->rows != rows || m->cols != cols) {
@@ -95,22 +82,13 @@ void matrix_check_by_columns(lua_State *L, int arg, const Matrix *m) {
     "matrix stored by columns expected, got one stored by rows; copy() is by columns");
 }
 
-static bool are_overlapping(const Matrix *a, const Matrix *b) {
-  return (uintptr_t)a->data < (uintptr_t)(b->data + matrix_size(b)) &&
-         (uintptr_t)b->data < (uintptr_t)(a->data + matrix_size(a));
+int matrix_overlap_error(lua_State *L, int arg, int other) {
+  return luaL_argerror(
+    L, arg, lua_pushfstring(L, "a matrix apart from argument #%d expected", other));
 }
 
-void matrix_check_distinct(lua_State *L, int arg, const Matrix *a, int other,
-                           const Matrix *b) {
-  if (are_overlapping(a, b)) {
-    luaL_argerror(L, arg,
-                  lua_pushfstring(L, "a matrix apart from argument #%d expected", other));
-  }
-}
-
-void matrix_check_aligned(lua_State *L, int arg, const Matrix *a, int other,
-                          const Matrix *b) {
-  if (!are_overlapping(a, b)) return;
+void matrix_check_same(lua_State *L, int arg, const Matrix *a, int other,
+                       const Matrix *b) {
   if (a->data != b->data || a->order != b->order || a->rows != b->rows ||
       a->cols != b->cols) {
     luaL_argerror(
@@ -249,6 +227,17 @@ static int matrix_shape(lua_State *L) {
   return 2;
 }
 
+/* sample_count(X, rows) --> columns of X, or nil where X is no matrix of this core with so many rows */
+static int matrix_sample_count(lua_State *L) {
+  const Matrix *X = matrix_test(L, 1);
+  lua_Integer rows = luaL_checkinteger(L, 2);
+  if (X != NULL && X->rows == rows)
+    lua_pushinteger(L, X->cols);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
 /* M:columns(first, last) --> view */
 static int matrix_columns(lua_State *L) {
   const Matrix *m = matrix_check(L, 1);
@@ -350,23 +339,33 @@ static int matrix_tostring(lua_State *L) {
   return 1;
 }
 
-/* M.rows, M.cols, M.order, M.dtype, and the methods, which are upvalue 3 */
+typedef enum Field { FIELD_ROWS, FIELD_COLS, FIELD_ORDER, FIELD_DTYPE } Field;
+
+static const char *const field_names[] = {"rows", "cols", "order", "dtype"};
+
+/* M.rows, M.cols, M.order, M.dtype, and the methods: upvalue 3 holds a Field or a function for each name. */
 static int matrix_field(lua_State *L) {
   const Matrix *m = matrix_check(L, 1);
-  const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-  if (strcmp(name, "cols") == 0) {
-    lua_pushinteger(L, m->cols);
-  } else if (strcmp(name, "rows") == 0) {
-    lua_pushinteger(L, m->rows);
-  } else if (strcmp(name, "dtype") == 0) {
-    lua_pushliteral(L, REAL_NAME);
-  } else if (strcmp(name, "order") == 0) {
-    lua_pushstring(L, order_names[m->order]);
-  } else {
-    lua_settop(L, 2);
-    lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(3)) != LUA_TNIL) return 1;
+  lua_settop(L, 2);
+  lua_pushvalue(L, 2);
+  int type = lua_rawget(L, lua_upvalueindex(3));
+  if (type == LUA_TNIL) {
     return luaL_error(L, "a matrix has no field '%s'", luaL_tolstring(L, 2, NULL));
+  }
+  if (type == LUA_TFUNCTION) return 1;
+  switch ((Field)lua_tointeger(L, -1)) {
+  case FIELD_ROWS:
+    lua_pushinteger(L, m->rows);
+    break;
+  case FIELD_COLS:
+    lua_pushinteger(L, m->cols);
+    break;
+  case FIELD_ORDER:
+    lua_pushstring(L, order_names[m->order]);
+    break;
+  case FIELD_DTYPE:
+    lua_pushliteral(L, REAL_NAME);
+    break;
   }
   return 1;
 }
@@ -379,9 +378,10 @@ static int matrix_no_field(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"matrix",  matrix_matrix},
-  {"threads", pool_threads },
-  {NULL,      NULL         },
+  {"matrix",       matrix_matrix      },
+  {"sample_count", matrix_sample_count},
+  {"threads",      pool_threads       },
+  {NULL,           NULL               },
 };
 
 static const luaL_Reg methods[] = {
@@ -431,6 +431,10 @@ void matrix_open(lua_State *L) {
   lua_pushvalue(L, -1);
   pool_push(L);
   lua_newtable(L);
+  for (int field = FIELD_ROWS; field <= FIELD_DTYPE; field++) {
+    lua_pushinteger(L, field);
+    lua_setfield(L, -2, field_names[field]);
+  }
   matrix_register(L, methods);
   lua_pushvalue(L, -1);
   lua_setfield(L, -4, "methods");  // for the other files, which add theirs

@@ -47,10 +47,19 @@ static inline Pool *matrix_pool(lua_State *L) {
 Matrix *matrix_new(lua_State *L, lua_Integer rows, lua_Integer cols, Order order);
 
 /* Argument `arg`, or NULL when it is not a matrix of this core. */
-Matrix *matrix_test(lua_State *L, int arg);
+static inline Matrix *matrix_test(lua_State *L, int arg) {
+  if (!lua_getmetatable(L, arg)) return NULL;
+  bool is_matrix = lua_topointer(L, -1) == lua_topointer(L, lua_upvalueindex(1));
+  lua_pop(L, 1);
+  return is_matrix ? lua_touserdata(L, arg) : NULL;
+}
 
 /* Argument `arg`, which must be a matrix of this core. */
-Matrix *matrix_check(lua_State *L, int arg);
+static inline Matrix *matrix_check(lua_State *L, int arg) {
+  Matrix *m = matrix_test(L, arg);
+  if (m == NULL) luaL_typeerror(L, arg, MATRIX);
+  return m;
+}
 
 /* ... and of this shape. */
 Matrix *matrix_check_shape(lua_State *L, int arg, int rows, int cols);
@@ -61,13 +70,29 @@ Matrix *matrix_check_samples(lua_State *L, int arg, int rows, int cols);
 /* Argument `arg`, which is the matrix m, must have its samples contiguous. */
 void matrix_check_by_columns(lua_State *L, int arg, const Matrix *m);
 
+static inline bool matrix_overlaps(const Matrix *a, const Matrix *b) {
+  return (uintptr_t)a->data < (uintptr_t)(b->data + matrix_size(b)) &&
+         (uintptr_t)b->data < (uintptr_t)(a->data + matrix_size(a));
+}
+
+/* Raise: argument `arg` must be apart from argument `other`. */
+int matrix_overlap_error(lua_State *L, int arg, int other);
+
 /* The arguments `arg` and `other`, the matrices a and b, must share no element. */
-void matrix_check_distinct(lua_State *L, int arg, const Matrix *a, int other,
-                           const Matrix *b);
+static inline void matrix_check_distinct(lua_State *L, int arg, const Matrix *a,
+                                         int other, const Matrix *b) {
+  if (matrix_overlaps(a, b)) matrix_overlap_error(L, arg, other);
+}
+
+/* ... which overlap, must be the same elements in the same order. */
+void matrix_check_same(lua_State *L, int arg, const Matrix *a, int other,
+                       const Matrix *b);
 
 /* ... must be the same elements in the same order, or share none. */
-void matrix_check_aligned(lua_State *L, int arg, const Matrix *a, int other,
-                          const Matrix *b);
+static inline void matrix_check_aligned(lua_State *L, int arg, const Matrix *a, int other,
+                                        const Matrix *b) {
+  if (matrix_overlaps(a, b)) matrix_check_same(L, arg, a, other, b);
+}
 
 /* `m`, or a copy of it in the given order, pushed on the stack. */
 const Matrix *matrix_in_order(lua_State *L, const Matrix *m, Order order);

@@ -12,7 +12,7 @@ local options = require "perilune.options"
 --                                      { name =, rows =, cols =, order = }
 --   layer:bind(parameters, generator)  only with `shapes`: keep parameters[k].value and .gradient,
 --                                      set first values
---   layer:forward(A_below) --> A       S_(l-1) x N to S_l x N, keeping what backward needs
+--   layer:forward(A_below, N) --> A    S_(l-1) x N to S_l x N, keeping what backward needs
 --   layer:predict(A_below, N) --> A    the same for inference; without it forward is used
 --   layer:backward(Delta)              set the parameters' gradients, keep what propagate needs
 --   layer:propagate() --> Delta_below  dJ/dA^(l-1), S_(l-1) x N; called only where it is needed
@@ -29,7 +29,6 @@ local options = require "perilune.options"
 ---@field inputs integer      S_0
 ---@field outputs integer     S_L
 ---@field classes string[]?   names of the classes, in the order of the outputs
----@field X Matrix?            samples of the last forward, A^(0)
 ---@field theta Matrix        all parameters of the layers, one after the other
 ---@field dJ_dtheta Matrix    their gradients, likewise
 local Network = {}
@@ -213,12 +212,13 @@ end
 ---@param X Matrix  S_0 x N; must not change before backward
 ---@return Matrix   S_L x N; valid until the next forward
 function Network:forward(X)
-  if X ~= self.X or X == nil then
+  local N = self.core.sample_count(X, self.inputs)
+  if not N then
     check_samples(self, X, 2)
-    self.X = X
+    N = X.cols
   end
   local A, layers = X, self.layers
-  for l = 1, #layers do A = layers[l]:forward(A) end
+  for l = 1, #layers do A = layers[l]:forward(A, N) end
   return A
 end
 
@@ -241,7 +241,7 @@ local function predict_chunk(self, X, N)
   local A, layers = X, self.layers
   for l = 1, #layers do
     local layer = layers[l]
-    A = layer.predict and layer:predict(A, N) or layer:forward(A)
+    A = layer.predict and layer:predict(A, N) or layer:forward(A, N)
   end
   return A
 end
@@ -252,11 +252,13 @@ end
 ---@param result? Matrix    S_L x N, allocated when absent
 ---@return Matrix           S_L x N
 function Network:predict(X, result)
-  local is_matrix = check_samples(self, X, 2)
-  local N = X.cols
+  local sample_count = self.core.sample_count
+  local N = sample_count(X, self.inputs)
+  local is_matrix = N or check_samples(self, X, 2)
+  N = N or X.cols
   if not result then
     result = self.core.matrix(self.outputs, N)
-  elseif result.rows ~= self.outputs or result.cols ~= N then
+  elseif sample_count(result, self.outputs) ~= N then
     error(("a result of %d x %d expected, got %d x %d"):format(self.outputs, N,
       result.rows, result.cols), 2)
   end

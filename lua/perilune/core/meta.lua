@@ -268,6 +268,12 @@ function core.sum_rows(r, X) end
 ---@return integer
 function core.count_equal(A, B) end
 
+---N where X is a matrix of this core with `rows` rows and N columns; else nil.
+---@param X any
+---@param rows integer
+---@return integer?
+function core.sample_count(X, rows) end
+
 ---Z = W A + b, b repeated over the columns (1.4).
 ---@param Z Matrix  S_l x N
 ---@param W Matrix  S_l x S_(l-1)

@@ -49,6 +49,20 @@ local function check_activation(sigma)
   return sigma
 end
 
+-- The two passes over a layer, in one call each where sigma has them so.
+local function passes(core, sigma)
+  local function affine(A, Z, W, A_below, b)
+    core.affine_forward(Z, W, A_below, b)
+    sigma.forward(A, Z)
+    return A
+  end
+  local function gradients(dJ_dW, dJ_db, H, A_below, Delta, Z, A)
+    sigma.backward(H, Delta, Z, A)
+    return core.affine_gradients(dJ_dW, dJ_db, H, A_below)
+  end
+  return sigma.affine or affine, sigma.gradients or gradients
+end
+
 ---@param description table
 ---@param context LayerContext
 ---@return Dense
@@ -66,6 +80,7 @@ function Dense.new(description, context)
   self.outputs = given.outputs
   self.sigma = check_activation(context.activations[given.activation]
     or choose("activation", core.activations, given.activation, -1, "table"))
+  self.affine, self.gradients = passes(core, self.sigma)
   self.activation = self.sigma.name or "custom"
   self.initializer = given.initializer or initializer.suited(self.activation)
   self.initialize = choose("initializer", initializer.functions, self.initializer, -1,
@@ -106,7 +121,6 @@ function Dense:describe()
 end
 
 function Dense:reserve(N)
-  if N == self.N then return end
   local buffers = self.buffers
   self.Z = buffers.Z:columns(N)
   self.A = buffers.A:columns(N)
@@ -114,24 +128,15 @@ function Dense:reserve(N)
   self.N = N
 end
 
----A = sigma(W A_below + b) into A, the affine part into Z.
-local function activate(self, A, Z, A_below)
-  local sigma = self.sigma
-  if sigma.affine then return sigma.affine(A, Z, self.W, A_below, self.b) end
-  self.core.affine_forward(Z, self.W, A_below, self.b)
-  sigma.forward(A, Z)
-  return A
-end
-
 ---A^(l) = sigma_l(Z^(l)) with Z^(l) = W^(l) A^(l-1) + b^(l), (1.4).
 ---@param A_below Matrix  S_(l-1) x N; must not change before backward
+---@param N? integer      where the caller knows it
 ---@return Matrix         S_l x N; valid until the next forward
-function Dense:forward(A_below)
-  if A_below ~= self.A_below then -- shapes never change: the same matrix, the same N
-    self:reserve(A_below.cols)
-    self.A_below = A_below
-  end
-  return activate(self, self.A, self.Z, A_below)
+function Dense:forward(A_below, N)
+  N = N or A_below.cols
+  if N ~= self.N then self:reserve(N) end
+  self.A_below = A_below
+  return self.affine(self.A, self.Z, self.W, A_below, self.b)
 end
 
 ---As forward, in memory of its own: Z, A and what backward needs stay as they are.
@@ -145,27 +150,25 @@ function Dense:predict(A_below, N)
     A = self.buffers.prediction:columns(N)
     self.prediction, self.predicted = A, N
   end
-  return activate(self, A, A, A_below)
+  return self.affine(A, A, self.W, A_below, self.b)
 end
 
 ---Set H^(l) = Delta^(l) (.) dsigma_l/dZ^(l) (4.2), dJ_dW and dJ_db (4.1). Needs forward before.
 ---@param Delta Matrix  S_l x N, dJ/dA^(l)
 function Dense:backward(Delta)
-  if not self.A_below then error("backward needs a forward before it", 2) end
-  local sigma, H = self.sigma, self.H
-  if sigma.gradients then
-    sigma.gradients(self.dJ_dW, self.dJ_db, H, self.A_below, Delta, self.Z, self.A)
-    return
-  end
-  sigma.backward(H, Delta, self.Z, self.A)
-  self.core.affine_gradients(self.dJ_dW, self.dJ_db, H, self.A_below)
+  local A_below = self.A_below
+  if not A_below then error("backward needs a forward before it", 2) end
+  self.gradients(self.dJ_dW, self.dJ_db, self.H, A_below, Delta, self.Z, self.A)
 end
 
 ---Delta^(l-1) = (W^(l))^t H^(l) (4.2), after backward.
 ---@return Matrix  S_(l-1) x N; valid until the next propagate
 function Dense:propagate()
-  local Delta_below = self.buffers.Delta_below:columns(self.N)
-  return self.core.affine_backward(Delta_below, self.W, self.H)
+  local N = self.N
+  if N ~= self.propagated then
+    self.Delta_below, self.propagated = self.buffers.Delta_below:columns(N), N
+  end
+  return self.core.affine_backward(self.Delta_below, self.W, self.H)
 end
 
 function Dense:__tostring()
