@@ -19,11 +19,12 @@ endif
 
 # The binary is generic: kernels choose their vector width when they are loaded, so no -march=native.
 # -fno-math-errno and -fno-trapping-math let loops be vectorised and change no result; -fopenmp-simd reads
-# `#pragma omp simd` and brings neither a library nor threads.
+# `#pragma omp simd` and brings neither a library nor threads. Calls of Lua go straight to it (-fno-plt): there are many
+# in a step of a small network.
 OPTIMIZE ?= -O3 -fno-math-errno -fno-trapping-math
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
   -Wwrite-strings -Wundef -Wconversion -Wdouble-promotion -Wvla $(if $(WERROR),-Werror)
-COMPILE  := $(CC) -std=gnu11 -fopenmp-simd $(OPTIMIZE) -g -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
+COMPILE  := $(CC) -std=gnu11 -fopenmp-simd $(OPTIMIZE) -g -fPIC -fno-plt -fvisibility=hidden -pthread $(WARNINGS) \
   $(LUA_CFLAGS) $(OPENBLAS_CFLAGS) $(CFLAGS) -MMD -MP
 
 # Modules are not linked with Lua: its symbols come from the host. They are never unloaded, because threads
