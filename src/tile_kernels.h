@@ -92,6 +92,20 @@ INLINE void dot_step(int rows, int cols, bool begins, Mask mask, const real *A, 
   }
 }
 
+/* The first `rows` sums to C, or onto it; four at once, which is the common case */
+INLINE void store_rows(int rows, Four sums, bool adds, real *C) {
+  if (rows == 4) {
+    Four before;
+    if (adds) {
+      memcpy(&before, C, sizeof before);
+      sums += before;
+    }
+    memcpy(C, &sums, sizeof sums);
+  } else {
+    UNROLL for (int r = 0; r < rows; r++) C[r] = adds ? C[r] + sums[r] : sums[r];
+  }
+}
+
 INLINE void dot(int rows, int cols, const Tile *t) {
   const real *A = t->A;
   const real *B = t->B;
@@ -112,9 +126,7 @@ INLINE void dot(int rows, int cols, const Tile *t) {
     Lanes row[4] = {{0}};
     UNROLL for (int r = 0; r < rows; r++) row[r] = sums[c][r];
     Four four = lanes_sums(row[0], row[1], row[2], row[3]);
-    UNROLL for (int r = 0; r < rows; r++) {
-      C[c * ldc + r] = adds ? C[c * ldc + r] + four[r] : four[r];
-    }
+    store_rows(rows, four, adds, C + c * ldc);
   }
 }
 
