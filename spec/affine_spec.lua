@@ -120,7 +120,7 @@ for _, name in ipairs(naive.types) do
     it("sums every unit's H once, however dJ/dW is cut into blocks", function()
       -- units, inputs, N: cut along the units, along the inputs, and both
       for _, shape in ipairs { { 300, 70, 200 }, { 12, 2500, 160 }, { 200, 400, 150 } } do
-        local outputs, inputs, N = table.unpack(shape)
+        local outputs, inputs = table.unpack(shape)
         local _, A, _, H = operands(core, shape)
         local sums = naive.sum_columns(H:totable())
         for _, order in ipairs { "columns", "rows" } do

@@ -195,7 +195,8 @@ for _, name in ipairs { "float32", "float64" } do
           assert.equal("integer", math.type(N))
           assert.is_nil(core.sample_count(core.matrix(2, 3, order), 3))
         end
-        for _, value in ipairs { cores[other].matrix(2, 3), {}, "x", 2, true, io.stdout } do
+        local foreign = cores[other].matrix(2, 3)
+        for _, value in ipairs { foreign, {}, "x", 2, true, io.stdout } do
           assert.is_nil(core.sample_count(value, 2))
         end
         assert.is_nil(core.sample_count(nil, 2))

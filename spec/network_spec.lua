@@ -106,9 +106,34 @@ describe("a network's parameters", function()
     local network = new()
     local flat = network:flat_parameters()
     assert.equal(1, #flat)
-    assert.is_true(rawequal(network.theta, flat[1].value))
-    assert.is_true(rawequal(network.dJ_dtheta, flat[1].gradient))
+    assert.is_true(same(network.theta, flat[1].value))
+    flat[1].value:fill(3)
+    flat[1].gradient:fill(4)
+    assert.is_true(network.theta:min() == 3 and network.dJ_dtheta:min() == 4)
     assert.is_true(rawequal(flat, network:flat_parameters()))
+  end)
+
+  it("are a vector for each large one, with the small ones that follow it", function()
+    local network = pl.network {
+      inputs = 5, pl.dense(300), pl.dense(250), pl.dense(4), pl.dense(20000),
+    }
+    local flat = network:flat_parameters()
+    local names, total = {}, 0
+    for k, stretch in ipairs(flat) do
+      names[k], total = stretch.name, total + stretch.value.rows
+      stretch.value:fill(k)
+      stretch.gradient:fill(10 * k)
+    end
+    assert.same({ "theta.1", "theta.2", "theta.3" }, names)
+    assert.equal(network.theta.rows, total)
+    local stretches = { ["1.W"] = 1, ["1.b"] = 1, ["2.W"] = 2, ["3.W"] = 2, ["3.b"] = 2,
+      ["4.W"] = 3, ["4.b"] = 3 }
+    for _, parameter in ipairs(network:parameters()) do
+      local k = stretches[parameter.name] or 2
+      assert.is_true(parameter.value:min() == k and parameter.value:max() == k)
+      assert.is_true(parameter.gradient:min() == 10 * k)
+      assert.is_true(parameter.gradient:max() == 10 * k)
+    end
   end)
 
   it("stay valid when the network itself is collected", function()

@@ -35,6 +35,7 @@ local Network = {}
 Network.__index = Network
 
 local ALIGNMENT = 16 -- elements: parameters begin where the vectors of the processor do
+local LARGE = 65536  -- elements: a parameter of so many is shared by threads on its own
 local CHUNK = 1024   -- samples that predict takes at once: its memory does not grow with N
 
 local function new_layer(description, context, classes, position)
@@ -61,10 +62,12 @@ end
 local function allocate(self)
   local first = 1
   local cuts = {}
+  local stretches = {} -- where those of flat_parameters begin
   for l, layer in ipairs(self.layers) do
     for _, shape in ipairs(layer.shapes or {}) do
       cuts[#cuts + 1] = { layer = l, shape = shape, first = first }
       local size = shape.rows * shape.cols
+      if first == 1 or size >= LARGE then stretches[#stretches + 1] = first end
       first = first + (size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
       self.size = self.size + size
     end
@@ -72,6 +75,14 @@ local function allocate(self)
   if #cuts == 0 then return end
   self.theta = self.core.matrix(first - 1, 1)
   self.dJ_dtheta = self.core.matrix(first - 1, 1)
+  for k, start in ipairs(stretches) do
+    local count = (stretches[k + 1] or first) - start
+    self.flat[k] = {
+      name = "theta." .. k,
+      value = self.theta:view(start, count, 1),
+      gradient = self.dJ_dtheta:view(start, count, 1),
+    }
+  end
   for _, cut in ipairs(cuts) do
     local shape = cut.shape
     self.named[#self.named + 1] = {
@@ -129,6 +140,7 @@ local function new(descriptions, given)
     generator = given.generator or core.generator(given.seed),
     layers = {},
     named = {},
+    flat = {},
     size = 0,
   }, Network)
   local width = self.inputs
@@ -277,13 +289,11 @@ function Network:parameters()
   return self.named
 end
 
----What an optimiser steps over: the same numbers as parameters(), as one vector.
+---What an optimiser steps over: the same numbers as parameters(), in as few vectors as threads can
+---share well: each large parameter begins one. So a thread updates the units of a layer whose
+---gradients it has computed, and their numbers stay in its cache.
 ---@return { name: string, value: Matrix, gradient: Matrix }[]
 function Network:flat_parameters()
-  if not self.flat then
-    self.flat = self.theta
-      and { { name = "theta", value = self.theta, gradient = self.dJ_dtheta } } or {}
-  end
   return self.flat
 end
 
