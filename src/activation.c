@@ -228,9 +228,11 @@ static int activation_affine(lua_State *L) {
 static int activation_gradients(lua_State *L) {
   AffineGradients g;
   affine_check_gradients(L, &g);
-  const Matrix *operands[3];
+  Matrix *operands[3];
+  matrix_check_list(L, 5, 3, operands);
   for (int k = 0; k < 3; k++) {
-    operands[k] = matrix_check_samples(L, 5 + k, g.H->rows, g.H->cols);
+    matrix_check_size(L, 5 + k, operands[k], g.H->rows, g.H->cols);
+    matrix_check_by_columns(L, 5 + k, operands[k]);
     matrix_check_aligned(L, 3, g.H, 5 + k, operands[k]);
     matrix_check_distinct(L, 1, g.dJ_dW, 5 + k, operands[k]);
     matrix_check_distinct(L, 2, g.dJ_db, 5 + k, operands[k]);

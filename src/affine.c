@@ -62,16 +62,16 @@ static void gradients_block(void *context, int index) {
 /* Bindings */
 
 void affine_check(lua_State *L, int first, Affine *a) {
-  a->Z = matrix_check(L, first);
-  a->W = matrix_check(L, first + 1);
-  a->A_below = matrix_check(L, first + 2);
-  if (a->A_below->rows != a->W->cols) {
-    matrix_check_shape(L, first + 2, a->W->cols, a->A_below->cols);
-  }
-  a->b = matrix_check_shape(L, first + 3, a->W->rows, 1);
-  if (a->Z->rows != a->W->rows || a->Z->cols != a->A_below->cols) {
-    matrix_check_shape(L, first, a->W->rows, a->A_below->cols);
-  }
+  Matrix *m[4];
+  matrix_check_list(L, first, 4, m);
+  a->Z = m[0];
+  a->W = m[1];
+  a->A_below = m[2];
+  a->b = m[3];
+  int N = a->A_below->cols;
+  matrix_check_size(L, first + 2, a->A_below, a->W->cols, N);
+  matrix_check_size(L, first + 3, a->b, a->W->rows, 1);
+  matrix_check_size(L, first, a->Z, a->W->rows, N);
   matrix_check_by_columns(L, first, a->Z);
   matrix_check_distinct(L, first, a->Z, first + 1, a->W);
   matrix_check_distinct(L, first, a->Z, first + 2, a->A_below);
@@ -99,18 +99,17 @@ static int affine_forward(lua_State *L) {
 }
 
 void affine_check_gradients(lua_State *L, AffineGradients *g) {
-  g->dJ_dW = matrix_check(L, 1);
-  g->dJ_db = matrix_check(L, 2);
-  g->H = matrix_check(L, 3);
-  g->A_below = matrix_check(L, 4);
-  if (g->H->rows != g->dJ_dW->rows) matrix_check_shape(L, 3, g->dJ_dW->rows, g->H->cols);
+  Matrix *m[4];
+  matrix_check_list(L, 1, 4, m);
+  g->dJ_dW = m[0];
+  g->dJ_db = m[1];
+  g->H = m[2];
+  g->A_below = m[3];
+  int N = g->H->cols;
+  matrix_check_size(L, 3, g->H, g->dJ_dW->rows, N);
   matrix_check_by_columns(L, 3, g->H);
-  if (g->A_below->rows != g->dJ_dW->cols || g->A_below->cols != g->H->cols) {
-    matrix_check_shape(L, 4, g->dJ_dW->cols, g->H->cols);
-  }
-  if (g->dJ_db->rows != g->dJ_dW->rows || g->dJ_db->cols != 1) {
-    matrix_check_shape(L, 2, g->dJ_dW->rows, 1);
-  }
+  matrix_check_size(L, 4, g->A_below, g->dJ_dW->cols, N);
+  matrix_check_size(L, 2, g->dJ_db, g->dJ_dW->rows, 1);
   matrix_check_distinct(L, 1, g->dJ_dW, 2, g->dJ_db);
   matrix_check_distinct(L, 1, g->dJ_dW, 3, g->H);
   matrix_check_distinct(L, 1, g->dJ_dW, 4, g->A_below);
@@ -140,13 +139,13 @@ static int affine_gradients(lua_State *L) {
 
 /* affine_backward(Delta, W, H) --> Delta = W^t H, (4.2) */
 static int affine_backward(lua_State *L) {
-  Matrix *Delta = matrix_check(L, 1);
-  const Matrix *W = matrix_check(L, 2);
-  const Matrix *H = matrix_check(L, 3);
-  if (H->rows != W->rows) matrix_check_shape(L, 3, W->rows, H->cols);
-  if (Delta->rows != W->cols || Delta->cols != H->cols) {
-    matrix_check_shape(L, 1, W->cols, H->cols);
-  }
+  Matrix *m[3];
+  matrix_check_list(L, 1, 3, m);
+  Matrix *Delta = m[0];
+  const Matrix *W = m[1];
+  const Matrix *H = m[2];
+  matrix_check_size(L, 3, H, W->rows, H->cols);
+  matrix_check_size(L, 1, Delta, W->cols, H->cols);
   matrix_check_distinct(L, 1, Delta, 2, W);
   matrix_check_distinct(L, 1, Delta, 3, H);
   pool_check_blas(L, matrix_pool(L));

@@ -60,13 +60,31 @@ static Matrix *new_view(lua_State *L, int owner, int first, int rows, int cols,
 
 /* Checking */
 
-Matrix *matrix_check_shape(lua_State *L, int arg, int rows, int cols) {
-  Matrix *m = matrix_check(L, arg);
+/* In fewer calls of Lua's API than one by one: they are most of what a small primitive costs. */
+void matrix_check_list(lua_State *L, int first, int count, Matrix **m) {
+  const void *type = lua_topointer(L, lua_upvalueindex(1));
+  int given = lua_gettop(L);
+  for (int arg = first; arg < first + count; arg++) {
+    if (arg > given || !lua_getmetatable(L, arg) || lua_topointer(L, -1) != type) {
+      lua_settop(L, given);
+      luaL_typeerror(L, arg, MATRIX);
+    }
+    m[arg - first] = lua_touserdata(L, arg);
+  }
+  lua_settop(L, given);
+}
+
+void matrix_check_size(lua_State *L, int arg, const Matrix *m, int rows, int cols) {
   if (m->rows != rows || m->cols != cols) {
     luaL_argerror(L, arg,
                   lua_pushfstring(L, "%d x %d matrix expected, got %d x %d", rows, cols,
                                   m->rows, m->cols));
   }
+}
+
+Matrix *matrix_check_shape(lua_State *L, int arg, int rows, int cols) {
+  Matrix *m = matrix_check(L, arg);
+  matrix_check_size(L, arg, m, rows, cols);
   return m;
 }
 

@@ -61,7 +61,13 @@ static inline Matrix *matrix_check(lua_State *L, int arg) {
   return m;
 }
 
-/* ... and of this shape. */
+/* Arguments first..first+count-1, at most 8, which must be matrices of this core, into the list `m`. */
+void matrix_check_list(lua_State *L, int first, int count, Matrix **m);
+
+/* Argument `arg`, which is the matrix m, must have this shape. */
+void matrix_check_size(lua_State *L, int arg, const Matrix *m, int rows, int cols);
+
+/* Argument `arg`, which must be a matrix of this core and of this shape. */
 Matrix *matrix_check_shape(lua_State *L, int arg, int rows, int cols);
 
 /* ... and of this shape, samples contiguous. */

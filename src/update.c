@@ -100,10 +100,10 @@ static void run(lua_State *L, Update *u,
 /* The matrices from argument 1 on, p first: of one shape and order, none overlapping another */
 static Update check_matrices(lua_State *L, int count) {
   Matrix *matrices[4] = {NULL};
-  matrices[0] = matrix_check(L, 1);
+  matrix_check_list(L, 1, count, matrices);
   for (int arg = 2; arg <= count; arg++) {
-    Matrix *p = matrices[0];
-    matrices[arg - 1] = matrix_check_shape(L, arg, p->rows, p->cols);
+    const Matrix *p = matrices[0];
+    matrix_check_size(L, arg, matrices[arg - 1], p->rows, p->cols);
     luaL_argcheck(L, matrices[arg - 1]->order == p->order, arg,
                   "matrix stored in the order of argument #1 expected");
     for (int other = 1; other < arg; other++) {
