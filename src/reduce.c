@@ -61,6 +61,23 @@ static real smallest(int n, const real *X) {
   return best;
 }
 
+/* Squares may be out of a double's range where the norm is not: then elements are divided by the largest first. */
+static double norm(int n, const real *X) {
+  double total = sum_of_squares(n, X);
+  bool is_exact = total > DBL_MIN / DBL_EPSILON && total <= DBL_MAX;
+  if (is_exact || total != total) return sqrt(total);
+  double high = (double)largest(n, X);
+  double low = (double)smallest(n, X);
+  double scale = high > -low ? high : -low;
+  if (scale == 0 || scale > DBL_MAX) return scale;
+  total = 0;
+  for (int k = 0; k < n; k++) {
+    double share = (double)X[k] / scale;
+    total += share * share;
+  }
+  return scale * sqrt(total);
+}
+
 /* y[j] = the sum of the j-th run of n neighbours */
 static void sum_lines(int n, int lines, const real *X, real *y) {
   for (int j = 0; j < lines; j++, X += n) y[j] = (real)sum(n, X);
@@ -129,7 +146,7 @@ static int reduce_sum(lua_State *L) {
 /* M:norm() --> number */
 static int reduce_norm(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
-  lua_pushnumber(L, sqrt(sum_of_squares(matrix_size(M), M->data)));
+  lua_pushnumber(L, norm(matrix_size(M), M->data));
   return 1;
 }
 
