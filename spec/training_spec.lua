@@ -496,12 +496,28 @@ describe("a loss that is not finite", function()
     end)
   end
 
-  it("may come one batch late, where an activation hides an infinite input", function()
+  it("may be hidden by an activation: then the gradient raises in its place", function()
     -- tanh(inf) is 1 and the loss finite, but dJ/dW = H A^t has 0 inf
+    local network, before = classifier(), nil
     at_caller(function()
-      pl.fit(classifier(), poisoned(math.huge),
-        { loss = "softmax_cross_entropy", shuffle = false, batch = 32 })
-    end, "in epoch 1, batch 4: W of layer 1 is not finite")
+      pl.fit(network, poisoned(math.huge), {
+        loss = "softmax_cross_entropy", shuffle = false, batch = 32,
+        on_batch = function() before = network.theta:copy() end,
+      })
+    end, "the gradient of 1.W is not finite in epoch 1, batch 3")
+    assert.is_true(same(before, network.theta))
+  end)
+
+  it("may be hidden by the function itself: then the gradient raises", function()
+    local network = classifier()
+    local before = network.theta:copy()
+    local function hiding(A, T, Delta)
+      local _, filled = pl.loss.softmax_cross_entropy(A, T, Delta)
+      return 0, filled:set(3, 2, 0 / 0)
+    end
+    at_caller(function() pl.fit(network, train, { loss = hiding }) end,
+      "the gradient of 1.W is not finite in epoch 1, batch 1")
+    assert.is_true(same(before, network.theta))
   end)
 
   it("names the layer whose numbers are wrong", function()

@@ -146,6 +146,15 @@ local function first_nonfinite(network)
   return ""
 end
 
+-- The parameter whose gradient first went wrong, or nil. An activation may hide from the loss what
+-- it does not hide from the gradient: tanh(inf) is 1, but H A^t then has 0 inf.
+local function nonfinite_gradient(network)
+  if not network.dJ_dtheta or network.dJ_dtheta:is_finite() then return nil end
+  for _, parameter in ipairs(network:parameters()) do
+    if not parameter.gradient:is_finite() then return parameter.name end
+  end
+end
+
 -- Whether a callback's answer is to stop.
 local function is_stop(answer)
   if answer ~= nil and answer ~= "stop" then
@@ -169,7 +178,7 @@ end
 ---after `patience` epochs without improvement; the best parameters are restored in any case),
 ---on_batch and on_epoch (functions, called with a progress table { epoch, epochs, batch, batches,
 ---samples, loss } and with the epoch's record; to stop they return "stop").
----A loss that is not finite raises before the update, saying where.
+---A loss or a gradient that is not finite raises before the update, saying where.
 ---@param network Network
 ---@param dataset Dataset
 ---@param given table
@@ -195,6 +204,11 @@ function training.fit(network, dataset, given)
           progress.batch + 1, first_nonfinite(network)), 2)
       end
       network:backward(Delta)
+      local wrong = nonfinite_gradient(network)
+      if wrong then
+        error(("the gradient of %s is not finite in epoch %d, batch %d"):format(wrong,
+          epoch, progress.batch + 1), 2)
+      end
       if run.schedule then
         local done = epoch - 1 + (progress.batch + 0.5) / batches.count
         progress.rate = optimizer.rate * run.schedule(done, run.epochs)
