@@ -38,20 +38,21 @@ typedef struct Worker {
   int thread;
 } Worker;
 
-/* The pieces that one thread does first */
+/* The pieces that one thread does first: all it needs to know of a run, in one cache line */
 typedef struct Share {
   /* generation << 32 | pieces not yet claimed: one word, so that a claim is for one run for certain */
   atomic_uint_least64_t ticket;
-  char line[CACHE_LINE - sizeof(uint64_t)];  // cppcheck-suppress unusedStructMember
+  _Atomic(Task) task;
+  _Atomic(void *) context;
+  atomic_int first;  // piece
+  // cppcheck-suppress unusedStructMember
+  char rest_of_line[CACHE_LINE - sizeof(uint64_t) - 2 * sizeof(void *) - sizeof(int)];
 } Share;
 
 struct Pool {
   Share shares[MAX_THREADS];  // the caller's first
-  atomic_int finished;
+  atomic_int finished;        // pieces of this run
   char line[CACHE_LINE];
-  _Atomic(Task) task;
-  _Atomic(void *) context;
-  atomic_int count;  // pieces of this run
   atomic_int sleepers;
   atomic_bool caller_sleeps;
   atomic_bool stopping;
@@ -147,34 +148,35 @@ static int first_piece(int count, int thread, int threads) {
   return (int)(((int64_t)count * thread + threads - 1) / threads);
 }
 
-/* Claim a piece of the share of `thread` and do it; false when there is none. */
-static bool work_for(Pool *pool, int thread) {
-  Share *share = &pool->shares[thread];
+/* Claim a piece and do it; false when there is none. */
+static bool work_once(Share *share) {
   uint64_t ticket = atomic_load_explicit(&share->ticket, memory_order_acquire);
   while (ticket & UINT32_MAX) {
     /* Should these be of a later run already, then the ticket has changed and the claim fails. */
-    Task task = atomic_load_explicit(&pool->task, memory_order_relaxed);
-    void *context = atomic_load_explicit(&pool->context, memory_order_relaxed);
-    int count = atomic_load_explicit(&pool->count, memory_order_relaxed);
+    Task task = atomic_load_explicit(&share->task, memory_order_relaxed);
+    void *context = atomic_load_explicit(&share->context, memory_order_relaxed);
+    int first = atomic_load_explicit(&share->first, memory_order_relaxed);
     if (atomic_compare_exchange_weak_explicit(&share->ticket, &ticket, ticket - 1,
                                               memory_order_acq_rel,
                                               memory_order_acquire)) {
-      int first = first_piece(count, thread, pool->threads);
       task(context, first + (int)(ticket & UINT32_MAX) - 1);
-      atomic_fetch_add(&pool->finished, 1);
       return true;
     }
   }
   return false;
 }
 
-/* Do pieces, those of `thread` first, until all are claimed; returns how many. */
+/*
+** Do pieces, those of `thread` first, until all are claimed; returns how many. They are reported at once: between
+** processors each report takes as long as a small piece.
+*/
 static int work(Pool *pool, int thread) {
   int pieces = 0;
   int threads = pool->threads;
   for (int k = 0; k < threads; k++) {
-    while (work_for(pool, (thread + k) % threads)) pieces++;
+    while (work_once(&pool->shares[(thread + k) % threads])) pieces++;
   }
+  if (pieces > 0) atomic_fetch_add(&pool->finished, pieces);
   return pieces;
 }
 
@@ -235,16 +237,18 @@ static void begin_trial(Pool *pool) {
 }
 
 static void run_together(Pool *pool, int count, Task task, void *context, double start) {
-  atomic_store_explicit(&pool->task, task, memory_order_relaxed);
-  atomic_store_explicit(&pool->context, context, memory_order_relaxed);
   atomic_store_explicit(&pool->finished, 0, memory_order_relaxed);
-  atomic_store_explicit(&pool->count, count, memory_order_relaxed);
   pool->generation++;
   int threads = pool->threads;
-  for (int thread = 0; thread < threads; thread++) {
-    int pieces =
-      first_piece(count, thread + 1, threads) - first_piece(count, thread, threads);
-    atomic_store(&pool->shares[thread].ticket, pool->generation << 32 | (uint32_t)pieces);
+  for (int thread = threads - 1; thread >= 0; thread--) {
+    Share *share = &pool->shares[thread];
+    int first = first_piece(count, thread, threads);
+    int pieces = first_piece(count, thread + 1, threads) - first;
+    if (pieces == 0) continue;
+    atomic_store_explicit(&share->task, task, memory_order_relaxed);
+    atomic_store_explicit(&share->context, context, memory_order_relaxed);
+    atomic_store_explicit(&share->first, first, memory_order_relaxed);
+    atomic_store(&share->ticket, pool->generation << 32 | (uint32_t)pieces);
   }
   /* In a forked child the mutex may be held by a thread that is not there. */
   if (atomic_load(&pool->sleepers) > 0 && getpid() == pool->owner) {
