@@ -6,7 +6,19 @@
 #include "matrix.h"
 #include "vector.h"
 
-#define INDICES 4096  // read from the table at once
+#define INDICES 1024  // read from the table at once
+
+/* Columns of X from samples of S, or of bytes */
+typedef struct Gather {
+  int rows;
+  int cols;
+  int piece;  // columns
+  int64_t indices[INDICES];
+  const real *S;
+  const uint8_t *bytes;
+  real scale;
+  real *X;
+} Gather;
 
 
 /* Kernels */
@@ -14,6 +26,19 @@
 KERNEL static void bytes_to_reals(int n, const uint8_t *bytes, real scale, real *x) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) x[k] = (real)bytes[k] * scale;
+}
+
+static void gather_piece(void *context, int index) {
+  const Gather *g = context;
+  int first = index * g->piece;
+  int last = first + g->piece < g->cols ? first + g->piece : g->cols;
+  for (int j = first; j < last; j++) {
+    real *x = g->X + j * g->rows;
+    if (g->S != NULL)
+      memcpy(x, g->S + g->indices[j] * g->rows, (size_t)g->rows * sizeof(real));
+    else
+      bytes_to_reals(g->rows, g->bytes + g->indices[j] * g->rows, g->scale, x);
+  }
 }
 
 
@@ -41,12 +66,21 @@ static void check_indices(lua_State *L, int arg, lua_Integer first, int count,
   }
 }
 
-/* Element `position` of the table, checked before, counted from 0 */
-static int64_t index_at(lua_State *L, int arg, lua_Integer position) {
-  lua_rawgeti(L, arg, position);
-  int64_t index = lua_tointeger(L, -1) - 1;
-  lua_pop(L, 1);
-  return index;
+/* The samples of the table at `arg` from element `first` on, checked before, into the columns of X */
+static void run(lua_State *L, Gather *g, const Matrix *X, int arg, lua_Integer first) {
+  g->rows = X->rows;
+  g->piece = POOL_PIECE / g->rows + 1;
+  for (int done = 0; done < X->cols; done += g->cols) {
+    g->cols = X->cols - done < INDICES ? X->cols - done : INDICES;
+    g->X = X->data + done * X->rows;
+    for (int j = 0; j < g->cols; j++) {
+      lua_rawgeti(L, arg, first + done + j);
+      g->indices[j] = lua_tointeger(L, -1) - 1;
+      lua_pop(L, 1);
+    }
+    int pieces = (g->cols + g->piece - 1) / g->piece;
+    pool_run(matrix_pool(L), pieces, gather_piece, g);
+  }
 }
 
 /* gather(X, S, indices [, first]) --> X */
@@ -59,10 +93,8 @@ static int gather_gather(lua_State *L) {
   check_indices(L, 3, first, X->cols, S->cols);
   matrix_check_distinct(L, 1, X, 2, S);
 
-  for (int j = 0; j < X->cols; j++) {
-    const real *sample = S->data + index_at(L, 3, first + j) * S->rows;
-    memcpy(X->data + j * X->rows, sample, (size_t)X->rows * sizeof(real));
-  }
+  Gather g = {.S = S->data};
+  run(L, &g, X, 3, first);
   lua_settop(L, 1);
   return 1;
 }
@@ -82,10 +114,8 @@ static int gather_bytes(lua_State *L) {
   int64_t samples = (int64_t)((length - (size_t)offset) / (size_t)X->rows);
   check_indices(L, 5, first, X->cols, samples);
 
-  for (int j = 0; j < X->cols; j++) {
-    const uint8_t *sample = bytes + offset + index_at(L, 5, first + j) * X->rows;
-    bytes_to_reals(X->rows, sample, scale, X->data + j * X->rows);
-  }
+  Gather g = {.bytes = bytes + offset, .scale = scale};
+  run(L, &g, X, 5, first);
   lua_settop(L, 1);
   return 1;
 }
