@@ -96,6 +96,42 @@ for _, name in ipairs(naive.types) do
       assert.same({ { 9, 7 } }, X:totable())
     end)
 
+    it("does not mind what stands in the table behind the chosen ones", function()
+      local S = samples(3, 5)
+      local bytes = string.char(table.unpack(list(15, function(k) return k end)))
+      local expected, scaled = S:columns(4, 5), nil
+      local ends = { 0, -3, 6, 1e300, nan, "one", {}, math.mininteger, math.maxinteger }
+      for _, value in ipairs(ends) do
+        local indices = { 4, 5, value, value, value }
+        assert.equal(6, core.count_equal(expected,
+          core.gather(core.matrix(3, 2), S, indices)))
+        local X = core.gather_bytes(core.matrix(3, 2), bytes, 0, 1, indices)
+        scaled = scaled or X
+        assert.equal(6, core.count_equal(scaled, X))
+      end
+      assert.equal(10, scaled:get(1, 1))
+    end)
+
+    it("is the same for any number of threads, however many samples", function()
+      local S = samples(70, 300)
+      local indices = list(2500, function(k) return k * 7 % 300 + 1 end)
+      local bytes = core.generator(2):uniform(core.matrix(70, 300), 0, 255):encode "uint8"
+      local wanted
+      for threads = 1, 4 do
+        core.threads(threads)
+        local X = core.gather(core.matrix(70, 2500), S, indices)
+        local Y = core.gather_bytes(core.matrix(70, 2500), bytes, 0, 1, indices)
+        wanted = wanted or { X, Y }
+        assert.equal(70 * 2500, core.count_equal(wanted[1], X))
+        assert.equal(70 * 2500, core.count_equal(wanted[2], Y))
+      end
+      core.threads(1)
+      for _, k in ipairs { 1, 512, 513, 1024, 1025, 2500 } do
+        assert.equal(70, core.count_equal(S:columns(indices[k], indices[k]),
+          wanted[1]:columns(k, k)))
+      end
+    end)
+
     it("reads the table itself, not what its metamethods pretend", function()
       local indices = setmetatable({}, { __index = function() return 1 end })
       local X, S = core.matrix(1, 1), core.matrix(1, 1)

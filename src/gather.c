@@ -6,15 +6,17 @@
 #include "matrix.h"
 #include "vector.h"
 
-#define INDICES 1024  // read from the table at once
+#define INDICES    512  // read from the table at once
+#define CACHE_LINE 64
 
 /* Columns of X from samples of S, or of bytes */
 typedef struct Gather {
   int rows;
   int cols;
   int piece;  // columns
-  int64_t indices[INDICES];
-  const real *S;
+  const int64_t *indices;
+  const int64_t *following;  // what the table has a mini-batch later, or -1
+  const real *S;             // or NULL
   const uint8_t *bytes;
   real scale;
   real *X;
@@ -28,11 +30,21 @@ KERNEL static void bytes_to_reals(int n, const uint8_t *bytes, real scale, real 
   for (int k = 0; k < n; k++) x[k] = (real)bytes[k] * scale;
 }
 
+/* Samples in random order come from memory far away: the next mini-batch's are on their way while this one is used. */
+static void fetch(const Gather *g, int64_t sample) {
+  if (sample < 0) return;
+  size_t size = (size_t)g->rows * (g->S != NULL ? sizeof(real) : 1);
+  const char *samples = g->S != NULL ? (const char *)g->S : (const char *)g->bytes;
+  const char *first = samples + (size_t)sample * size;
+  for (size_t k = 0; k < size; k += CACHE_LINE) __builtin_prefetch(first + k);
+}
+
 static void gather_piece(void *context, int index) {
   const Gather *g = context;
   int first = index * g->piece;
   int last = first + g->piece < g->cols ? first + g->piece : g->cols;
   for (int j = first; j < last; j++) {
+    fetch(g, g->following[j]);
     real *x = g->X + j * g->rows;
     if (g->S != NULL)
       memcpy(x, g->S + g->indices[j] * g->rows, (size_t)g->rows * sizeof(real));
@@ -66,17 +78,31 @@ static void check_indices(lua_State *L, int arg, lua_Integer first, int count,
   }
 }
 
+/* Element `position` of the table, counted from 0, or -1 where it is none of the samples */
+static int64_t index_at(lua_State *L, int arg, lua_Integer position, int64_t samples) {
+  lua_rawgeti(L, arg, position);
+  lua_Integer index = lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return index >= 1 && index <= samples ? index - 1 : -1;
+}
+
 /* The samples of the table at `arg` from element `first` on, checked before, into the columns of X */
-static void run(lua_State *L, Gather *g, const Matrix *X, int arg, lua_Integer first) {
+static void run(lua_State *L, Gather *g, const Matrix *X, int arg, lua_Integer first,
+                int64_t samples) {
+  int64_t indices[INDICES];
+  int64_t following[INDICES];
+  g->indices = indices;
+  g->following = following;
   g->rows = X->rows;
   g->piece = POOL_PIECE / g->rows + 1;
   for (int done = 0; done < X->cols; done += g->cols) {
     g->cols = X->cols - done < INDICES ? X->cols - done : INDICES;
     g->X = X->data + done * X->rows;
     for (int j = 0; j < g->cols; j++) {
-      lua_rawgeti(L, arg, first + done + j);
-      g->indices[j] = lua_tointeger(L, -1) - 1;
-      lua_pop(L, 1);
+      lua_Integer position = first + done + j;
+      bool has_following = position <= LUA_MAXINTEGER - X->cols;
+      indices[j] = index_at(L, arg, position, samples);
+      following[j] = has_following ? index_at(L, arg, position + X->cols, samples) : -1;
     }
     int pieces = (g->cols + g->piece - 1) / g->piece;
     pool_run(matrix_pool(L), pieces, gather_piece, g);
@@ -94,7 +120,7 @@ static int gather_gather(lua_State *L) {
   matrix_check_distinct(L, 1, X, 2, S);
 
   Gather g = {.S = S->data};
-  run(L, &g, X, 3, first);
+  run(L, &g, X, 3, first, S->cols);
   lua_settop(L, 1);
   return 1;
 }
@@ -115,7 +141,7 @@ static int gather_bytes(lua_State *L) {
   check_indices(L, 5, first, X->cols, samples);
 
   Gather g = {.bytes = bytes + offset, .scale = scale};
-  run(L, &g, X, 5, first);
+  run(L, &g, X, 5, first, samples);
   lua_settop(L, 1);
   return 1;
 }
