@@ -91,8 +91,6 @@ static void run(lua_State *L, Gather *g, const Matrix *X, int arg, lua_Integer f
                 int64_t samples) {
   int64_t indices[INDICES];
   int64_t following[INDICES];
-  g->indices = indices;
-  g->following = following;
   g->rows = X->rows;
   g->piece = POOL_PIECE / g->rows + 1;
   for (int done = 0; done < X->cols; done += g->cols) {
@@ -104,6 +102,8 @@ static void run(lua_State *L, Gather *g, const Matrix *X, int arg, lua_Integer f
       indices[j] = index_at(L, arg, position, samples);
       following[j] = has_following ? index_at(L, arg, position + X->cols, samples) : -1;
     }
+    g->indices = indices;
+    g->following = following;
     int pieces = (g->cols + g->piece - 1) / g->piece;
     pool_run(matrix_pool(L), pieces, gather_piece, g);
   }
