@@ -6,18 +6,18 @@
 #include "matrix.h"
 #include "vector.h"
 
-#define INDICES    512  // read from the table at once
-#define CACHE_LINE 64
+#define INDICES 512  // read from the table at once
 
-/* Columns of X from samples of S, or of bytes */
+/* Columns of X from samples: elements as X has them, or bytes to be scaled */
 typedef struct Gather {
   int rows;
   int cols;
   int piece;  // columns
   const int64_t *indices;
   const int64_t *following;  // what the table has a mini-batch later, or -1
-  const real *S;             // or NULL
-  const uint8_t *bytes;
+  const char *samples;
+  size_t sample_size;  // in bytes
+  bool are_bytes;
   real scale;
   real *X;
 } Gather;
@@ -31,25 +31,23 @@ KERNEL static void bytes_to_reals(int n, const uint8_t *bytes, real scale, real 
 }
 
 /* Samples in random order come from memory far away: the next mini-batch's are on their way while this one is used. */
-static void fetch(const Gather *g, int64_t sample) {
-  if (sample < 0) return;
-  size_t size = (size_t)g->rows * (g->S != NULL ? sizeof(real) : 1);
-  const char *samples = g->S != NULL ? (const char *)g->S : (const char *)g->bytes;
-  const char *first = samples + (size_t)sample * size;
-  for (size_t k = 0; k < size; k += CACHE_LINE) __builtin_prefetch(first + k);
+static void fetch(const char *sample, size_t size) {
+  for (size_t k = 0; k < size; k += CACHE_LINE) __builtin_prefetch(sample + k);
 }
 
 static void gather_piece(void *context, int index) {
   const Gather *g = context;
+  size_t size = g->sample_size;
   int first = index * g->piece;
   int last = first + g->piece < g->cols ? first + g->piece : g->cols;
   for (int j = first; j < last; j++) {
-    fetch(g, g->following[j]);
+    const char *sample = g->samples + (size_t)g->indices[j] * size;
     real *x = g->X + j * g->rows;
-    if (g->S != NULL)
-      memcpy(x, g->S + g->indices[j] * g->rows, (size_t)g->rows * sizeof(real));
+    if (g->following[j] >= 0) fetch(g->samples + (size_t)g->following[j] * size, size);
+    if (g->are_bytes)
+      bytes_to_reals(g->rows, (const uint8_t *)sample, g->scale, x);
     else
-      bytes_to_reals(g->rows, g->bytes + g->indices[j] * g->rows, g->scale, x);
+      memcpy(x, sample, size);
   }
 }
 
@@ -119,7 +117,8 @@ static int gather_gather(lua_State *L) {
   check_indices(L, 3, first, X->cols, S->cols);
   matrix_check_distinct(L, 1, X, 2, S);
 
-  Gather g = {.S = S->data};
+  Gather g = {.samples = (const char *)S->data};
+  g.sample_size = (size_t)S->rows * sizeof(real);
   run(L, &g, X, 3, first, S->cols);
   lua_settop(L, 1);
   return 1;
@@ -130,7 +129,7 @@ static int gather_bytes(lua_State *L) {
   Matrix *X = matrix_check(L, 1);
   size_t length = 0;
   luaL_checktype(L, 2, LUA_TSTRING);
-  const uint8_t *bytes = (const uint8_t *)lua_tolstring(L, 2, &length);
+  const char *bytes = lua_tolstring(L, 2, &length);
   lua_Integer offset = luaL_checkinteger(L, 3);
   real scale = (real)luaL_checknumber(L, 4);
   lua_Integer first = luaL_optinteger(L, 6, 1);
@@ -140,7 +139,8 @@ static int gather_bytes(lua_State *L) {
   int64_t samples = (int64_t)((length - (size_t)offset) / (size_t)X->rows);
   check_indices(L, 5, first, X->cols, samples);
 
-  Gather g = {.bytes = bytes + offset, .scale = scale};
+  Gather g = {.samples = bytes + offset, .are_bytes = true, .scale = scale};
+  g.sample_size = (size_t)X->rows;
   run(L, &g, X, 5, first, samples);
   lua_settop(L, 1);
   return 1;

@@ -18,7 +18,6 @@
 
 #define POOL        "perilune.pool"
 #define MAX_THREADS 256
-#define CACHE_LINE  64
 #define SPINS                                                                            \
   2000  // some tens of microseconds: longer than the gap between two primitives
 

@@ -13,6 +13,8 @@
 /* Elements of an elementwise piece: enough work to share, still in the cache */
 #define POOL_PIECE 32768
 
+#define CACHE_LINE 64  // bytes
+
 typedef struct Pool Pool;
 
 /* One piece of work. Pieces of one run must not write to the same memory. */
