@@ -206,8 +206,10 @@ function Network:describe()
   }
 end
 
--- Whether X, samples of S_0 inputs, are a matrix; else bytes
+-- How many samples of S_0 inputs X holds, and whether it is a matrix; else bytes
 local function check_samples(self, X, level)
+  local N = self.core.sample_count(X, self.inputs)
+  if N then return N, true end
   local is_matrix = cores.is_matrix(X)
   if not is_matrix and not (type(X) == "table" and X.gather) then
     error(("X: samples of %d inputs expected, got %s"):format(self.inputs, type(X)),
@@ -217,18 +219,14 @@ local function check_samples(self, X, level)
     error(("X has %d rows but the network has %d inputs"):format(X.rows, self.inputs),
       level + 1)
   end
-  return is_matrix
+  return X.cols, is_matrix
 end
 
 ---A^(L) of the samples X, keeping in the layers what backward needs.
 ---@param X Matrix  S_0 x N; must not change before backward
 ---@return Matrix   S_L x N; valid until the next forward
 function Network:forward(X)
-  local N = self.core.sample_count(X, self.inputs)
-  if not N then
-    check_samples(self, X, 2)
-    N = X.cols
-  end
+  local N = check_samples(self, X, 2)
   local A, layers = X, self.layers
   for l = 1, #layers do A = layers[l]:forward(A, N) end
   return A
@@ -264,13 +262,10 @@ end
 ---@param result? Matrix    S_L x N, allocated when absent
 ---@return Matrix           S_L x N
 function Network:predict(X, result)
-  local sample_count = self.core.sample_count
-  local N = sample_count(X, self.inputs)
-  local is_matrix = N or check_samples(self, X, 2)
-  N = N or X.cols
+  local N, is_matrix = check_samples(self, X, 2)
   if not result then
     result = self.core.matrix(self.outputs, N)
-  elseif sample_count(result, self.outputs) ~= N then
+  elseif self.core.sample_count(result, self.outputs) ~= N then
     error(("a result of %d x %d expected, got %d x %d"):format(self.outputs, N,
       result.rows, result.cols), 2)
   end

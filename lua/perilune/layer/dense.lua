@@ -164,11 +164,8 @@ end
 ---Delta^(l-1) = (W^(l))^t H^(l) (4.2), after backward.
 ---@return Matrix  S_(l-1) x N; valid until the next propagate
 function Dense:propagate()
-  local N = self.N
-  if N ~= self.propagated then
-    self.Delta_below, self.propagated = self.buffers.Delta_below:columns(N), N
-  end
-  return self.core.affine_backward(self.Delta_below, self.W, self.H)
+  local Delta_below = self.buffers.Delta_below:columns(self.N)
+  return self.core.affine_backward(Delta_below, self.W, self.H)
 end
 
 function Dense:__tostring()
