@@ -53,13 +53,13 @@ KERNEL static void exponentials(int n, real *x) {
 }
 
 /* The largest; beside NaN any: then all that follows is NaN. */
-static inline real largest(int n, const real *z) {
+static real largest(int n, const real *z) {
   real best = z[0];
   for (int i = 1; i < n; i++) best = z[i] > best ? z[i] : best;
   return best;
 }
 
-static inline double sum(int n, const real *x) {
+static double sum(int n, const real *x) {
   double total = 0;
   for (int i = 0; i < n; i++) total += (double)x[i];
   return total;

@@ -60,6 +60,19 @@ static Matrix *new_view(lua_State *L, int owner, int first, int rows, int cols,
 
 /* Checking */
 
+Matrix *matrix_test(lua_State *L, int arg) {
+  if (!lua_getmetatable(L, arg)) return NULL;
+  bool is_matrix = lua_topointer(L, -1) == lua_topointer(L, lua_upvalueindex(1));
+  lua_pop(L, 1);
+  return is_matrix ? lua_touserdata(L, arg) : NULL;
+}
+
+Matrix *matrix_check(lua_State *L, int arg) {
+  Matrix *m = matrix_test(L, arg);
+  if (m == NULL) luaL_typeerror(L, arg, MATRIX);
+  return m;
+}
+
 /* In fewer calls of Lua's API than one by one: they are most of what a small primitive costs. */
 void matrix_check_list(lua_State *L, int first, int count, Matrix **m) {
   const void *type = lua_topointer(L, lua_upvalueindex(1));
@@ -100,9 +113,9 @@ void matrix_check_by_columns(lua_State *L, int arg, const Matrix *m) {
     "matrix stored by columns expected, got one stored by rows; copy() is by columns");
 }
 
-int matrix_overlap_error(lua_State *L, int arg, int other) {
-  return luaL_argerror(
-    L, arg, lua_pushfstring(L, "a matrix apart from argument #%d expected", other));
+void matrix_overlap_error(lua_State *L, int arg, int other) {
+  luaL_argerror(L, arg,
+                lua_pushfstring(L, "a matrix apart from argument #%d expected", other));
 }
 
 void matrix_check_same(lua_State *L, int arg, const Matrix *a, int other,

@@ -47,19 +47,10 @@ static inline Pool *matrix_pool(lua_State *L) {
 Matrix *matrix_new(lua_State *L, lua_Integer rows, lua_Integer cols, Order order);
 
 /* Argument `arg`, or NULL when it is not a matrix of this core. */
-static inline Matrix *matrix_test(lua_State *L, int arg) {
-  if (!lua_getmetatable(L, arg)) return NULL;
-  bool is_matrix = lua_topointer(L, -1) == lua_topointer(L, lua_upvalueindex(1));
-  lua_pop(L, 1);
-  return is_matrix ? lua_touserdata(L, arg) : NULL;
-}
+Matrix *matrix_test(lua_State *L, int arg);
 
 /* Argument `arg`, which must be a matrix of this core. */
-static inline Matrix *matrix_check(lua_State *L, int arg) {
-  Matrix *m = matrix_test(L, arg);
-  if (m == NULL) luaL_typeerror(L, arg, MATRIX);
-  return m;
-}
+Matrix *matrix_check(lua_State *L, int arg);
 
 /* Arguments first..first+count-1, at most 8, which must be matrices of this core, into the list `m`. */
 void matrix_check_list(lua_State *L, int first, int count, Matrix **m);
@@ -82,7 +73,7 @@ static inline bool matrix_overlaps(const Matrix *a, const Matrix *b) {
 }
 
 /* Raise: argument `arg` must be apart from argument `other`. */
-int matrix_overlap_error(lua_State *L, int arg, int other);
+void matrix_overlap_error(lua_State *L, int arg, int other);
 
 /* The arguments `arg` and `other`, the matrices a and b, must share no element. */
 static inline void matrix_check_distinct(lua_State *L, int arg, const Matrix *a,
