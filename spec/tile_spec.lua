@@ -8,9 +8,11 @@ local COLS = { 2, 3, 5, 7, 10, 13 }
 local INNER = { 2, 31, 64, 65, 203 }
 
 -- Rows, columns and inner size: more rows than are taken at once, inner sizes that are taken in two
--- and in three parts, and operands whose columns lie a multiple of 4 KiB apart.
+-- and in three parts, operands whose columns lie a multiple of 4 KiB apart, and columns enough for A
+-- to be copied.
 local LARGE = {
   { 300, 9, 1100 }, { 70, 7, 2500 }, { 40, 8, 1024 }, { 150, 13, 2048 }, { 1024, 5, 600 },
+  { 67, 257, 65 }, { 75, 300, 90 }, { 1030, 1030, 520 },
 }
 
 for _, name in ipairs { "float32", "float64" } do
@@ -61,7 +63,8 @@ for _, name in ipairs { "float32", "float64" } do
     end
 
     it("writes nothing beside its result", function()
-      for _, shape in ipairs { { 3, 5, 70 }, { 21, 7, 9 }, { 70, 11, 300 } } do
+      local shapes = { { 3, 5, 70 }, { 21, 7, 9 }, { 70, 11, 300 }, { 75, 300, 90 } }
+      for _, shape in ipairs(shapes) do
         local m, n, k = table.unpack(shape)
         for _, transposed in ipairs { "NN", "NT", "TN" } do
           local whole = core.matrix(m * n + 128, 1):fill(9)

@@ -25,8 +25,9 @@ typedef real Four __attribute__((vector_size(4 * sizeof(real))));
 #endif
 
 /* Arrays of vectors are registers only where the loops over them are unrolled. */
-#define UNROLL _Pragma("GCC unroll 8")
-#define INLINE TARGET static inline __attribute__((always_inline))
+#define UNROLL       _Pragma("GCC unroll 8")
+#define UNROLL_LANES _Pragma("GCC unroll 16")
+#define INLINE       TARGET static inline __attribute__((always_inline))
 
 #if LANES_BYTES == 64
 
@@ -53,6 +54,23 @@ INLINE Lanes lanes_load_masked(Mask mask, const real *x) {
 
 INLINE void lanes_store_masked(real *x, Mask mask, Lanes v) {
   REALS(mask_storeu)(x, mask, (Reals)v);
+}
+
+/* Transpose LANES vectors: in turn, blocks of 1, 2, 4, ... lanes change places with those of a vector as far away. */
+INLINE void lanes_transpose(Lanes v[LANES]) {
+  typedef RealBits Index __attribute__((vector_size(LANES_BYTES)));
+  Index lane;
+  UNROLL_LANES for (int i = 0; i < LANES; i++) lane[i] = (RealBits)i;
+  UNROLL for (RealBits size = 1; size < LANES; size *= 2) {
+    Index low = lane + ((Index)((lane & size) != 0) & (LANES - size));
+    UNROLL_LANES for (RealBits r = 0; r < LANES; r++) {
+      if (r & size) continue;
+      Reals a = (Reals)v[r];
+      Reals b = (Reals)v[r + size];
+      v[r] = (Lanes)REALS(permutex2var)(a, (__m512i)low, b);
+      v[r + size] = (Lanes)REALS(permutex2var)(a, (__m512i)(low + size), b);
+    }
+  }
 }
 
 #else

@@ -11,8 +11,12 @@
 #define MAX_TILED_BLOCKS 16
 
 /* Of a block that is cut in one direction first */
-#define LEAST_ROWS 128
-#define LEAST_COLS 32
+#define LEAST_ROWS       128
+#define LEAST_COLS       32
+#define LEAST_LARGE_COLS 512
+
+/* Elements of C that no core's cache holds from step to step */
+#define LARGE (1 << 20)
 
 /* Multiplications in the smallest block: with fewer a second thread costs more than it brings. */
 #define MIN_VOLUME        (1 << 20)
@@ -57,11 +61,12 @@ static void cut(Product *p) {
   p->cut_rows_first = p->opB == CblasNoTrans;
   bool is_vector = p->m == 1 || p->n == 1;
   int most = p->tiles ? MAX_TILED_BLOCKS : MAX_BLOCKS;
+  int least_cols = (double)p->m * p->n < LARGE ? LEAST_COLS : LEAST_LARGE_COLS;
   double smallest = is_vector ? MIN_VECTOR_VOLUME : MIN_VOLUME;
   double volume = (double)p->m * p->n * p->k;
   for (int blocks = 1; blocks < most && volume / blocks >= 2 * smallest; blocks *= 2) {
     bool is_first_cut =
-      p->tiles && (p->cut_rows_first ? rows >= 2 * LEAST_ROWS : cols >= 2 * LEAST_COLS);
+      p->tiles && (p->cut_rows_first ? rows >= 2 * LEAST_ROWS : cols >= 2 * least_cols);
     if (is_first_cut ? p->cut_rows_first : rows >= cols)
       rows = round_up(div_up(rows, 2), BLOCK_EDGE);
     else

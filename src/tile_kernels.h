@@ -70,7 +70,7 @@ static int next_part(int n, int most) {
 }
 
 /* ... in whole vectors */
-static int next_depth(int n, int most) {
+static int next_vectors(int n, int most) {
   return least((next_part(n, most) + LANES - 1) / LANES * LANES, n);
 }
 
@@ -164,7 +164,7 @@ static void compute_dots(const TileProduct *p) {
   Tile t = {.lda = p->lda, .ldc = p->ldc};
   for (int i = 0; i < p->m; i += DOT_BAND) {
     for (int l = 0; l < p->k; l += t.k) {
-      t.k = next_depth(p->k - l, DOT_DEPTH);
+      t.k = next_vectors(p->k - l, DOT_DEPTH);
       t.adds = l > 0;
       int cols;
       for (int j = 0; j < p->n; j += cols) {
@@ -222,6 +222,11 @@ INLINE void column(int rows, int cols, const Tile *t) {
 
 KERNELS(column)
 
+static void set_steps(const TileProduct *p, Tile *t) {
+  t->step_l = p->transposeB ? p->ldb : 1;
+  t->step_j = p->transposeB ? 1 : p->ldb;
+}
+
 static void column_columns(const TileProduct *p, Tile *t, int l, int j, int cols, int i,
                            int rows) {
   t->B = p->B + l * t->step_l + j * t->step_j;
@@ -237,10 +242,9 @@ static void column_columns(const TileProduct *p, Tile *t, int l, int j, int cols
 
 static void compute_columns(const TileProduct *p) {
   Tile t = {.lda = p->lda, .ldc = p->ldc};
-  t.step_l = p->transposeB ? p->ldb : 1;
-  t.step_j = p->transposeB ? 1 : p->ldb;
+  set_steps(p, &t);
   for (int l = 0; l < p->k; l += t.k) {
-    t.k = next_depth(p->k - l, COLUMN_DEPTH);
+    t.k = next_vectors(p->k - l, COLUMN_DEPTH);
     t.adds = l > 0;
     for (int i = 0; i < p->m; i += COLUMN_BAND) {
       int cols;
@@ -251,6 +255,86 @@ static void compute_columns(const TileProduct *p) {
     }
   }
 }
+
+
+#if LANES_BYTES == 64
+
+/*
+** C = op(A) op(B) where B has so many columns that a copy pays: a tile's rows of op(A) at a time, to a panel that fits the
+** first cache, in the order in which they are multiplied; and a band of rows after the other, of which C fits the second. In
+** place, columns a multiple of some KiB apart fall into the same few places of the caches, and dot products have to be
+** summed up across their vectors.
+*/
+enum { PANEL_ROWS = MOST_ROWS * LANES, PANEL_DEPTH = 32768 / LANES_BYTES / MOST_ROWS };
+enum { PANEL_BAND = 128, MIN_COLUMNS = 256 };
+
+static void copy_columns(int rows, int k, const real *A, int lda, real *panel) {
+  for (int l = 0; l < k; l++, A += lda, panel += PANEL_ROWS) {
+    memcpy(panel, A, (size_t)rows * sizeof(real));
+  }
+}
+
+TARGET static void transpose_block(const real *A, size_t lda, real *panel) {
+  Lanes v[LANES];
+  UNROLL_LANES for (int i = 0; i < LANES; i++, A += lda) v[i] = lanes_load(A);
+  lanes_transpose(v);
+  UNROLL_LANES for (int l = 0; l < LANES; l++) lanes_store(panel + l * PANEL_ROWS, v[l]);
+}
+
+static void transpose_rest(int rows, int k, const real *A, int lda, real *panel) {
+  for (int l = 0; l < k; l++, panel += PANEL_ROWS) {
+    for (int i = 0; i < rows; i++) panel[i] = A[i * lda + l];
+  }
+}
+
+static void copy_transposed(int rows, int k, const real *A, int lda, real *panel) {
+  for (int i = 0; i < rows; i += LANES, A += LANES * lda, panel += LANES) {
+    int l = 0;
+    if (rows - i >= LANES) {
+      for (; l + LANES <= k; l += LANES)
+        transpose_block(A + l, (size_t)lda, panel + l * PANEL_ROWS);
+    }
+    transpose_rest(least(rows - i, LANES), k - l, A + l, lda, panel + l * PANEL_ROWS);
+  }
+}
+
+/* C += op(A) op(B) in the rows of one panel, or C = ... where nothing has been added yet */
+static void compute_panel(const TileProduct *p, Tile *t, int l, int i, int rows) {
+  _Alignas(LANES_BYTES) real panel[PANEL_ROWS * PANEL_DEPTH];
+  if (p->transposeA)
+    copy_transposed(rows, t->k, p->A + i * p->lda + l, p->lda, panel);
+  else
+    copy_columns(rows, t->k, p->A + l * p->lda + i, p->lda, panel);
+  t->A = panel;
+  int vectors = (rows + LANES - 1) / LANES;
+  t->last = rows - (vectors - 1) * LANES;
+  int cols;
+  for (int j = 0; j < p->n; j += cols) {
+    cols = next_part(p->n - j, MOST_COLS);
+    t->B = p->B + l * t->step_l + j * t->step_j;
+    t->C = p->C + j * p->ldc + i;
+    column_kernels[vectors - 1][cols - 1](t);
+  }
+}
+
+static void compute_panels(const TileProduct *p) {
+  Tile t = {.lda = PANEL_ROWS, .ldc = p->ldc};
+  set_steps(p, &t);
+  for (int band = 0; band < p->m; band += PANEL_BAND) {
+    int end = least(band + PANEL_BAND, p->m);
+    for (int l = 0; l < p->k; l += t.k) {
+      t.k = next_vectors(p->k - l, PANEL_DEPTH);
+      t.adds = l > 0;
+      int rows;
+      for (int i = band; i < end; i += rows) {
+        rows = next_vectors(end - i, PANEL_ROWS);
+        compute_panel(p, &t, l, i, rows);
+      }
+    }
+  }
+}
+
+#endif
 
 
 /*
@@ -284,6 +368,12 @@ TARGET static void times_vector(int rows, int k, const real *A, int lda, const r
 
 
 static void compute(const TileProduct *p) {
+#if LANES_BYTES == 64
+  if (p->m >= PANEL_ROWS && p->n >= MIN_COLUMNS) {
+    compute_panels(p);
+    return;
+  }
+#endif
   if (p->transposeA)
     compute_dots(p);
   else
