@@ -53,7 +53,7 @@ static const Tiles *suitable_tiles(const Product *p) {
 ** there may be threads for, where tiles read them as they are. These are cut along the units of a layer, as long as
 ** there are some for each, in Z and Delta, whose rows they are, and in dJ/dW, whose columns they are where it is stored
 ** as W is: so what a thread reads and writes of W, its gradient and its optimiser's state is the same from step to step,
-** and stays in its cache.
+** and stays in its cache. Where none can hold them, near-square blocks read the operands less often.
 */
 static void cut(Product *p) {
   int rows = p->m;

@@ -1,6 +1,6 @@
 /*
-** tile.h - matrix products in registers, without the copies of its operands that OpenBLAS makes before it multiplies:
-** for processors with AVX-512 or AVX2.
+** tile.h - matrix products in registers, mostly without the copies of its operands that OpenBLAS makes before it
+** multiplies: for processors with AVX-512 or AVX2.
 */
 #ifndef PERILUNE_TILE_H
 #define PERILUNE_TILE_H
