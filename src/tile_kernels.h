@@ -1,7 +1,8 @@
 /*
-** tile_kernels.h - matrix products in registers: a tile of C is summed up in vector registers while A and B are read, where
-** they are unless a copy pays. Written with vector types, because how many sums there are at once is what matters here, and that
-** is not left to the compiler. Included once for each width of vectors, with LANES_BYTES, TILES and LARGEST defined.
+** tile_kernels.h - matrix products in registers: a tile of C is summed up in vector registers while A and B are read,
+** where they are unless a copy pays. Written with vector types, because how many sums there are at once is what matters
+** here, and that is not left to the compiler. Included once for each width of vectors, with LANES_BYTES, TILES and
+** LARGEST defined.
 */
 #include "lanes.h"
 #include "tile.h"
