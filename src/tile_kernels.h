@@ -261,10 +261,10 @@ static void compute_columns(const TileProduct *p) {
 #if LANES_BYTES == 64
 
 /*
-** C = op(A) op(B) where B has so many columns that a copy pays: a tile's rows of op(A) at a time, to a panel that fits the
-** first cache, in the order in which they are multiplied; and a band of rows after the other, of which C fits the second. In
-** place, columns a multiple of some KiB apart fall into the same few places of the caches, and dot products have to be
-** summed up across their vectors.
+** C = op(A) op(B) where B has so many columns that a copy pays: a tile's rows of op(A) at a time, to a panel that fits
+** the first cache, in the order in which they are multiplied; and a band of rows after the other, of which C fits the
+** second. In place, columns a multiple of some KiB apart fall into the same few places of the caches, and dot products
+** have to be summed up across their vectors.
 */
 enum { PANEL_ROWS = MOST_ROWS * LANES, PANEL_DEPTH = 32768 / LANES_BYTES / MOST_ROWS };
 enum { PANEL_BAND = 128, MIN_COLUMNS = 256 };
