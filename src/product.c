@@ -50,10 +50,10 @@ static const Tiles *suitable_tiles(const Product *p) {
 
 /*
 ** Blocks, by halving. Few, large and near-square ones for OpenBLAS, which copies the operands of each anew; as many as
-** there may be threads for, where tiles read them as they are. These are cut along the units of a layer, as long as
-** there are some for each, in Z and Delta, whose rows they are, and in dJ/dW, whose columns they are where it is stored
-** as W is: so what a thread reads and writes of W, its gradient and its optimiser's state is the same from step to step,
-** and stays in its cache. Where none can hold them, near-square blocks read the operands less often.
+** there may be threads for, where tiles read them as they are or copy little at a time. These are cut along the units of
+** a layer, as long as there are some for each, in Z and Delta, whose rows they are, and in dJ/dW, whose columns they are
+** where it is stored as W is: so what a thread reads and writes of W, its gradient and its optimiser's state is the same
+** from step to step, and stays in its cache. Where none can hold them, near-square blocks read the operands less often.
 */
 static void cut(Product *p) {
   int rows = p->m;
@@ -61,7 +61,7 @@ static void cut(Product *p) {
   p->cut_rows_first = p->opB == CblasNoTrans;
   bool is_vector = p->m == 1 || p->n == 1;
   int most = p->tiles ? MAX_TILED_BLOCKS : MAX_BLOCKS;
-  int least_cols = (double)p->m * p->n < LARGE ? LEAST_COLS : LEAST_LARGE_COLS;
+  int least_cols = p->m * p->n < LARGE ? LEAST_COLS : LEAST_LARGE_COLS;
   double smallest = is_vector ? MIN_VECTOR_VOLUME : MIN_VOLUME;
   double volume = (double)p->m * p->n * p->k;
   for (int blocks = 1; blocks < most && volume / blocks >= 2 * smallest; blocks *= 2) {
