@@ -8,11 +8,13 @@ local COLS = { 2, 3, 5, 7, 10, 13 }
 local INNER = { 2, 31, 64, 65, 203 }
 
 -- Rows, columns and inner size: more rows than are taken at once, inner sizes that are taken in two
--- and in three parts, operands whose columns lie a multiple of 4 KiB apart, and columns enough for A
--- to be copied.
+-- and in three parts, operands whose columns lie a multiple of 4 KiB apart, columns enough for A to
+-- be copied, rows enough for B; and the latter with more columns, inner elements and rows than are
+-- copied at once.
 local LARGE = {
   { 300, 9, 1100 }, { 70, 7, 2500 }, { 40, 8, 1024 }, { 150, 13, 2048 }, { 1024, 5, 600 },
-  { 67, 257, 65 }, { 75, 300, 90 }, { 1030, 1030, 520 },
+  { 67, 257, 65 }, { 75, 300, 90 }, { 1030, 1030, 520 }, { 12, 35, 20 }, { 40, 500, 60 },
+  { 40, 50, 600 }, { 140, 150, 48 }, { 130, 40, 200 }, { 1100, 33, 40 },
 }
 
 for _, name in ipairs { "float32", "float64" } do

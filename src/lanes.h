@@ -31,7 +31,8 @@ typedef real Four __attribute__((vector_size(4 * sizeof(real))));
 
 #if LANES_BYTES == 64
 
-#define TARGET               __attribute__((target("avx512f,avx2,fma")))
+#define TARGET __attribute__((target("avx512f,avx2,fma")))
+#define UNROLL_STEPS
 #define SINGLES(instruction) _mm512_##instruction##_ps
 #define DOUBLES(instruction) _mm512_##instruction##_pd
 typedef __m512 Singles;
@@ -41,6 +42,7 @@ typedef __mmask16 Mask;  // one bit for each lane
 #else
 typedef __mmask8 Mask;
 #endif
+enum { MASKS_COST = 0 };  // they have registers of their own
 
 /* The first `count` lanes */
 INLINE Mask lanes_first(int count) {
@@ -76,11 +78,13 @@ INLINE void lanes_transpose(Lanes v[LANES]) {
 #else
 
 #define TARGET               __attribute__((target("avx2,fma")))
+#define UNROLL_STEPS         _Pragma("GCC unroll 4")
 #define SINGLES(instruction) _mm256_##instruction##_ps
 #define DOUBLES(instruction) _mm256_##instruction##_pd
 typedef __m256 Singles;
 typedef __m256d Doubles;
 typedef __m256i Mask;  // the signs of the lanes
+enum { MASKS_COST = 1 };
 
 INLINE Mask lanes_first(int count) {
   static const uint64_t ones_then_zeros[8] = {UINT64_MAX, UINT64_MAX, UINT64_MAX,
@@ -100,6 +104,31 @@ INLINE void lanes_store_masked(real *x, Mask mask, Lanes v) {
     memcpy(x, &v, sizeof v);
   else
     REALS(maskstore)(x, mask, (Reals)v);
+}
+
+/* Transpose LANES vectors: neighbours change places, then pairs of them, then halves of the vectors. */
+INLINE void lanes_transpose(Lanes v[LANES]) {
+  Reals t[LANES];
+  UNROLL for (int i = 0; i < LANES; i += 2) {
+    t[i] = REALS(unpacklo)((Reals)v[i], (Reals)v[i + 1]);
+    t[i + 1] = REALS(unpackhi)((Reals)v[i], (Reals)v[i + 1]);
+  }
+#if REAL_BITS == 32
+  Reals pairs[LANES];
+  UNROLL for (int i = 0; i < LANES; i += 4) {
+    UNROLL for (int r = 0; r < 2; r++) {
+      Doubles a = (Doubles)t[i + r];
+      Doubles b = (Doubles)t[i + r + 2];
+      pairs[i + 2 * r] = (Reals)DOUBLES(unpacklo)(a, b);
+      pairs[i + 2 * r + 1] = (Reals)DOUBLES(unpackhi)(a, b);
+    }
+  }
+  UNROLL for (int i = 0; i < LANES; i++) t[i] = pairs[i];
+#endif
+  UNROLL for (int i = 0; i < LANES / 2; i++) {
+    v[i] = (Lanes)REALS(permute2f128)(t[i], t[i + LANES / 2], 0x20);
+    v[i + LANES / 2] = (Lanes)REALS(permute2f128)(t[i], t[i + LANES / 2], 0x31);
+  }
 }
 
 #endif

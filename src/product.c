@@ -6,13 +6,11 @@
 
 #include "vector.h"
 
-#define BLOCK_EDGE       16  // block sizes are multiples of what the kernels work on at once
-#define MAX_BLOCKS       4
-#define MAX_TILED_BLOCKS 16
+#define BLOCK_EDGE 16  // block sizes are multiples of what the kernels work on at once
+#define MAX_BLOCKS 4
 
 /* Of a block that is cut in one direction first */
 #define LEAST_ROWS       128
-#define LEAST_COLS       32
 #define LEAST_LARGE_COLS 512
 
 /* Elements of C that no core's cache holds from step to step */
@@ -22,11 +20,6 @@
 #define MIN_VOLUME        (1 << 20)
 #define MIN_VECTOR_VOLUME (1 << 17)
 
-/* Where tiles are no faster than OpenBLAS: elements of a dot product, elements of a column, multiplications */
-#define MIN_DOT    64
-#define MIN_COLUMN 16
-#define MIN_BLAS   (1 << 14)
-
 static int round_up(int n, int multiple) {
   return n > multiple ? (n + multiple - 1) / multiple * multiple : multiple;
 }
@@ -35,17 +28,12 @@ static int div_up(int n, int by) {
   return (n + by - 1) / by;
 }
 
-/*
-** The tiles to multiply in, or NULL. They suit where vectors are filled well, dot products long, columns long. Below
-** MIN_BLAS the way into OpenBLAS costs more than what tiles leave unused.
-*/
+/* The tiles to multiply in, or NULL */
 static const Tiles *suitable_tiles(const Product *p) {
   const Tiles *tiles = tiles_here();
   if (p->m == 1 || p->n == 1 || p->k == 1 || !tiles) return NULL;
   if (p->opA == CblasTrans && p->opB == CblasTrans) return NULL;
-  double volume = (double)p->m * p->n * p->k;
-  bool is_filled = p->opA == CblasTrans ? p->k >= MIN_DOT : p->m >= MIN_COLUMN;
-  return volume < MIN_BLAS || (is_filled && volume <= tiles->largest) ? tiles : NULL;
+  return tiles->suit(p->m, p->n, p->k, p->opA == CblasTrans) ? tiles : NULL;
 }
 
 /*
@@ -60,13 +48,14 @@ static void cut(Product *p) {
   int cols = p->n;
   p->cut_rows_first = p->opB == CblasNoTrans;
   bool is_vector = p->m == 1 || p->n == 1;
-  int most = p->tiles ? MAX_TILED_BLOCKS : MAX_BLOCKS;
-  int least_cols = p->m * p->n < LARGE ? LEAST_COLS : LEAST_LARGE_COLS;
+  const Tiles *tiles = p->tiles;
+  int most = tiles ? tiles->most_blocks : MAX_BLOCKS;
+  int least_cols = tiles && p->m * p->n < LARGE ? tiles->least_cols : LEAST_LARGE_COLS;
   double smallest = is_vector ? MIN_VECTOR_VOLUME : MIN_VOLUME;
   double volume = (double)p->m * p->n * p->k;
   for (int blocks = 1; blocks < most && volume / blocks >= 2 * smallest; blocks *= 2) {
     bool is_first_cut =
-      p->tiles && (p->cut_rows_first ? rows >= 2 * LEAST_ROWS : cols >= 2 * least_cols);
+      tiles && (p->cut_rows_first ? rows >= 2 * LEAST_ROWS : cols >= 2 * least_cols);
     if (is_first_cut ? p->cut_rows_first : rows >= cols)
       rows = round_up(div_up(rows, 2), BLOCK_EDGE);
     else

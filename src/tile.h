@@ -26,12 +26,15 @@ typedef struct TileProduct {
 
 /* The kernels for one width of vectors */
 typedef struct Tiles {
-  /* In multiplications: with more, OpenBLAS is faster */
-  double largest;
-  /* One of A and B may be transposed, not both. */
+  /* Whether a product, m x n x k, is slower in OpenBLAS. One of A and B may be transposed, not both. */
+  bool (*suit)(int m, int n, int k, bool transposeA);
   void (*compute)(const TileProduct *p);
   /* y = A^t x, A with k rows and `rows` columns, lda apart */
   void (*times_vector)(int rows, int k, const real *A, int lda, const real *x, real *y);
+  /* Blocks to cut a product into */
+  int most_blocks;
+  /* Columns of a block that is cut in their direction first */
+  int least_cols;
 } Tiles;
 
 #if defined(__x86_64__) && defined(__GNUC__)

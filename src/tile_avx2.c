@@ -7,7 +7,6 @@
 
 #define LANES_BYTES 32
 #define TILES       tiles_avx2
-#define LARGEST     (1 << 23)
 #include "tile_kernels.h"
 
 #endif

@@ -7,7 +7,6 @@
 
 #define LANES_BYTES 64
 #define TILES       tiles_avx512
-#define LARGEST     DBL_MAX
 #include "tile_kernels.h"
 
 #endif

@@ -1,25 +1,34 @@
 /*
 ** tile_kernels.h - matrix products in registers: a tile of C is summed up in vector registers while A and B are read,
 ** where they are unless a copy pays. Written with vector types, because how many sums there are at once is what matters
-** here, and that is not left to the compiler. Included once for each width of vectors, with LANES_BYTES, TILES and
-** LARGEST defined.
+** here, and that is not left to the compiler. Included once for each width of vectors, with LANES_BYTES and TILES
+** defined.
 */
 #include "lanes.h"
 #include "tile.h"
 
 /* Sums of a tile: with the operands they just fit the 32 or 16 registers. */
 #if LANES_BYTES == 64
-enum { MOST_ROWS = 4, MOST_COLS = 6 };
-#define FOR_ROWS(X, kind) X(kind, 1) X(kind, 2) X(kind, 3) X(kind, 4)
-#define FOR_COLS(X, kind, rows)                                                          \
-  X(kind, rows, 1)                                                                       \
-  X(kind, rows, 2) X(kind, rows, 3) X(kind, rows, 4) X(kind, rows, 5) X(kind, rows, 6)
+enum { DOT_ROWS = 4, DOT_COLS = 6, COLUMN_ROWS = 4, COLUMN_COLS = 6 };
+#define FOR_ROWS_dot    ROWS_TO_4
+#define FOR_COLS_dot    COLS_TO_6
+#define FOR_ROWS_column ROWS_TO_4
+#define FOR_COLS_column COLS_TO_6
 #else
-enum { MOST_ROWS = 3, MOST_COLS = 4 };
-#define FOR_ROWS(X, kind) X(kind, 1) X(kind, 2) X(kind, 3)
-#define FOR_COLS(X, kind, rows)                                                          \
-  X(kind, rows, 1) X(kind, rows, 2) X(kind, rows, 3) X(kind, rows, 4)
+enum { DOT_ROWS = 3, DOT_COLS = 4, COLUMN_ROWS = 2, COLUMN_COLS = 6 };
+#define FOR_ROWS_dot    ROWS_TO_3
+#define FOR_COLS_dot    COLS_TO_4
+#define FOR_ROWS_column ROWS_TO_2
+#define FOR_COLS_column COLS_TO_6
 #endif
+
+#define ROWS_TO_2(X, kind) X(kind, 1) X(kind, 2)
+#define ROWS_TO_3(X, kind) ROWS_TO_2(X, kind) X(kind, 3)
+#define ROWS_TO_4(X, kind) ROWS_TO_3(X, kind) X(kind, 4)
+#define COLS_TO_4(X, kind, rows)                                                         \
+  X(kind, rows, 1) X(kind, rows, 2) X(kind, rows, 3) X(kind, rows, 4)
+#define COLS_TO_6(X, kind, rows)                                                         \
+  COLS_TO_4(X, kind, rows) X(kind, rows, 5) X(kind, rows, 6)
 
 /* A product is taken in parts of so many inner elements, of which a tile's operands fit the first cache, and so many
 ** rows, of which A fits the second. */
@@ -48,12 +57,13 @@ typedef void Kernel(const Tile *t);
   TARGET static void kind##_##rows##x##cols(const Tile *t) {                             \
     kind(rows, cols, t);                                                                 \
   }
-#define KERNELS_OF(kind, rows)    FOR_COLS(KERNEL_OF, kind, rows)
+#define KERNELS_OF(kind, rows)    FOR_COLS_##kind(KERNEL_OF, kind, rows)
 #define NAME_OF(kind, rows, cols) kind##_##rows##x##cols,
-#define NAMES_OF(kind, rows)      {FOR_COLS(NAME_OF, kind, rows)},
-#define KERNELS(kind)                                                                    \
-  FOR_ROWS(KERNELS_OF, kind)                                                             \
-  static Kernel *const kind##_kernels[MOST_ROWS][MOST_COLS] = {FOR_ROWS(NAMES_OF, kind)};
+#define NAMES_OF(kind, rows)      {FOR_COLS_##kind(NAME_OF, kind, rows)},
+#define KERNELS(kind, most_rows, most_cols)                                              \
+  FOR_ROWS_##kind(KERNELS_OF,                                                            \
+                  kind) static Kernel *const kind##_kernels[most_rows][most_cols] = {    \
+    FOR_ROWS_##kind(NAMES_OF, kind)};
 
 /* Bring the cache line of element l of what lies at an address, if anything does. */
 static inline void fetch(uintptr_t address, int l) {
@@ -66,7 +76,7 @@ static int least(int a, int b) {
 
 /* The next of the fewest parts of at most `most` that `n` can be cut into, all of about one size */
 static int next_part(int n, int most) {
-  int parts = (n + most - 1) / most;
+  int parts = (n - 1) / most + 1;
   return (n + parts - 1) / parts;
 }
 
@@ -80,8 +90,8 @@ static int next_vectors(int n, int most) {
 
 /* Add one vector's products to the sums, or begin the sums with them. */
 INLINE void dot_step(int rows, int cols, bool begins, Mask mask, const real *A, int lda,
-                     const real *B, int ldb, Lanes sums[][MOST_ROWS]) {
-  Lanes a[MOST_ROWS];
+                     const real *B, int ldb, Lanes sums[][DOT_ROWS]) {
+  Lanes a[DOT_ROWS];
   UNROLL for (int r = 0; r < rows; r++) {
     a[r] = begins ? lanes_load_masked(mask, A + r * lda) : lanes_load(A + r * lda);
   }
@@ -113,7 +123,7 @@ INLINE void dot(int rows, int cols, const Tile *t) {
   int lda = t->lda;
   int ldb = t->step_j;
   int first = t->k - (t->k - 1) / LANES * LANES;
-  Lanes sums[MOST_COLS][MOST_ROWS];
+  Lanes sums[DOT_COLS][DOT_ROWS];
   Mask mask = lanes_first(first);
   dot_step(rows, cols, true, mask, A, lda, B, ldb, sums);
   for (int l = first; l < t->k; l += LANES) {
@@ -131,7 +141,7 @@ INLINE void dot(int rows, int cols, const Tile *t) {
   }
 }
 
-KERNELS(dot)
+KERNELS(dot, DOT_ROWS, DOT_COLS)
 
 /*
 ** Columns that lie a multiple of 4 KiB apart fall into the same few places of the cache: then work on a copy.
@@ -140,7 +150,7 @@ KERNELS(dot)
 static void dot_columns(const TileProduct *p, Tile *t, int l, int j, int cols, int i,
                         int rows) {
   enum { ALIASED = 4096 / sizeof(real), ENOUGH = 32, STRIDE = DOT_DEPTH + LANES };
-  real copy[MOST_COLS * STRIDE];
+  real copy[DOT_COLS * STRIDE];
   const real *B = p->B + j * p->ldb + l;
   t->B = B;
   t->step_j = p->ldb;
@@ -152,12 +162,12 @@ static void dot_columns(const TileProduct *p, Tile *t, int l, int j, int cols, i
     t->step_j = STRIDE;
   }
   int ahead = cols;
-  for (int r = 0; r < rows; r += MOST_ROWS) {
+  for (int r = 0; r < rows; r += DOT_ROWS) {
     t->A = p->A + (i + r) * p->lda + l;
     t->C = p->C + j * p->ldc + i + r;
     t->ahead = (uintptr_t)B + (size_t)ahead * (size_t)p->ldb * sizeof(real);
     if (ahead < 2 * cols - 1) ahead++;
-    dot_kernels[least(rows - r, MOST_ROWS) - 1][cols - 1](t);
+    dot_kernels[least(rows - r, DOT_ROWS) - 1][cols - 1](t);
   }
 }
 
@@ -169,7 +179,7 @@ static void compute_dots(const TileProduct *p) {
       t.adds = l > 0;
       int cols;
       for (int j = 0; j < p->n; j += cols) {
-        cols = next_part(p->n - j, MOST_COLS);
+        cols = next_part(p->n - j, DOT_COLS);
         dot_columns(p, &t, l, j, cols, i, least(p->m - i, DOT_BAND));
       }
     }
@@ -180,11 +190,13 @@ static void compute_dots(const TileProduct *p) {
 /* C = A op(B): the m elements of a column are neighbours, and a tile is rows * LANES rows of `cols` columns. */
 
 /* Add one inner element's products to the sums, or begin the sums with them. */
-INLINE void column_step(int rows, int cols, bool begins, const real *A, Mask last,
-                        const real *B, int step_j, Lanes sums[][MOST_ROWS]) {
-  Lanes a[MOST_ROWS];
-  UNROLL for (int r = 0; r < rows - 1; r++) a[r] = lanes_load(A + r * LANES);
-  a[rows - 1] = lanes_load_masked(last, A + (rows - 1) * LANES);
+INLINE void column_step(int rows, int cols, bool begins, bool masked, const real *A,
+                        Mask last, const real *B, int step_j, Lanes sums[][COLUMN_ROWS]) {
+  Lanes a[COLUMN_ROWS];
+  UNROLL for (int r = 0; r < rows; r++) {
+    bool is_masked = masked && r == rows - 1;
+    a[r] = is_masked ? lanes_load_masked(last, A + r * LANES) : lanes_load(A + r * LANES);
+  }
   UNROLL for (int c = 0; c < cols; c++) {
     real b = B[c * step_j];
     UNROLL for (int r = 0; r < rows; r++) {
@@ -193,20 +205,36 @@ INLINE void column_step(int rows, int cols, bool begins, const real *A, Mask las
   }
 }
 
-INLINE void column(int rows, int cols, const Tile *t) {
+INLINE void column_sums(int rows, int cols, bool masked, int step_l, int step_j,
+                        const Tile *t, Lanes sums[][COLUMN_ROWS]) {
   const real *A = t->A;
   const real *B = t->B;
   int lda = t->lda;
-  int step_l = t->step_l;
-  int step_j = t->step_j;
   Mask last = lanes_first(t->last);
-  Lanes sums[MOST_COLS][MOST_ROWS];
-  column_step(rows, cols, true, A, last, B, step_j, sums);
-  for (int l = 1; l < t->k; l++) {
+  column_step(rows, cols, true, masked, A, last, B, step_j, sums);
+  UNROLL_STEPS for (int l = 1; l < t->k; l++) {
     A += lda;
     B += step_l;
-    column_step(rows, cols, false, A, last, B, step_j, sums);
+    column_step(rows, cols, false, masked, A, last, B, step_j, sums);
   }
+}
+
+/* One of the steps is 1, and addresses are simpler where it is known which. */
+INLINE void column_sums_by_step(int rows, int cols, bool masked, const Tile *t,
+                                Lanes sums[][COLUMN_ROWS]) {
+  if (t->step_l == 1)
+    column_sums(rows, cols, masked, 1, t->step_j, t, sums);
+  else
+    column_sums(rows, cols, masked, t->step_l, 1, t, sums);
+}
+
+INLINE void column(int rows, int cols, const Tile *t) {
+  Lanes sums[COLUMN_COLS][COLUMN_ROWS];
+  if (MASKS_COST && t->last == LANES)
+    column_sums_by_step(rows, cols, false, t, sums);
+  else
+    column_sums_by_step(rows, cols, true, t, sums);
+  Mask last = lanes_first(t->last);
   real *C = t->C;
   int ldc = t->ldc;
   bool adds = t->adds;
@@ -221,7 +249,7 @@ INLINE void column(int rows, int cols, const Tile *t) {
   }
 }
 
-KERNELS(column)
+KERNELS(column, COLUMN_ROWS, COLUMN_COLS)
 
 static void set_steps(const TileProduct *p, Tile *t) {
   t->step_l = p->transposeB ? p->ldb : 1;
@@ -233,7 +261,7 @@ static void column_columns(const TileProduct *p, Tile *t, int l, int j, int cols
   t->B = p->B + l * t->step_l + j * t->step_j;
   int vectors;
   for (int r = 0; r < rows; r += vectors * LANES) {
-    vectors = next_part((rows - r + LANES - 1) / LANES, MOST_ROWS);
+    vectors = next_part((rows - r + LANES - 1) / LANES, COLUMN_ROWS);
     t->last = least(rows - r - (vectors - 1) * LANES, LANES);
     t->A = p->A + l * p->lda + i + r;
     t->C = p->C + j * p->ldc + i + r;
@@ -250,92 +278,12 @@ static void compute_columns(const TileProduct *p) {
     for (int i = 0; i < p->m; i += COLUMN_BAND) {
       int cols;
       for (int j = 0; j < p->n; j += cols) {
-        cols = next_part(p->n - j, MOST_COLS);
+        cols = next_part(p->n - j, COLUMN_COLS);
         column_columns(p, &t, l, j, cols, i, least(p->m - i, COLUMN_BAND));
       }
     }
   }
 }
-
-
-#if LANES_BYTES == 64
-
-/*
-** C = op(A) op(B) where B has so many columns that a copy pays: a tile's rows of op(A) at a time, to a panel that fits
-** the first cache, in the order in which they are multiplied; and a band of rows after the other, of which C fits the
-** second. In place, columns a multiple of some KiB apart fall into the same few places of the caches, and dot products
-** have to be summed up across their vectors.
-*/
-enum { PANEL_ROWS = MOST_ROWS * LANES, PANEL_DEPTH = 32768 / LANES_BYTES / MOST_ROWS };
-enum { PANEL_BAND = 128, MIN_COLUMNS = 256 };
-
-static void copy_columns(int rows, int k, const real *A, int lda, real *panel) {
-  for (int l = 0; l < k; l++, A += lda, panel += PANEL_ROWS) {
-    memcpy(panel, A, (size_t)rows * sizeof(real));
-  }
-}
-
-TARGET static void transpose_block(const real *A, size_t lda, real *panel) {
-  Lanes v[LANES];
-  UNROLL_LANES for (int i = 0; i < LANES; i++, A += lda) v[i] = lanes_load(A);
-  lanes_transpose(v);
-  UNROLL_LANES for (int l = 0; l < LANES; l++) lanes_store(panel + l * PANEL_ROWS, v[l]);
-}
-
-static void transpose_rest(int rows, int k, const real *A, int lda, real *panel) {
-  for (int l = 0; l < k; l++, panel += PANEL_ROWS) {
-    for (int i = 0; i < rows; i++) panel[i] = A[i * lda + l];
-  }
-}
-
-static void copy_transposed(int rows, int k, const real *A, int lda, real *panel) {
-  for (int i = 0; i < rows; i += LANES, A += LANES * lda, panel += LANES) {
-    int l = 0;
-    if (rows - i >= LANES) {
-      for (; l + LANES <= k; l += LANES)
-        transpose_block(A + l, (size_t)lda, panel + l * PANEL_ROWS);
-    }
-    transpose_rest(least(rows - i, LANES), k - l, A + l, lda, panel + l * PANEL_ROWS);
-  }
-}
-
-/* C += op(A) op(B) in the rows of one panel, or C = ... where nothing has been added yet */
-static void compute_panel(const TileProduct *p, Tile *t, int l, int i, int rows) {
-  _Alignas(LANES_BYTES) real panel[PANEL_ROWS * PANEL_DEPTH];
-  if (p->transposeA)
-    copy_transposed(rows, t->k, p->A + i * p->lda + l, p->lda, panel);
-  else
-    copy_columns(rows, t->k, p->A + l * p->lda + i, p->lda, panel);
-  t->A = panel;
-  int vectors = (rows + LANES - 1) / LANES;
-  t->last = rows - (vectors - 1) * LANES;
-  int cols;
-  for (int j = 0; j < p->n; j += cols) {
-    cols = next_part(p->n - j, MOST_COLS);
-    t->B = p->B + l * t->step_l + j * t->step_j;
-    t->C = p->C + j * p->ldc + i;
-    column_kernels[vectors - 1][cols - 1](t);
-  }
-}
-
-static void compute_panels(const TileProduct *p) {
-  Tile t = {.lda = PANEL_ROWS, .ldc = p->ldc};
-  set_steps(p, &t);
-  for (int band = 0; band < p->m; band += PANEL_BAND) {
-    int end = least(band + PANEL_BAND, p->m);
-    for (int l = 0; l < p->k; l += t.k) {
-      t.k = next_vectors(p->k - l, PANEL_DEPTH);
-      t.adds = l > 0;
-      int rows;
-      for (int i = band; i < end; i += rows) {
-        rows = next_vectors(end - i, PANEL_ROWS);
-        compute_panel(p, &t, l, i, rows);
-      }
-    }
-  }
-}
-
-#endif
 
 
 /*
@@ -380,17 +328,37 @@ TARGET static void times_vector(int rows, int k, const real *A, int lda, const r
   for (; i < rows; i++, A += lda) y[i] = rows_times_vector(1, k, A, lda, x)[0];
 }
 
+#include "tile_panels.h"
+
 static void compute(const TileProduct *p) {
-#if LANES_BYTES == 64
-  if (p->m >= PANEL_ROWS && p->n >= MIN_COLUMNS) {
+  if (panels_pay(p->m, p->n, p->k, p->transposeA))
     compute_panels(p);
-    return;
-  }
-#endif
-  if (p->transposeA)
+  else if (p->transposeA)
     compute_dots(p);
   else
     compute_columns(p);
 }
 
-const Tiles TILES = {LARGEST, compute, times_vector};
+#if LANES_BYTES == 64
+
+enum { MOST_BLOCKS = 16, LEAST_COLS = 32 };
+
+/* Where vectors are filled well; and where the way into OpenBLAS costs more than what is left unused */
+static bool suit(int m, int n, int k, bool transposeA) {
+  bool is_filled = transposeA ? k >= 64 : m >= 16;
+  return is_filled || (double)m * n * k < 1 << 14;
+}
+
+#else
+
+enum { MOST_BLOCKS = 8, LEAST_COLS = 64 };
+
+/* Up to a number of multiplications, which is less where columns of A are read in place */
+static bool suit(int m, int n, int k, bool transposeA) {
+  bool in_columns = !transposeA && !panels_pay(m, n, k, transposeA);
+  return (double)m * n * k <= (in_columns ? 1 << 23 : 1 << 29);
+}
+
+#endif
+
+const Tiles TILES = {suit, compute, times_vector, MOST_BLOCKS, LEAST_COLS};

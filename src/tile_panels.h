@@ -1,0 +1,143 @@
+/*
+** tile_panels.h - products with copies, where these pay: the last part of tile_kernels.h.
+** A tile's rows of op(A) at a time are copied to a panel that fits the first cache, in the order in which they are
+** multiplied. In place, columns a multiple of some KiB apart fall into the same few places of the caches, and dot
+** products have to be summed up across their vectors.
+*/
+#include <limits.h>
+
+/*
+** A product is taken in parts: of so many rows that their C fits the second cache, of so many columns that B does, and
+** of so many inner elements that a panel fits the first.
+*/
+#if LANES_BYTES == 64
+enum { PANEL_BYTES = 32768, PART_ROWS = 128, PART_COLS = INT_MAX };
+#else
+enum { PANEL_BYTES = 16384, PART_ROWS = 1024, PART_COLS = 768 / sizeof(real) };
+#endif
+enum { PANEL_ROWS = COLUMN_ROWS * LANES };
+enum { PANEL_DEPTH = PANEL_BYTES / PANEL_ROWS / sizeof(real) };
+
+/*
+** Panels pay for many columns; and, with AVX2, where dot products would be short, of so many elements for each column.
+** Very short ones they replace for half a panel's rows, too.
+*/
+#if LANES_BYTES == 64
+enum { MIN_COLUMNS = 256, SHORT_FOR_COLUMN = 0, VERY_SHORT = 0 };
+#else
+enum { MIN_COLUMNS = 32, SHORT_FOR_COLUMN = 16, VERY_SHORT = 64 };
+#endif
+
+static bool panels_pay(int m, int n, int k, bool transposeA) {
+  int least_rows = transposeA && k < VERY_SHORT ? PANEL_ROWS / 2 : PANEL_ROWS;
+  bool has_columns = n >= MIN_COLUMNS || (transposeA && SHORT_FOR_COLUMN * n >= k);
+  return m >= least_rows && has_columns;
+}
+
+/* With AVX2 a copy of B's rows pays too, if for so many rows of A. */
+enum { MIN_ROWS = 128, COPY_DEPTH = 512 / sizeof(real), COPY_COLS = 128 };
+enum { COPY_STRIDE = COPY_COLS + LANES };
+
+static void copy_columns(int rows, int k, const real *A, int lda, real *panel) {
+  for (int l = 0; l < k; l++, A += lda, panel += PANEL_ROWS) {
+    memcpy(panel, A, (size_t)rows * sizeof(real));
+  }
+}
+
+TARGET static void copy_whole_columns(int k, const real *A, int lda, real *panel) {
+  for (int l = 0; l < k; l++, A += lda, panel += PANEL_ROWS) {
+    UNROLL for (int r = 0; r < PANEL_ROWS; r += LANES)
+      lanes_store(panel + r, lanes_load(A + r));
+  }
+}
+
+TARGET static void transpose_block(const real *A, size_t lda, real *panel) {
+  Lanes v[LANES];
+  UNROLL_LANES for (int i = 0; i < LANES; i++, A += lda) v[i] = lanes_load(A);
+  lanes_transpose(v);
+  UNROLL_LANES for (int l = 0; l < LANES; l++) lanes_store(panel + l * PANEL_ROWS, v[l]);
+}
+
+static void transpose_rest(int rows, int k, const real *A, int lda, real *panel) {
+  for (int l = 0; l < k; l++, panel += PANEL_ROWS) {
+    for (int i = 0; i < rows; i++) panel[i] = A[i * lda + l];
+  }
+}
+
+static void copy_transposed(int rows, int k, const real *A, int lda, real *panel) {
+  for (int i = 0; i < rows; i += LANES, A += LANES * lda, panel += LANES) {
+    int l = 0;
+    if (rows - i >= LANES) {
+      for (; l + LANES <= k; l += LANES)
+        transpose_block(A + l, (size_t)lda, panel + l * PANEL_ROWS);
+    }
+    transpose_rest(least(rows - i, LANES), k - l, A + l, lda, panel + l * PANEL_ROWS);
+  }
+}
+
+/* Some rows of C = op(A) op(B), or of C += op(A) op(B), which fit one panel */
+static void compute_panel(const TileProduct *p, bool adds, int i, int rows) {
+  _Alignas(LANES_BYTES) real panel[PANEL_ROWS * PANEL_DEPTH];
+  if (p->transposeA)
+    copy_transposed(rows, p->k, p->A + i * p->lda, p->lda, panel);
+  else if (rows == PANEL_ROWS)
+    copy_whole_columns(p->k, p->A + i, p->lda, panel);
+  else
+    copy_columns(rows, p->k, p->A + i, p->lda, panel);
+  int vectors = (rows + LANES - 1) / LANES;
+  Tile t = {.k = p->k, .A = panel, .lda = PANEL_ROWS, .ldc = p->ldc, .adds = adds};
+  t.last = rows - (vectors - 1) * LANES;
+  set_steps(p, &t);
+  int cols;
+  for (int j = 0; j < p->n; j += cols) {
+    cols = next_part(p->n - j, COLUMN_COLS);
+    t.B = p->B + j * t.step_j;
+    t.C = p->C + j * p->ldc + i;
+    column_kernels[vectors - 1][cols - 1](&t);
+  }
+}
+
+static void compute_part(const TileProduct *p, bool adds) {
+  int rows;
+  for (int i = 0; i < p->m; i += rows) {
+    rows = next_vectors(p->m - i, PANEL_ROWS);
+    compute_panel(p, adds, i, rows);
+  }
+}
+
+/* ... with a copy of the rows of B, which are further apart than what is needed of them. */
+static void compute_part_of_copy(const TileProduct *p, bool adds) {
+  _Alignas(LANES_BYTES) real copy[COPY_DEPTH * COPY_STRIDE];
+  for (int l = 0; l < p->k; l++) {
+    memcpy(copy + l * COPY_STRIDE, p->B + l * p->ldb, (size_t)p->n * sizeof(real));
+  }
+  TileProduct copied = *p;
+  copied.B = copy;
+  copied.ldb = COPY_STRIDE;
+  compute_part(&copied, adds);
+}
+
+/* Move a part to where its operands and its result begin. */
+static void move(TileProduct *part, const TileProduct *p, int i, int j, int l) {
+  part->A = p->A + (p->transposeA ? i * p->lda + l : l * p->lda + i);
+  part->B = p->B + (p->transposeB ? l * p->ldb + j : j * p->ldb + l);
+  part->C = p->C + j * p->ldc + i;
+}
+
+static void compute_panels(const TileProduct *p) {
+  bool copies_B = LANES_BYTES == 32 && p->transposeB && p->m >= MIN_ROWS;
+  int cols = copies_B ? COPY_COLS : PART_COLS;
+  int depth = copies_B ? COPY_DEPTH : PANEL_DEPTH;
+  TileProduct part = *p;
+  for (int j = 0; j < p->n; j += part.n) {
+    part.n = next_part(p->n - j, cols);
+    for (int i = 0; i < p->m; i += part.m) {
+      part.m = least(p->m - i, PART_ROWS);
+      for (int l = 0; l < p->k; l += part.k) {
+        part.k = next_vectors(p->k - l, depth);
+        move(&part, p, i, j, l);
+        (copies_B ? compute_part_of_copy : compute_part)(&part, l > 0);
+      }
+    }
+  }
+}
