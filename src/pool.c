@@ -1,6 +1,7 @@
 /*
 ** pool.c - threads, and the floating-point state that tasks run in.
 */
+#define _GNU_SOURCE  // for RUSAGE_THREAD
 #include "pool.h"
 
 #include <cblas.h>
@@ -13,6 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,11 +24,13 @@
   2000  // some tens of microseconds: longer than the gap between two primitives
 
 /*
-** Seconds. When the caller has waited longer than it has worked, or has done most of the work itself, others have
-** the processors that the threads would need, and it is faster alone: for a while, then it tries again.
+** Seconds. When the caller has waited longer than it has worked, has done most of the work itself or has often been put
+** aside, others have the processors that the threads would need, and it is faster alone: for a while, then it tries
+** again. The while is as short as a trial at first, twice as long after each trial that fails and half as long after
+** one that does not.
 */
-#define TRIAL 0.02
-#define ALONE 0.4
+#define TRIAL         0.02
+#define LONGEST_ALONE 0.4
 
 #define BLAS_SCRATCH                                                                     \
   ((size_t)136 << 20)  // OpenBLAS maps up to 128 MiB for each thread that calls it
@@ -58,12 +62,16 @@ struct Pool {
   pthread_mutex_t mutex;
   pthread_cond_t work;
   pthread_cond_t done;
-  atomic_int threads;  // the caller included
-  double worked;       // seconds of the caller in this trial
-  double waited;       // seconds for the others
-  int pieces;          // in this trial
-  int own_pieces;      // done by the caller
-  double alone_until;  // moment
+  atomic_int threads;      // the caller included
+  double trial_start;      // moment
+  double worked;           // seconds of the caller in this trial
+  double waited;           // seconds for the others
+  int pieces;              // in this trial
+  int own_pieces;          // done by the caller
+  pthread_t trial_caller;  // thread
+  long preemptions;        // of that thread, before this trial
+  double alone;            // seconds, after a trial that fails
+  double alone_until;      // moment
   pid_t owner;
   bool blas_checked;
   bool closed;          // finalised: nothing would end threads started now
@@ -228,14 +236,43 @@ static void wait_until_finished(Pool *pool, int count) {
   pthread_mutex_unlock(&pool->mutex);
 }
 
-static void begin_trial(Pool *pool) {
+/* How often others were given the processor of this thread; not known but on Linux */
+static long preemptions(void) {
+#ifdef RUSAGE_THREAD
+  struct rusage usage;
+  if (getrusage(RUSAGE_THREAD, &usage) == 0) return usage.ru_nivcsw;
+#endif
+  return 0;
+}
+
+static void begin_trial(Pool *pool, double start) {
+  pool->trial_start = start;
   pool->worked = 0;
   pool->waited = 0;
   pool->pieces = 0;
   pool->own_pieces = 0;
+  pool->trial_caller = pthread_self();
+  pool->preemptions = preemptions();
+}
+
+/* More often than once in TRIAL, which happens to every thread */
+static bool was_often_preempted(const Pool *pool, double end) {
+  if (!pthread_equal(pool->trial_caller, pthread_self())) return false;
+  long count = preemptions() - pool->preemptions;
+  return (double)count > 2 + (end - pool->trial_start) / TRIAL;
+}
+
+static void end_trial(Pool *pool, double end) {
+  bool has_help = 4 * (pool->pieces - pool->own_pieces) >= pool->pieces;
+  bool fails = pool->waited > pool->worked || !has_help || was_often_preempted(pool, end);
+  if (fails) pool->alone_until = end + pool->alone;
+  double alone = fails ? 2 * pool->alone : pool->alone / 2;
+  pool->alone = alone < TRIAL ? TRIAL : alone > LONGEST_ALONE ? LONGEST_ALONE : alone;
+  pool->pieces = 0;
 }
 
 static void run_together(Pool *pool, int count, Task task, void *context, double start) {
+  if (pool->pieces == 0) begin_trial(pool, start);
   atomic_store_explicit(&pool->finished, 0, memory_order_relaxed);
   pool->generation++;
   int threads = pool->threads;
@@ -264,11 +301,7 @@ static void run_together(Pool *pool, int count, Task task, void *context, double
   pool->waited += end - own_end;
   pool->pieces += count;
   pool->own_pieces += own_pieces;
-  if (pool->worked + pool->waited > TRIAL) {
-    bool has_help = 4 * (pool->pieces - pool->own_pieces) > pool->pieces;
-    if (pool->waited > pool->worked || !has_help) pool->alone_until = end + ALONE;
-    begin_trial(pool);
-  }
+  if (pool->worked + pool->waited > TRIAL) end_trial(pool, end);
 }
 
 void pool_run(Pool *pool, int count, Task task, void *context) {
@@ -304,7 +337,8 @@ static int start(Pool *pool, int threads) {
   pthread_cond_init(&pool->done, NULL);
   atomic_store(&pool->sleepers, 0);
   pool->owner = getpid();
-  begin_trial(pool);
+  pool->pieces = 0;
+  pool->alone = TRIAL;
   pool->alone_until = 0;
   sigset_t every;
   sigset_t callers;
