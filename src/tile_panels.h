@@ -75,7 +75,14 @@ static void copy_transposed(int rows, int k, const real *A, int lda, real *panel
   }
 }
 
-/* Some rows of C = op(A) op(B), or of C += op(A) op(B), which fit one panel */
+static void fetch_columns(int from, int to, const real *A, int lda) {
+  for (int l = from; l < to; l++) fetch((uintptr_t)(A + l * lda), 0);
+}
+
+/*
+** Some rows of C = op(A) op(B), or of C += op(A) op(B), which fit one panel. Meanwhile a share of the next rows is
+** fetched with each tile where they lie in columns, far apart.
+*/
 static void compute_panel(const TileProduct *p, bool adds, int i, int rows) {
   _Alignas(LANES_BYTES) real panel[PANEL_ROWS * PANEL_DEPTH];
   if (p->transposeA)
@@ -88,8 +95,12 @@ static void compute_panel(const TileProduct *p, bool adds, int i, int rows) {
   Tile t = {.k = p->k, .A = panel, .lda = PANEL_ROWS, .ldc = p->ldc, .adds = adds};
   t.last = rows - (vectors - 1) * LANES;
   set_steps(p, &t);
+  bool has_next = LANES_BYTES == 32 && !p->transposeA && i + rows < p->m;
+  int next = has_next ? p->k : 0;
+  int share = next * COLUMN_COLS / p->n + 1;
   int cols;
-  for (int j = 0; j < p->n; j += cols) {
+  for (int j = 0, l = 0; j < p->n; j += cols, l += share) {
+    fetch_columns(l, least(l + share, next), p->A + i + rows, p->lda);
     cols = next_part(p->n - j, COLUMN_COLS);
     t.B = p->B + j * t.step_j;
     t.C = p->C + j * p->ldc + i;
