@@ -35,7 +35,7 @@ static bool panels_pay(int m, int n, int k, bool transposeA) {
 }
 
 /* With AVX2 a copy of B's rows pays too, if for so many rows of A. */
-enum { MIN_ROWS = 128, COPY_DEPTH = 512 / sizeof(real), COPY_COLS = 128 };
+enum { MIN_ROWS = 128, COPY_DEPTH = 512 / sizeof(real), COPY_COLS = 64 };
 enum { COPY_STRIDE = COPY_COLS + LANES };
 
 static void copy_columns(int rows, int k, const real *A, int lda, real *panel) {
