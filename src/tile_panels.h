@@ -20,22 +20,23 @@ enum { PANEL_DEPTH = PANEL_BYTES / PANEL_ROWS / sizeof(real) };
 
 /*
 ** Panels pay for many columns; and, with AVX2, where dot products would be short, of so many elements for each column.
-** Very short ones they replace for half a panel's rows, too.
+** Very short ones they replace for half as many rows, too.
 */
 #if LANES_BYTES == 64
-enum { MIN_COLUMNS = 256, SHORT_FOR_COLUMN = 0, VERY_SHORT = 0 };
+enum { MIN_ROWS = PANEL_ROWS, MIN_COLUMNS = 256, SHORT_FOR_COLUMN = 0, VERY_SHORT = 0 };
 #else
-enum { MIN_COLUMNS = 32, SHORT_FOR_COLUMN = 16, VERY_SHORT = 64 };
+enum { MIN_ROWS = 16, MIN_COLUMNS = 32 };
+enum { SHORT_FOR_COLUMN = 64 / sizeof(real), VERY_SHORT = 64 };
 #endif
 
 static bool panels_pay(int m, int n, int k, bool transposeA) {
-  int least_rows = transposeA && k < VERY_SHORT ? PANEL_ROWS / 2 : PANEL_ROWS;
+  int least_rows = transposeA && k < VERY_SHORT ? MIN_ROWS / 2 : MIN_ROWS;
   bool has_columns = n >= MIN_COLUMNS || (transposeA && SHORT_FOR_COLUMN * n >= k);
   return m >= least_rows && has_columns;
 }
 
 /* With AVX2 a copy of B's rows pays too, if for so many rows of A. */
-enum { MIN_ROWS = 128, COPY_DEPTH = 512 / sizeof(real), COPY_COLS = 64 };
+enum { MIN_COPY_ROWS = 128, COPY_DEPTH = 512 / sizeof(real), COPY_COLS = 64 };
 enum { COPY_STRIDE = COPY_COLS + LANES };
 
 static void copy_columns(int rows, int k, const real *A, int lda, real *panel) {
@@ -136,7 +137,7 @@ static void move(TileProduct *part, const TileProduct *p, int i, int j, int l) {
 }
 
 static void compute_panels(const TileProduct *p) {
-  bool copies_B = LANES_BYTES == 32 && p->transposeB && p->m >= MIN_ROWS;
+  bool copies_B = LANES_BYTES == 32 && p->transposeB && p->m >= MIN_COPY_ROWS;
   int cols = copies_B ? COPY_COLS : PART_COLS;
   int depth = copies_B ? COPY_DEPTH : PANEL_DEPTH;
   TileProduct part = *p;
