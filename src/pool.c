@@ -1,7 +1,6 @@
 /*
 ** pool.c - threads, and the floating-point state that tasks run in.
 */
-#define _GNU_SOURCE  // for RUSAGE_THREAD
 #include "pool.h"
 
 #include <cblas.h>
@@ -14,7 +13,6 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,13 +22,16 @@
   2000  // some tens of microseconds: longer than the gap between two primitives
 
 /*
-** Seconds. When the caller has waited longer than it has worked, has done most of the work itself or has often been put
-** aside, others have the processors that the threads would need, and it is faster alone: for a while, then it tries
-** again. The while is as short as a trial at first, twice as long after each trial that fails and half as long after
-** one that does not.
+** Seconds. When the caller has waited longer than it has worked, or all have done little more than it would have done in
+** that time with a processor of its own, others have the processors that the threads would need, and it is faster alone:
+** for a while, then it tries again. The while is as short as a trial at first, twice as long after each trial that fails
+** and half as long after one that does not.
 */
 #define TRIAL         0.02
 #define LONGEST_ALONE 0.4
+
+/* In one run of so many the system is asked how long the caller had a processor, which takes part of a microsecond. */
+#define RUNS_PER_SAMPLE 8
 
 #define BLAS_SCRATCH                                                                     \
   ((size_t)136 << 20)  // OpenBLAS maps up to 128 MiB for each thread that calls it
@@ -62,16 +63,16 @@ struct Pool {
   pthread_mutex_t mutex;
   pthread_cond_t work;
   pthread_cond_t done;
-  atomic_int threads;      // the caller included
-  double trial_start;      // moment
-  double worked;           // seconds of the caller in this trial
-  double waited;           // seconds for the others
-  int pieces;              // in this trial
-  int own_pieces;          // done by the caller
-  pthread_t trial_caller;  // thread
-  long preemptions;        // of that thread, before this trial
-  double alone;            // seconds, after a trial that fails
-  double alone_until;      // moment
+  atomic_int threads;  // the caller included
+  double worked;       // seconds of the caller in this trial
+  double waited;       // seconds for the others
+  int runs;            // in this trial
+  int pieces;          // in this trial
+  int own_pieces;      // done by the caller
+  double sampled;      // seconds of the caller's work in sampled runs
+  double running;      // of these, with a processor
+  double alone;        // seconds, after a trial that fails
+  double alone_until;  // moment
   pid_t owner;
   bool blas_checked;
   bool closed;          // finalised: nothing would end threads started now
@@ -217,10 +218,14 @@ static void *worker(void *argument) {
   return NULL;
 }
 
-static double now(void) {
+static double seconds(clockid_t clock) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(clock, &t);
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double now(void) {
+  return seconds(CLOCK_MONOTONIC);
 }
 
 static void wait_until_finished(Pool *pool, int count) {
@@ -236,43 +241,41 @@ static void wait_until_finished(Pool *pool, int count) {
   pthread_mutex_unlock(&pool->mutex);
 }
 
-/* How often others were given the processor of this thread; not known but on Linux */
-static long preemptions(void) {
-#ifdef RUSAGE_THREAD
-  struct rusage usage;
-  if (getrusage(RUSAGE_THREAD, &usage) == 0) return usage.ru_nivcsw;
-#endif
-  return 0;
-}
-
-static void begin_trial(Pool *pool, double start) {
-  pool->trial_start = start;
+static void begin_trial(Pool *pool) {
   pool->worked = 0;
   pool->waited = 0;
+  pool->runs = 0;
   pool->pieces = 0;
   pool->own_pieces = 0;
-  pool->trial_caller = pthread_self();
-  pool->preemptions = preemptions();
-}
-
-/* More often than once in TRIAL, which happens to every thread */
-static bool was_often_preempted(const Pool *pool, double end) {
-  if (!pthread_equal(pool->trial_caller, pthread_self())) return false;
-  long count = preemptions() - pool->preemptions;
-  return (double)count > 2 + (end - pool->trial_start) / TRIAL;
+  pool->sampled = 0;
+  pool->running = 0;
 }
 
 static void end_trial(Pool *pool, double end) {
-  bool has_help = 4 * (pool->pieces - pool->own_pieces) >= pool->pieces;
-  bool fails = pool->waited > pool->worked || !has_help || was_often_preempted(pool, end);
+  double has_processor = pool->running / pool->sampled;
+  double speedup = has_processor * pool->pieces / pool->own_pieces;
+  bool fails = pool->waited > pool->worked || speedup < 4.0 / 3;
   if (fails) pool->alone_until = end + pool->alone;
   double alone = fails ? 2 * pool->alone : pool->alone / 2;
   pool->alone = alone < TRIAL ? TRIAL : alone > LONGEST_ALONE ? LONGEST_ALONE : alone;
-  pool->pieces = 0;
+  begin_trial(pool);
+}
+
+/* Do pieces as the caller; returns when it had none left. */
+static double work_as_caller(Pool *pool, double start) {
+  bool is_sample = pool->runs++ % RUNS_PER_SAMPLE == 0;
+  double before = is_sample ? seconds(CLOCK_THREAD_CPUTIME_ID) : 0;
+  pool->own_pieces += work(pool, 0);
+  double end = now();
+  if (is_sample) {
+    pool->running += seconds(CLOCK_THREAD_CPUTIME_ID) - before;
+    pool->sampled += end - start;
+  }
+  pool->worked += end - start;
+  return end;
 }
 
 static void run_together(Pool *pool, int count, Task task, void *context, double start) {
-  if (pool->pieces == 0) begin_trial(pool, start);
   atomic_store_explicit(&pool->finished, 0, memory_order_relaxed);
   pool->generation++;
   int threads = pool->threads;
@@ -292,15 +295,12 @@ static void run_together(Pool *pool, int count, Task task, void *context, double
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->mutex);
   }
-  int own_pieces = work(pool, 0);
-  double own_end = now();
+  double own_end = work_as_caller(pool, start);
   wait_until_finished(pool, count);
 
   double end = now();
-  pool->worked += own_end - start;
   pool->waited += end - own_end;
   pool->pieces += count;
-  pool->own_pieces += own_pieces;
   if (pool->worked + pool->waited > TRIAL) end_trial(pool, end);
 }
 
@@ -337,7 +337,7 @@ static int start(Pool *pool, int threads) {
   pthread_cond_init(&pool->done, NULL);
   atomic_store(&pool->sleepers, 0);
   pool->owner = getpid();
-  pool->pieces = 0;
+  begin_trial(pool);
   pool->alone = TRIAL;
   pool->alone_until = 0;
   sigset_t every;
