@@ -25,7 +25,7 @@ static int round_up(int n, int multiple) {
 }
 
 static int div_up(int n, int by) {
-  return (n + by - 1) / by;
+  return (n - 1) / by + 1;
 }
 
 /* The tiles to multiply in, or NULL */

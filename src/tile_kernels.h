@@ -298,7 +298,7 @@ enum { STREAMS = LANES_BYTES == 64 ? 1 : 4 };
 INLINE Four rows_times_vector(int rows, int k, const real *A, int lda, const real *x) {
   Lanes sums[4][2] = {{{0}}};
   int l = 0;
-  for (; l + 2 * LANES <= k; l += 2 * LANES) {
+  for (; l <= k - 2 * LANES; l += 2 * LANES) {
     UNROLL for (int h = 0; h < 2; h++) {
       Lanes part = lanes_load(x + l + h * LANES);
       UNROLL for (int r = 0; r < rows; r++) {
@@ -306,11 +306,11 @@ INLINE Four rows_times_vector(int rows, int k, const real *A, int lda, const rea
       }
     }
   }
-  for (; l < k; l += LANES) {
-    Mask rest = lanes_first(least(k - l, LANES));
-    Lanes part = lanes_load_masked(rest, x + l);
+  for (int rest = k - l; rest > 0; rest -= LANES) {
+    Mask mask = lanes_first(least(rest, LANES));
+    Lanes part = lanes_load_masked(mask, x + k - rest);
     UNROLL for (int r = 0; r < rows; r++) {
-      sums[r][0] += lanes_load_masked(rest, A + r * lda + l) * part;
+      sums[r][0] += lanes_load_masked(mask, A + r * lda + k - rest) * part;
     }
   }
   UNROLL for (int r = 0; r < rows; r++) sums[r][0] += sums[r][1];
@@ -319,7 +319,7 @@ INLINE Four rows_times_vector(int rows, int k, const real *A, int lda, const rea
 
 TARGET static void times_vector(int rows, int k, const real *A, int lda, const real *x,
                                 real *y) {
-  for (int l = 0; l < k; l += LANES) fetch((uintptr_t)(x + k), l);
+  for (int l = 0; l <= k - LANES; l += LANES) fetch((uintptr_t)(x + k), l);
   int i = 0;
   for (; i + STREAMS <= rows; i += STREAMS, A += STREAMS * lda) {
     Four sums = rows_times_vector(STREAMS, k, A, lda, x);

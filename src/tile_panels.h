@@ -1,5 +1,5 @@
 /*
-** tile_panels.h - products with copies, where these pay: the last part of tile_kernels.h.
+** tile_panels.h - products with copies, where these pay: a part of tile_kernels.h.
 ** A tile's rows of op(A) at a time are copied to a panel that fits the first cache, in the order in which they are
 ** multiplied. In place, columns a multiple of some KiB apart fall into the same few places of the caches, and dot
 ** products have to be summed up across their vectors.
@@ -7,8 +7,8 @@
 #include <limits.h>
 
 /*
-** A product is taken in parts: of so many rows that their C fits the second cache, of so many columns that B does, and
-** of so many inner elements that a panel fits the first.
+** A product is taken in parts: of so many inner elements that a panel fits the first cache; with AVX-512 of so many rows
+** that their C fits the second, with AVX2 of so many columns that B does.
 */
 #if LANES_BYTES == 64
 enum { PANEL_BYTES = 32768, PART_ROWS = 128, PART_COLS = INT_MAX };
