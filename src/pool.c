@@ -30,9 +30,6 @@
 #define TRIAL         0.02
 #define LONGEST_ALONE 0.4
 
-/* In one run of so many the system is asked how long the caller had a processor, which takes part of a microsecond. */
-#define RUNS_PER_SAMPLE 8
-
 #define BLAS_SCRATCH                                                                     \
   ((size_t)136 << 20)  // OpenBLAS maps up to 128 MiB for each thread that calls it
 
@@ -64,13 +61,12 @@ struct Pool {
   pthread_cond_t work;
   pthread_cond_t done;
   atomic_int threads;  // the caller included
+  pthread_t caller;    // thread that began this trial
+  double running;      // seconds that it had a processor, before
   double worked;       // seconds of the caller in this trial
   double waited;       // seconds for the others
-  int runs;            // in this trial
   int pieces;          // in this trial
   int own_pieces;      // done by the caller
-  double sampled;      // seconds of the caller's work in sampled runs
-  double running;      // of these, with a processor
   double alone;        // seconds, after a trial that fails
   double alone_until;  // moment
   pid_t owner;
@@ -242,40 +238,32 @@ static void wait_until_finished(Pool *pool, int count) {
 }
 
 static void begin_trial(Pool *pool) {
+  pool->caller = pthread_self();
+  pool->running = seconds(CLOCK_THREAD_CPUTIME_ID);
   pool->worked = 0;
   pool->waited = 0;
-  pool->runs = 0;
   pool->pieces = 0;
   pool->own_pieces = 0;
-  pool->sampled = 0;
-  pool->running = 0;
+}
+
+/* The share of its work for which the caller had a processor, or more: what it ran between runs is counted too. */
+static double processor_share(const Pool *pool) {
+  if (!pthread_equal(pool->caller, pthread_self())) return 1;
+  double running = seconds(CLOCK_THREAD_CPUTIME_ID) - pool->running;
+  return running < pool->worked ? running / pool->worked : 1;
 }
 
 static void end_trial(Pool *pool, double end) {
-  double has_processor = pool->running / pool->sampled;
-  double speedup = has_processor * pool->pieces / pool->own_pieces;
+  double speedup = processor_share(pool) * pool->pieces / pool->own_pieces;
   bool fails = pool->waited > pool->worked || speedup < 4.0 / 3;
   if (fails) pool->alone_until = end + pool->alone;
   double alone = fails ? 2 * pool->alone : pool->alone / 2;
   pool->alone = alone < TRIAL ? TRIAL : alone > LONGEST_ALONE ? LONGEST_ALONE : alone;
-  begin_trial(pool);
-}
-
-/* Do pieces as the caller; returns when it had none left. */
-static double work_as_caller(Pool *pool, double start) {
-  bool is_sample = pool->runs++ % RUNS_PER_SAMPLE == 0;
-  double before = is_sample ? seconds(CLOCK_THREAD_CPUTIME_ID) : 0;
-  pool->own_pieces += work(pool, 0);
-  double end = now();
-  if (is_sample) {
-    pool->running += seconds(CLOCK_THREAD_CPUTIME_ID) - before;
-    pool->sampled += end - start;
-  }
-  pool->worked += end - start;
-  return end;
+  pool->pieces = 0;
 }
 
 static void run_together(Pool *pool, int count, Task task, void *context, double start) {
+  if (pool->pieces == 0) begin_trial(pool);
   atomic_store_explicit(&pool->finished, 0, memory_order_relaxed);
   pool->generation++;
   int threads = pool->threads;
@@ -295,12 +283,15 @@ static void run_together(Pool *pool, int count, Task task, void *context, double
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->mutex);
   }
-  double own_end = work_as_caller(pool, start);
+  int own_pieces = work(pool, 0);
+  double own_end = now();
   wait_until_finished(pool, count);
 
   double end = now();
+  pool->worked += own_end - start;
   pool->waited += end - own_end;
   pool->pieces += count;
+  pool->own_pieces += own_pieces;
   if (pool->worked + pool->waited > TRIAL) end_trial(pool, end);
 }
 
@@ -337,7 +328,7 @@ static int start(Pool *pool, int threads) {
   pthread_cond_init(&pool->done, NULL);
   atomic_store(&pool->sleepers, 0);
   pool->owner = getpid();
-  begin_trial(pool);
+  pool->pieces = 0;
   pool->alone = TRIAL;
   pool->alone_until = 0;
   sigset_t every;
