@@ -45,6 +45,7 @@ static void copy_columns(int rows, int k, const real *A, int lda, real *panel) {
   }
 }
 
+/* The common case, which takes a few vectors in place of a call of memcpy */
 TARGET static void copy_whole_columns(int k, const real *A, int lda, real *panel) {
   for (int l = 0; l < k; l++, A += lda, panel += PANEL_ROWS) {
     UNROLL for (int r = 0; r < PANEL_ROWS; r += LANES)
