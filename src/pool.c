@@ -39,41 +39,47 @@ typedef struct Worker {
   int thread;
 } Worker;
 
-/* The pieces that one thread does first: all it needs to know of a run, in one cache line */
+/*
+** The pieces that one thread does first, and what it has done: all that the caller and that thread tell each other of a
+** run, in one cache line, because each line that goes from one processor to another takes as long as a small piece.
+*/
 typedef struct Share {
   /* generation << 32 | pieces not yet claimed: one word, so that a claim is for one run for certain */
   atomic_uint_least64_t ticket;
   _Atomic(Task) task;
   _Atomic(void *) context;
   atomic_int first;  // piece
+  atomic_uint done;  // pieces of any share that the thread has done, in all runs
   // cppcheck-suppress unusedStructMember
-  char rest_of_line[CACHE_LINE - sizeof(uint64_t) - 2 * sizeof(void *) - sizeof(int)];
+  char rest_of_line[CACHE_LINE - sizeof(uint64_t) - 2 * sizeof(void *) - 2 * sizeof(int)];
 } Share;
 
 struct Pool {
-  Share shares[MAX_THREADS];  // the caller's first
-  atomic_int finished;        // pieces of this run
-  char line[CACHE_LINE];
+  Share *shares;       // the caller's first
+  atomic_int threads;  // the caller included
   atomic_int sleepers;
   atomic_bool caller_sleeps;
   atomic_bool stopping;
   pthread_mutex_t mutex;
   pthread_cond_t work;
   pthread_cond_t done;
-  atomic_int threads;  // the caller included
-  pthread_t caller;    // thread that began this trial
-  double running;      // seconds that it had a processor, before
-  double worked;       // seconds of the caller in this trial
-  double waited;       // seconds for the others
-  int pieces;          // in this trial
-  int own_pieces;      // done by the caller
-  double alone;        // seconds, after a trial that fails
-  double alone_until;  // moment
+  char line[CACHE_LINE];  // what follows is written in each run, and by the caller alone
+  uint64_t generation;    // of runs
+  unsigned given;         // pieces, in all runs
+  pthread_t caller;       // thread that began this trial
+  double running;         // seconds that it had a processor, before
+  double worked;          // seconds of the caller in this trial
+  double waited;          // seconds for the others
+  int pieces;             // in this trial
+  int own_pieces;         // done by the caller
+  double alone;           // seconds, after a trial that fails
+  double alone_until;     // moment
   pid_t owner;
   bool blas_checked;
-  bool closed;          // finalised: nothing would end threads started now
-  uint64_t generation;  // of runs
+  bool closed;  // finalised: nothing would end threads started now
   Worker workers[MAX_THREADS - 1];
+  char room[(MAX_THREADS + 1) *
+            CACHE_LINE];  // for the shares, which begin where a line does
 };
 
 
@@ -170,28 +176,28 @@ static bool work_once(Share *share) {
   return false;
 }
 
-/*
-** Do pieces, those of `thread` first, until all are claimed; returns how many. They are reported at once: between
-** processors each report takes as long as a small piece.
-*/
+/* Do pieces, those of `thread` first, until all are claimed; returns how many. They are reported at once. */
 static int work(Pool *pool, int thread) {
-  int pieces = 0;
+  unsigned pieces = 0;
   int threads = pool->threads;
   for (int k = 0; k < threads; k++) {
     while (work_once(&pool->shares[(thread + k) % threads])) pieces++;
   }
-  if (pieces > 0) atomic_fetch_add(&pool->finished, pieces);
-  return pieces;
+  atomic_uint *done = &pool->shares[thread].done;
+  if (pieces > 0)
+    atomic_store(done, atomic_load_explicit(done, memory_order_relaxed) + pieces);
+  return (int)pieces;
 }
 
 static void *worker(void *argument) {
   const Worker *self = argument;
   Pool *pool = self->pool;
-  Share *share = &pool->shares[self->thread];
+  int thread = self->thread;
+  Share *share = &pool->shares[thread];
   FloatState unused = float_state_enter();
   (void)unused;
   while (!atomic_load(&pool->stopping)) {
-    bool worked = work(pool, self->thread) > 0;
+    bool worked = work(pool, thread) > 0;
     if (worked && atomic_load(&pool->caller_sleeps)) {
       pthread_mutex_lock(&pool->mutex);
       pthread_cond_signal(&pool->done);
@@ -224,15 +230,22 @@ static double now(void) {
   return seconds(CLOCK_MONOTONIC);
 }
 
-static void wait_until_finished(Pool *pool, int count) {
+static bool is_finished(const Pool *pool) {
+  unsigned done = 0;
+  for (int thread = 0; thread < pool->threads; thread++) {
+    done += atomic_load(&pool->shares[thread].done);
+  }
+  return done == pool->given;
+}
+
+static void wait_until_finished(Pool *pool) {
   for (int spins = 0; spins < SPINS; spins++) {
-    if (atomic_load(&pool->finished) == count) return;
+    if (is_finished(pool)) return;
     pause_briefly();
   }
   pthread_mutex_lock(&pool->mutex);
   atomic_store(&pool->caller_sleeps, true);
-  while (atomic_load(&pool->finished) != count)
-    pthread_cond_wait(&pool->done, &pool->mutex);
+  while (!is_finished(pool)) pthread_cond_wait(&pool->done, &pool->mutex);
   atomic_store(&pool->caller_sleeps, false);
   pthread_mutex_unlock(&pool->mutex);
 }
@@ -264,8 +277,8 @@ static void end_trial(Pool *pool, double end) {
 
 static void run_together(Pool *pool, int count, Task task, void *context, double start) {
   if (pool->pieces == 0) begin_trial(pool);
-  atomic_store_explicit(&pool->finished, 0, memory_order_relaxed);
   pool->generation++;
+  pool->given += (unsigned)count;
   int threads = pool->threads;
   for (int thread = threads - 1; thread >= 0; thread--) {
     Share *share = &pool->shares[thread];
@@ -275,9 +288,11 @@ static void run_together(Pool *pool, int count, Task task, void *context, double
     atomic_store_explicit(&share->task, task, memory_order_relaxed);
     atomic_store_explicit(&share->context, context, memory_order_relaxed);
     atomic_store_explicit(&share->first, first, memory_order_relaxed);
-    atomic_store(&share->ticket, pool->generation << 32 | (uint32_t)pieces);
+    atomic_store_explicit(&share->ticket, pool->generation << 32 | (uint32_t)pieces,
+                          memory_order_release);
   }
-  /* In a forked child the mutex may be held by a thread that is not there. */
+  /* A thread that falls asleep now may miss this run, and the caller then does its share: to make sure, the caller would
+  ** have to wait until the tickets have arrived. In a forked child the mutex may be held by a thread that is not there. */
   if (atomic_load(&pool->sleepers) > 0 && getpid() == pool->owner) {
     pthread_mutex_lock(&pool->mutex);
     pthread_cond_broadcast(&pool->work);
@@ -285,7 +300,7 @@ static void run_together(Pool *pool, int count, Task task, void *context, double
   }
   int own_pieces = work(pool, 0);
   double own_end = now();
-  wait_until_finished(pool, count);
+  wait_until_finished(pool);
 
   double end = now();
   pool->worked += own_end - start;
@@ -327,6 +342,8 @@ static int start(Pool *pool, int threads) {
   pthread_cond_init(&pool->work, NULL);
   pthread_cond_init(&pool->done, NULL);
   atomic_store(&pool->sleepers, 0);
+  for (int thread = 0; thread < MAX_THREADS; thread++) pool->shares[thread].done = 0;
+  pool->given = 0;
   pool->owner = getpid();
   pool->pieces = 0;
   pool->alone = TRIAL;
@@ -360,6 +377,8 @@ void pool_push(lua_State *L) {
   lua_pop(L, 1);
   Pool *pool = lua_newuserdatauv(L, sizeof(Pool), 0);
   memset(pool, 0, sizeof(Pool));
+  uintptr_t room = (uintptr_t)pool->room + CACHE_LINE - 1;
+  pool->shares = (Share *)(room - room % CACHE_LINE);
   pool->threads = 1;
   pool->owner = getpid();
   lua_createtable(L, 0, 1);
