@@ -343,10 +343,9 @@ static void compute(const TileProduct *p) {
 
 enum { MOST_BLOCKS = 16, LEAST_COLS = 32 };
 
-/* Where vectors are filled well; and where the way into OpenBLAS costs more than what is left unused */
+/* Dot products; columns that fill a vector; and where the way into OpenBLAS costs more than what is left unused */
 static bool suit(int m, int n, int k, bool transposeA) {
-  bool is_filled = transposeA ? k >= 64 : m >= 16;
-  return is_filled || (double)m * n * k < 1 << 14;
+  return transposeA || m >= 16 || (double)m * n * k < 1 << 14;
 }
 
 #else

@@ -19,18 +19,18 @@ enum { PANEL_ROWS = COLUMN_ROWS * LANES };
 enum { PANEL_DEPTH = PANEL_BYTES / PANEL_ROWS / sizeof(real) };
 
 /*
-** Panels pay for many columns; and, with AVX2, where dot products would be short, of so many elements for each column.
-** Very short ones they replace for half as many rows, too.
+** Panels pay for many columns, and where dot products would be short, of so many elements for each column. Very short
+** ones they replace for fewer rows, too.
 */
 #if LANES_BYTES == 64
-enum { MIN_ROWS = PANEL_ROWS, MIN_COLUMNS = 256, SHORT_FOR_COLUMN = 0, VERY_SHORT = 0 };
+enum { MIN_ROWS = 2 * LANES, MIN_COLUMNS = 256, SHORT_FOR_COLUMN = 32 / LANES };
 #else
-enum { MIN_ROWS = 16, MIN_COLUMNS = 32 };
-enum { SHORT_FOR_COLUMN = 64 / sizeof(real), VERY_SHORT = 64 };
+enum { MIN_ROWS = 16, MIN_COLUMNS = 32, SHORT_FOR_COLUMN = 64 / sizeof(real) };
 #endif
+enum { VERY_SHORT = 64, MIN_ROWS_FOR_VERY_SHORT = 8 };
 
 static bool panels_pay(int m, int n, int k, bool transposeA) {
-  int least_rows = transposeA && k < VERY_SHORT ? MIN_ROWS / 2 : MIN_ROWS;
+  int least_rows = transposeA && k < VERY_SHORT ? MIN_ROWS_FOR_VERY_SHORT : MIN_ROWS;
   bool has_columns = n >= MIN_COLUMNS || (transposeA && SHORT_FOR_COLUMN * n >= k);
   return m >= least_rows && has_columns;
 }
