@@ -42,11 +42,13 @@ static const Tiles *suitable_tiles(const Product *p) {
 ** a layer, as long as there are some for each, in Z and Delta, whose rows they are, and in dJ/dW, whose columns they are
 ** where it is stored as W is: so what a thread reads and writes of W, its gradient and its optimiser's state is the same
 ** from step to step, and stays in its cache. Where none can hold them, near-square blocks read the operands less often.
+** Blocks are numbered, and so shared, in the same direction; but with twice as many samples as units along the samples:
+** then a thread reads in the next layer what it wrote in this one.
 */
 static void cut(Product *p) {
   int rows = p->m;
   int cols = p->n;
-  p->cut_rows_first = p->opB == CblasNoTrans;
+  bool rows_first = p->opB == CblasNoTrans;
   bool is_vector = p->m == 1 || p->n == 1;
   const Tiles *tiles = p->tiles;
   int most = tiles ? tiles->most_blocks : MAX_BLOCKS;
@@ -55,8 +57,8 @@ static void cut(Product *p) {
   double volume = (double)p->m * p->n * p->k;
   for (int blocks = 1; blocks < most && volume / blocks >= 2 * smallest; blocks *= 2) {
     bool is_first_cut =
-      tiles && (p->cut_rows_first ? rows >= 2 * LEAST_ROWS : cols >= 2 * least_cols);
-    if (is_first_cut ? p->cut_rows_first : rows >= cols)
+      tiles && (rows_first ? rows >= 2 * LEAST_ROWS : cols >= 2 * least_cols);
+    if (is_first_cut ? rows_first : rows >= cols)
       rows = round_up(div_up(rows, 2), BLOCK_EDGE);
     else
       cols = round_up(div_up(cols, 2), BLOCK_EDGE);
@@ -66,6 +68,7 @@ static void cut(Product *p) {
   p->blocks_down = div_up(p->m, rows);
   p->blocks_across = div_up(p->n, cols);
   p->blocks = p->blocks_down * p->blocks_across;
+  p->shares_are_rows = rows_first && p->n / 2 < p->m;
 }
 
 void product_prepare(Product *p, Matrix *C, const Matrix *A, bool transposeA,
@@ -94,8 +97,8 @@ void product_prepare(Product *p, Matrix *C, const Matrix *A, bool transposeA,
 }
 
 Block product_block(const Product *p, int index) {
-  int down = p->cut_rows_first ? index / p->blocks_across : index % p->blocks_down;
-  int across = p->cut_rows_first ? index % p->blocks_across : index / p->blocks_down;
+  int down = p->shares_are_rows ? index / p->blocks_across : index % p->blocks_down;
+  int across = p->shares_are_rows ? index % p->blocks_across : index / p->blocks_down;
   int row = down * p->block_rows;
   int col = across * p->block_cols;
   int rows = p->m - row < p->block_rows ? p->m - row : p->block_rows;

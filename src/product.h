@@ -25,9 +25,9 @@ typedef struct Product {
   int block_cols;
   int blocks_down;
   int blocks_across;
-  bool cut_rows_first;
   int blocks;
-  const Tiles *tiles;  // to multiply in, or NULL
+  bool shares_are_rows;  // of C, for the threads; else columns
+  const Tiles *tiles;    // to multiply in, or NULL
 } Product;
 
 /* Part of a matrix that is stored by columns. */
