@@ -43,7 +43,7 @@ parser:option("--seed", "of weights, order and dropout", "1")
 parser:option("--dtype", "float32 or float64", "float32")
   :choices { "float32", "float64" }
 parser:option("--threads",
-  "threads; results do not depend on it (default: all processors)")
+  "threads; results do not depend on it (default: all cores)")
   :convert(support.count "--threads")
 parser:option("--save", "write the network to this safetensors file")
 parser:option("--target", "exit with status 1 when the test accuracy is below this, in %")

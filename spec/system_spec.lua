@@ -38,6 +38,25 @@ describe("the operating system's", function()
     assert.equal("1\n", (child.shell("taskset -cp 0 $$ >/dev/null; " .. count)))
   end)
 
+  it("processors that share a core count as one", function()
+    local status <close> = io.open("/proc/self/status")
+    local allowed = status and status:read("a"):match("Cpus_allowed_list:%s*(%S+)")
+    local cores, count = {}, 0
+    for first, last in (allowed or ""):gmatch("(%d+)%-?(%d*)") do
+      first = tonumber(first)
+      for processor = first, tonumber(last) or first do
+        local file <close> = io.open(("/sys/devices/system/cpu/cpu%d/topology/"
+          .. "thread_siblings_list"):format(processor))
+        if not file then return pending("this system does not tell who shares a core") end
+        local siblings = file:read()
+        if not cores[siblings] then count = count + 1 end
+        cores[siblings] = true
+      end
+    end
+    if count == 0 then return pending("this system has no /proc/self/status") end
+    assert.equal(count, system.processors())
+  end)
+
   describe("terminal", function()
     it("is not what a file or a pipe is", function()
       local file = assert(io.tmpfile())

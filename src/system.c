@@ -13,7 +13,9 @@
 #include <lualib.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,12 +44,41 @@ static int system_clock(lua_State *L) {
   return 1;
 }
 
-/* processors() --> count */
+#if defined(__linux__)
+
+/* The first of the processors that share this one's core: this one, where the system does not say */
+static size_t first_of_core(size_t processor) {
+  char path[80];
+  snprintf(path, sizeof path,
+           "/sys/devices/system/cpu/cpu%zu/topology/thread_siblings_list", processor);
+  FILE *file = fopen(path, "re");
+  if (file == NULL) return processor;
+  char siblings[16] = "";  // "3,11", "6-7"
+  const char *read = fgets(siblings, sizeof siblings, file);
+  fclose(file);
+  char *end = siblings;
+  size_t first = read == NULL ? 0 : strtoul(siblings, &end, 10);
+  return end == siblings ? processor : first;
+}
+
+static long count_cores(const cpu_set_t *allowed) {
+  long count = 0;
+  for (size_t processor = 0; processor < CPU_SETSIZE; processor++) {
+    if (!CPU_ISSET(processor, allowed)) continue;
+    size_t first = first_of_core(processor);
+    if (first >= processor || !CPU_ISSET(first, allowed)) count++;
+  }
+  return count;
+}
+
+#endif
+
+/* processors() --> count, those that share a core counted as one */
 static int system_processors(lua_State *L) {
   long count = sysconf(_SC_NPROCESSORS_ONLN);
 #if defined(__linux__)
   cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) count = CPU_COUNT(&allowed);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) count = count_cores(&allowed);
 #endif
   lua_pushinteger(L, count < 1 ? 1 : count);
   return 1;

@@ -370,7 +370,8 @@ local system = {}
 ---@return number  seconds on a clock that never runs backwards
 function system.clock() end
 
----@return integer  processors this process may run on
+---@return integer  processors this process may run on, those that share a core counted as one:
+---they share its arithmetic units, so that a second thread there gains nothing
 function system.processors() end
 
 ---@param file file*
