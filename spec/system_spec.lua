@@ -43,8 +43,7 @@ describe("the operating system's", function()
     local allowed = status and status:read("a"):match("Cpus_allowed_list:%s*(%S+)")
     local cores, count = {}, 0
     for first, last in (allowed or ""):gmatch("(%d+)%-?(%d*)") do
-      first = tonumber(first)
-      for processor = first, tonumber(last) or first do
+      for processor = tonumber(first), tonumber(last) or tonumber(first) do
         local file <close> = io.open(("/sys/devices/system/cpu/cpu%d/topology/"
           .. "thread_siblings_list"):format(processor))
         if not file then return pending("this system does not tell who shares a core") end
