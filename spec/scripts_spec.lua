@@ -61,8 +61,8 @@ end
 ---@return string output, integer status
 local function run(script, arguments)
   local output, how, status = child.shell(
-    ("cd %s && unset PERILUNE_MNIST && lua5.4 %s %s </dev/null"):format(quote(folder),
-      quote(("%s/scripts/%s"):format(ROOT, script)), arguments or ""))
+    ("cd %s && unset PERILUNE_MNIST && %s %s %s </dev/null"):format(quote(folder),
+      child.lua, quote(("%s/scripts/%s"):format(ROOT, script)), arguments or ""))
   assert(how == "exit", output)
   assert(not output:find("traceback", 1, true), output)
   return output, status
@@ -219,7 +219,7 @@ describe("train_mnist.lua", function()
     -- The second process ends the first should it not: a spec must not hang.
     local output, how, status = child.shell(([[
       cd %s && unset PERILUNE_MNIST
-      lua5.4 %s --data mnist --epochs 1000000 --hidden 16 --batch 20 >out.txt 2>&1 &
+      %s %s --data mnist --epochs 1000000 --hidden 16 --batch 20 >out.txt 2>&1 &
       pid=$!
       ( sleep 30; kill -9 $pid ) >/dev/null 2>&1 &
       watchdog=$!
@@ -234,7 +234,7 @@ describe("train_mnist.lua", function()
       kill $watchdog
       cat out.txt
       exit $status
-    ]]):format(quote(folder), quote(ROOT .. "/scripts/train_mnist.lua")))
+    ]]):format(quote(folder), child.lua, quote(ROOT .. "/scripts/train_mnist.lua")))
     assert.equal("exit", how)
     assert.matches("\nepoch  1 ", output)
     assert.matches("interrupted", output)
@@ -251,8 +251,8 @@ describe("train_mnist.lua", function()
     } do
       local data = "--data " .. quote(folder .. "/mnist")
       local arguments = TINY:gsub("%-%-data mnist", data)
-      local output, _, status = child.shell(("cd %s && lua5.4 %s %s"):format(
-        quote(directory), quote(script), arguments))
+      local output, _, status = child.shell(("cd %s && %s %s %s"):format(
+        quote(directory), child.lua, quote(script), arguments))
       assert.equal(0, status, output)
       assert.equal(expected, output)
     end
@@ -260,8 +260,8 @@ describe("train_mnist.lua", function()
 
   it("finds the data by the environment when not told", function()
     local output, _, status = child.shell(
-      ("PERILUNE_MNIST=%s lua5.4 scripts/train_mnist.lua %s"):format(
-        quote(folder .. "/mnist"), (TINY:gsub("%-%-data mnist", ""))))
+      ("PERILUNE_MNIST=%s %s scripts/train_mnist.lua %s"):format(
+        quote(folder .. "/mnist"), child.lua, (TINY:gsub("%-%-data mnist", ""))))
     assert.equal(0, status, output)
     assert.equal(run_well("train_mnist.lua", TINY), output)
   end)
@@ -429,9 +429,9 @@ end)
 describe("a script", function()
   it("says what to do when the C modules are not built", function()
     local output, _, status = child.shell(
-      ("cd / && env LUA_CPATH='/nonexistent/?.so' PERILUNE_BUILD=/nonexistent lua5.4 "
+      ("cd / && env LUA_CPATH='/nonexistent/?.so' PERILUNE_BUILD=/nonexistent %s "
       .. "-e 'package.preload.argparse = function() return function() end end' %s")
-        :format(quote(ROOT .. "/scripts/gradients.lua")))
+        :format(child.lua, quote(ROOT .. "/scripts/gradients.lua")))
     assert.is_true(status ~= 0)
     assert.matches("run make", output, 1, true)
     assert.is_nil(output:find("traceback", 1, true))

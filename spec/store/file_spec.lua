@@ -1,4 +1,5 @@
 local at_caller = require("spec.support.misuse").at_caller
+local child = require "spec.support.child"
 local file = require "perilune.store.file"
 local lfs = require "lfs"
 local match = require "luassert.match"
@@ -244,13 +245,13 @@ describe("Whole files", function()
     ]]))
     for k = 1, 8 do
       -- The pause is random, and so is the moment; the numbers only spread it over a few saves.
-      os.execute(([[lua5.4 '%s' '%s' '%s' '%s' & child=$!
+      os.execute(([[%s '%s' '%s' '%s' '%s' & child=$!
         tries=0
         while [ ! -e '%s' ] && [ $tries -lt 500 ]; do
           sleep 0.01; tries=$((tries + 1))
         done
         sleep 0.0%d; kill -9 $child; wait $child 2>/dev/null]]):format(
-        program, path, package.path, package.cpath, path, k))
+        child.lua, program, path, package.path, package.cpath, path, k))
       local bytes = content(path)
       assert.equal(200000, #bytes)
       assert.equal(bytes:sub(1, 1):rep(200000), bytes)

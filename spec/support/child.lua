@@ -8,13 +8,19 @@ function child.quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
----A shell command that runs `script` in lua5.4 with the modules of this test.
+local first = 0
+while arg[first - 1] do first = first - 1 end
+
+---The interpreter that runs the specs, as one word of the shell: modules fit one version of Lua.
+child.lua = child.quote(arg[first])
+
+---A shell command that runs `script` with the modules of this test.
 ---@param script string
 ---@param environment? string  assignments: "OPENBLAS_CORETYPE=Zen"
 ---@return string
 function child.command(script, environment)
-  return ("%s LUA_PATH=%s LUA_CPATH=%s lua5.4 -e %s"):format(environment or "",
-    child.quote(package.path), child.quote(package.cpath), child.quote(script))
+  return ("%s LUA_PATH=%s LUA_CPATH=%s %s -e %s"):format(environment or "",
+    child.quote(package.path), child.quote(package.cpath), child.lua, child.quote(script))
 end
 
 ---Run a shell command.
