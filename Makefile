@@ -1,16 +1,20 @@
 # Perilune's build. `make help` lists the targets.
 
 LUA        ?= lua5.4
+# The interpreter is asked, because it may be called just lua; its name tells where only the headers are installed.
+LUA_VERSION := $(or $(shell $(LUA) -e 'io.write(_VERSION:sub(5))' 2>/dev/null),$(patsubst lua%,%,$(notdir $(LUA))))
+
 PKG_CONFIG ?= pkg-config
-BUILD      ?= build
+# Modules fit one version of Lua: all but 5.4 have a folder of their own, which scripts/support.lua knows.
+BUILD      ?= build$(if $(filter-out 5.4,$(LUA_VERSION)),/lua$(LUA_VERSION))
 PREFIX     ?= /usr/local
-LUADIR     ?= $(PREFIX)/share/lua/5.4
-LIBDIR     ?= $(PREFIX)/lib/lua/5.4
+LUADIR     ?= $(PREFIX)/share/lua/$(LUA_VERSION)
+LIBDIR     ?= $(PREFIX)/lib/lua/$(LUA_VERSION)
 
 # Where there are no .pc files, set LUA_CFLAGS, OPENBLAS_CFLAGS and OPENBLAS_LIBS, as the rockspec does.
 pkg_config = $(shell { $(PKG_CONFIG) $(1); } 2>/dev/null)
 ifndef LUA_CFLAGS
-LUA_CFLAGS := $(call pkg_config,--cflags lua5.4 || $(PKG_CONFIG) --cflags lua-5.4)
+LUA_CFLAGS := $(call pkg_config,--cflags lua$(LUA_VERSION) || $(PKG_CONFIG) --cflags lua-$(LUA_VERSION))
 endif
 ifndef OPENBLAS_LIBS
 OPENBLAS_CFLAGS := $(call pkg_config,--cflags openblas)
@@ -54,10 +58,14 @@ $(BUILD)/perilune/core/system.so: $(SYSTEM)
 	$(LINK) -o $@ $^
 -include $(FLOAT32:.o=.d) $(FLOAT64:.o=.d) $(SYSTEM:.o=.d)
 
-# A missing library is reported by its name, before the first compiler error.
+# A missing library is reported by its name, before the first compiler error. Headers of another Lua count as missing:
+# modules built with them would not load.
 $(BUILD)/libraries:
-	@printf '#include <lauxlib.h>\n' | $(CC) $(LUA_CFLAGS) -E - >/dev/null 2>&1 || { echo \
-	  "Lua 5.4's headers were not found: install pkg-config and liblua5.4-dev" >&2; exit 1; }
+	@[ -n "$(filter 5.4 5.5,$(LUA_VERSION))" ] || { echo \
+	  "Perilune needs Lua 5.4 or 5.5, and LUA=$(LUA) is neither" >&2; exit 1; }
+	@printf '#include <lauxlib.h>\n#if LUA_VERSION_NUM != $(subst .,0,$(LUA_VERSION))\n#error\n#endif\n' | \
+	  $(CC) $(LUA_CFLAGS) -E - >/dev/null 2>&1 || { echo \
+	  "Lua $(LUA_VERSION)'s headers were not found: install pkg-config and liblua$(LUA_VERSION)-dev" >&2; exit 1; }
 	@printf '#include <cblas.h>\n' | $(CC) $(OPENBLAS_CFLAGS) -E - >/dev/null 2>&1 || { echo \
 	  "OpenBLAS's headers were not found: install pkg-config and libopenblas-dev" >&2; exit 1; }
 	@mkdir -p $(dir $(MODULES)) $(dir $(FLOAT32) $(FLOAT64) $(SYSTEM)) && touch $@
@@ -67,21 +75,21 @@ need = @for tool in $(1); do command -v "$${tool%:*}" >/dev/null || { \
   echo "$${tool%:*} was not found: install $${tool\#*:}" >&2; exit 1; }; done
 
 test: all  ## run the specs; BUSTED_FLAGS="--filter=softmax" runs some of them
-	$(call need,busted:lua-busted)
+	$(call need,$(LUA):$(notdir $(LUA)) busted:lua-busted)
 	@unset OPENBLAS_NUM_THREADS; PERILUNE_BUILD="$$(cd $(BUILD) && pwd)" \
 	  $(LUA) "$$(command -v busted)" $(BUSTED_FLAGS)
 
 # The path comes first so that scripts started by specs run in the same interpreter.
 sanitize:  ## run the specs under the address and undefined behaviour sanitizers
-	@SANITIZED_LUA="$$(command -v $(LUA))" SANITIZED_MODULE="$(CURDIR)/build/sanitize/perilune/core/system.so" \
+	@SANITIZED_LUA="$$(command -v $(LUA))" SANITIZED_MODULE="$(abspath $(BUILD))/sanitize/perilune/core/system.so" \
 	  PATH="$(CURDIR)/.ci/sanitized:$$PATH" \
-	  $(MAKE) --no-print-directory test BUILD=build/sanitize LUA=lua5.4 \
+	  $(MAKE) --no-print-directory test BUILD=$(BUILD)/sanitize LUA=lua5.4 \
 	  OPTIMIZE="-O1 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined \
 	  -fno-omit-frame-pointer -DSANITIZE" BUSTED_FLAGS="--exclude-tags=python,torch $(BUSTED_FLAGS)"
 
 kernels:  ## run the specs of products with the kernels of lesser processors: AVX2, and neither
 	@for bytes in 32 0; do \
-	  $(MAKE) --no-print-directory test BUILD=build/kernels$$bytes CFLAGS="$(CFLAGS) -DWIDEST_TILES=$$bytes" \
+	  $(MAKE) --no-print-directory test BUILD=$(BUILD)/kernels$$bytes CFLAGS="$(CFLAGS) -DWIDEST_TILES=$$bytes" \
 	  BUSTED_FLAGS="spec/tile_spec.lua spec/product_spec.lua spec/affine_spec.lua spec/pool_spec.lua" || exit 1; done
 
 valgrind: all  ## train a small network under valgrind

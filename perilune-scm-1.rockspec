@@ -6,7 +6,7 @@ source = {
   url = "git+https://perilune.invalid/perilune.git",
 }
 description = {
-  summary = "Feed-forward neural networks for Lua 5.4",
+  summary = "Feed-forward neural networks for Lua 5.4 and 5.5",
   detailed = [[
 A C core gives Lua a matrix type and the forward and backpropagation primitives on OpenBLAS, in single
 and double precision; Lua composes layers, losses, optimisers and training loops on top of it.]],
@@ -14,7 +14,7 @@ and double precision; Lua composes layers, losses, optimisers and training loops
   labels = { "neural-network", "machine-learning", "matrix" },
 }
 dependencies = {
-  "lua == 5.4",
+  "lua >= 5.4, < 5.6",
   "argparse",
   "dkjson",
   "lua-zlib",
@@ -26,6 +26,7 @@ external_dependencies = {
 }
 build = {
   type = "make",
+  variables = { LUA = "$(LUA)" },
   build_variables = {
     CC = "$(CC)",
     LUA_CFLAGS = "-I$(LUA_INCDIR)",

@@ -157,7 +157,7 @@ local function medians(...)
   end
   for k in ipairs(steps) do
     table.sort(rates[k])
-    rates[k] = rates[k][(WINDOWS + 1) // 2]
+    rates[k] = rates[k][math.ceil(WINDOWS / 2)]
   end
   return table.unpack(rates)
 end

@@ -8,16 +8,19 @@ local here = arg[0]:match("^(.*)/[^/]*$") or "."
 ---The project's root, as a path from the current directory.
 support.root = here .. "/.."
 
+-- Where make builds the C modules, for each Lua that will do.
+local builds = { ["Lua 5.4"] = "/build", ["Lua 5.5"] = "/build/lua5.5" }
+
+if not builds[_VERSION] then
+  io.stderr:write(("this script needs Lua 5.4 or 5.5, and this is %s: "
+    .. "run it with lua5.4\n"):format(_VERSION))
+  os.exit(2)
+end
+
 package.path = ("%s/lua/?.lua;%s/lua/?/init.lua;%s"):format(support.root, support.root,
   package.path)
 package.cpath = ("%s/?.so;%s"):format(
-  os.getenv("PERILUNE_BUILD") or support.root .. "/build", package.cpath)
-
-if _VERSION ~= "Lua 5.4" then
-  io.stderr:write(("this script needs Lua 5.4, and this is %s: run it with lua5.4\n")
-    :format(_VERSION))
-  os.exit(2)
-end
+  os.getenv("PERILUNE_BUILD") or support.root .. builds[_VERSION], package.cpath)
 
 ---End with a message on stderr and exit status 1.
 ---@param message string
@@ -35,8 +38,8 @@ end
 
 -- Modules by what they need, for a message that says what to do.
 local advice = {
-  ["perilune.core"] = "the C core is not built: run make "
-    .. "(or sh scripts/run.sh train, which installs what make needs)",
+  ["perilune.core"] = "the C core is not built: run make " .. (_VERSION == "Lua 5.4"
+    and "(or sh scripts/run.sh train, which installs what make needs)" or "LUA=lua5.5"),
   ["argparse"] = "the Lua library argparse is missing: "
     .. "install the Debian package lua-argparse",
 }

@@ -137,11 +137,24 @@ describe("requiring perilune", function()
   end)
 
   it("says which Lua it needs under another version", function()
-    assert.matches("Perilune needs Lua 5.4, and this is Lua 5.1: run it with lua5.4",
-      child.run [[
-        _VERSION = "Lua 5.1"
-        print(select(2, pcall(require, "perilune")))
-      ]], 1, true)
+    for _, version in ipairs { "Lua 5.1", "Lua 5.3", "Lua 5.6" } do
+      assert.equal(("Perilune needs Lua 5.4 or 5.5, and this is %s: run it with lua5.4\n")
+        :format(version), child.run(([[
+          _VERSION = "%s"
+          print(select(2, pcall(require, "perilune")))
+        ]]):format(version)))
+    end
+  end)
+
+  -- Nothing is said if the file that asks does not parse.
+  it("says so where newer syntax is an error", function()
+    local older = child.older()
+    if #older == 0 then return pending("no older Lua is here") end
+    for _, lua in ipairs(older) do
+      assert.matches("^Perilune needs Lua 5%.4 or 5%.5, and this is Lua 5%.[123]: run it",
+        (child.shell(("LUA_PATH=%s %s -e %s"):format(child.quote(package.path), lua,
+          child.quote "print(select(2, pcall(require, 'perilune')))"))))
+    end
   end)
 
   it("gives the same table each time", function()

@@ -1,6 +1,7 @@
 -- Every script, started as a person would start it, on data small enough to take no time.
 
 local child = require "spec.support.child"
+local lfs = require "lfs"
 local quote = child.quote
 
 local function first_line(command)
@@ -435,5 +436,32 @@ describe("a script", function()
     assert.is_true(status ~= 0)
     assert.matches("run make", output, 1, true)
     assert.is_nil(output:find("traceback", 1, true))
+  end)
+
+  local function says_which_lua(version, command)
+    local output, _, status = child.shell(command)
+    assert.matches(("^this script needs Lua 5%%.4 or 5%%.5, and this is %s: run it "
+      .. "with lua5%%.4\n$"):format(version), output)
+    assert.equal(2, status)
+  end
+
+  it("says which Lua it needs under another version", function()
+    for _, version in ipairs { "Lua 5.1", "Lua 5.3", "Lua 5.6" } do
+      says_which_lua(version, ("%s -e '_VERSION = \"%s\"' scripts/train_xor.lua"):format(
+        child.lua, version))
+    end
+  end)
+
+  -- Nothing is said if the script does not parse.
+  it("says so where newer syntax is an error", function()
+    local older = child.older()
+    if #older == 0 then return pending("no older Lua is here") end
+    for script in lfs.dir(ROOT .. "/scripts") do
+      if script:find "%.lua$" then
+        for _, lua in ipairs(older) do
+          says_which_lua("Lua 5%.[123]", ("%s scripts/%s"):format(lua, script))
+        end
+      end
+    end
   end)
 end)

@@ -1,8 +1,8 @@
 -- The public table. Everything is documented where it is made; matrices and primitives in
 -- perilune/core/meta.lua.
 
-if _VERSION ~= "Lua 5.4" then
-  error(("Perilune needs Lua 5.4, and this is %s: run it with lua5.4"):format(
+if _VERSION ~= "Lua 5.4" and _VERSION ~= "Lua 5.5" then
+  error(("Perilune needs Lua 5.4 or 5.5, and this is %s: run it with lua5.4"):format(
     _VERSION), 2)
 end
 

@@ -46,4 +46,16 @@ function child.run(script, environment)
   return output
 end
 
+---The interpreters of this machine that are too old for us.
+---@return string[]
+function child.older()
+  local names = {}
+  for _, name in ipairs { "lua5.1", "luajit", "lua5.2", "lua5.3" } do
+    if os.execute(("command -v %s >/dev/null"):format(name)) then
+      names[#names + 1] = name
+    end
+  end
+  return names
+end
+
 return child
