@@ -1,4 +1,5 @@
 local plain = require "perilune.store.plain"
+local raises = require "spec.support.raises"
 
 describe("Plain data", function()
   it("become JSON with sorted keys and no white space", function()
@@ -6,14 +7,16 @@ describe("Plain data", function()
       plain.encode { b = { c = false }, a = { 1, "x", true }, d = {} })
   end)
 
-  it("keep every number, integers as integers", function()
+  it("keep every number, integers as integers and floats as floats", function()
     for _, number in ipairs {
       0.1, 1 / 3, 1e-300, 5e-324, 1.7976931348623157e308, 2.0, -0.0, 123456789.125, 1e15,
-      1e16, 1e22, 2 ^ 31 | 0, 2 ^ 53 + 1 | 0, math.maxinteger, math.mininteger + 1, 0, -7,
+      1e16, 1e22, 2.0 ^ 53 + 2, 123456789012345.0, 2.0 ^ 63, -1e300, 2 ^ 31 | 0,
+      2 ^ 53 + 1 | 0, math.maxinteger, math.mininteger, 0, -7,
     } do
       local again = plain.decode(plain.encode { number })[1]
       assert.equal(number, again)
-      if math.type(number) == "integer" then assert.equal("integer", math.type(again)) end
+      assert.equal(math.type(number), math.type(again))
+      assert.equal(string.pack("n", number), string.pack("n", again)) -- 0.0 is not -0.0
     end
     assert.equal("[2147483648,9223372036854775807,2.0,0.1]",
       plain.encode { 2 ^ 31 | 0, math.maxinteger, 2.0, 0.1 })
@@ -24,11 +27,47 @@ describe("Plain data", function()
     assert.equal(text, plain.decode(plain.encode(text)))
   end)
 
+  it("keep every key, n too", function()
+    assert.equal('{"n":3}', plain.encode { n = 3 })
+    assert.equal('{"":1,"1":2,"__metadata__":[],"n":"a\\""}', plain.encode {
+      n = 'a"', ["1"] = 2, [""] = 1, __metadata__ = {},
+    })
+  end)
+
+  it("may hold a table twice", function()
+    local twice = { 1 }
+    assert.equal('[[1],{"a":[1]}]', plain.encode { twice, { a = twice } })
+  end)
+
   it("are neither functions nor NaN, nor lists with names, loops or bytes", function()
-    local itself = {}
-    itself[1] = itself
-    for _, value in ipairs { { print }, 0 / 0, 1 / 0, { 1, a = 2 }, itself, "\xff" } do
-      assert.has_error(function() plain.encode(value) end)
+    local itself, neither = {}, "a table that is neither a list"
+    itself[1] = { a = itself }
+    for _, case in ipairs {
+      { { print }, "a function cannot be written" },
+      { nil, "a nil cannot be written" },
+      { 0 / 0, "nan cannot be written" },
+      { { -1 / 0 }, "-inf cannot be written" },
+      { { 1, a = 2 }, neither },
+      { { [1.5] = 2 }, neither },
+      { { [true] = 2 }, neither },
+      { { 1, nil, 3 }, neither },
+      { { [0] = 1 }, neither },
+      { itself, "a table within itself" },
+      { "\xff", "not UTF-8" },
+      { { ["\xff"] = 1 }, "not UTF-8" },
+    } do
+      raises(case[2], plain.encode, case[1])
+    end
+  end)
+
+  it("are lists where their keys are 1, 2, ... n", function()
+    for _, case in ipairs {
+      { 0, {} }, { 3, { 1, 2, 3 } }, { 1, { false } }, { nil, { 1, nil, 3 } },
+      { nil, { 1, a = 2 } }, { nil, { [0] = 1 } }, { nil, { [2] = 1 } },
+      { nil, { 1, 2, nil, 4, a = 5 } }, { nil, { [1.5] = 1 } },
+      { nil, { 1, nil, 3, nil, 5 } },
+    } do
+      assert.equal(case[1], (plain.length(case[2])))
     end
   end)
 

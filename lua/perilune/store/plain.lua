@@ -1,35 +1,95 @@
--- Plain data as JSON text, by dkjson: always the same text for the same data, and the same
--- data again from it. When reading, dkjson forgives comments, missing commas and a key
--- that comes twice, so that what it returns has to be checked.
+-- Plain data as JSON text: always the same text for the same data, and the same data again
+-- from it. Reading is dkjson's, which forgives comments, missing commas and a key that comes
+-- twice, so that what it returns has to be checked. Writing is ours: dkjson prints 14 digits
+-- of a number, and takes { n = 2 } for a list of two.
 
 local json = require "dkjson"
 
 local plain = {}
 
--- A copy whose keys dkjson writes in order, and whose numbers with all digits, not 14.
-local function exactly(value)
-  if math.type(value) == "float" and tonumber(tostring(value)) ~= value then
-    if value - value ~= 0 then error(value .. " cannot be written as JSON", 0) end
-    -- A host may have set a locale whose decimal point is a comma.
-    local text = ("%.17g"):format(value):gsub(",", ".")
-    return setmetatable({}, { __tojson = function() return text end })
+---How many elements a list has; nil for a table with other keys than 1, 2, ... n.
+---@param list table
+---@return integer?
+function plain.length(list)
+  local n, largest = 0, 0
+  for key in next, list do
+    if math.type(key) ~= "integer" or key < 1 then return nil end
+    n, largest = n + 1, math.max(largest, key)
   end
-  if type(value) ~= "table" then return value end
-  local copy, keys = {}, {}
-  for key, member in pairs(value) do
-    copy[key], keys[#keys + 1] = exactly(member), key
+  return n == largest and n or nil
+end
+
+-- All digits of a float, and a sign that it is one: "2.0", not "2".
+local function float(value)
+  if value - value ~= 0 then error(value .. " cannot be written as JSON", 0) end
+  local text = tostring(value)
+  if tonumber(text) ~= value then text = ("%.17g"):format(value) end
+  text = text:gsub(",", ".") -- a host may have set a locale whose decimal point is a comma
+  return text:find "[.e]" and text or text .. ".0"
+end
+
+local write
+
+local function write_list(list, n, pieces, open)
+  pieces[#pieces + 1] = "["
+  for k = 1, n do
+    if k > 1 then pieces[#pieces + 1] = "," end
+    write(list[k], pieces, open)
   end
-  table.sort(keys)
-  return setmetatable(copy, { __jsonorder = keys })
+  pieces[#pieces + 1] = "]"
+end
+
+local function write_object(object, pieces, open)
+  local names = {}
+  for name in next, object do
+    if type(name) ~= "string" then
+      error("a table that is neither a list nor has only strings as keys", 0)
+    end
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for k, name in ipairs(names) do
+    pieces[#pieces + 1] = k == 1 and "{" or ","
+    pieces[#pieces + 1] = json.quotestring(name)
+    pieces[#pieces + 1] = ":"
+    write(object[name], pieces, open)
+  end
+  pieces[#pieces + 1] = "}"
+end
+
+-- Adds the text of `value` to the pieces; `open` holds the tables that it is within.
+function write(value, pieces, open)
+  local kind = math.type(value) or type(value)
+  if kind == "string" then
+    pieces[#pieces + 1] = json.quotestring(value)
+  elseif kind == "boolean" or kind == "integer" then
+    pieces[#pieces + 1] = tostring(value)
+  elseif kind == "float" then
+    pieces[#pieces + 1] = float(value)
+  elseif kind == "table" then
+    if open[value] then error("a table within itself", 0) end
+    open[value] = true
+    local n = plain.length(value)
+    if n then
+      write_list(value, n, pieces, open)
+    else
+      write_object(value, pieces, open)
+    end
+    open[value] = nil
+  else
+    error(("a %s cannot be written as JSON"):format(kind), 0)
+  end
 end
 
 ---JSON text of plain data: keys sorted, no white space; an empty table is `[]`. Raises for
----functions, NaN, infinity, a list that also has names, a table within itself and bytes
----that are not UTF-8.
+---functions, NaN, infinity, tables whose keys are neither 1, 2, ... n nor all strings, a
+---table within itself and bytes that are not UTF-8.
 ---@param value any
 ---@return string
 function plain.encode(value)
-  local text = json.encode(exactly(value))
+  local pieces = {}
+  write(value, pieces, {})
+  local text = table.concat(pieces)
   if not utf8.len(text) then error("text that is not UTF-8", 0) end
   return text
 end
