@@ -45,6 +45,8 @@ describe("A safetensors file", function()
       bytes = string.pack("<ffffff", 1, 2, 3, 4, 5, 6) },
     { name = "a \u{20AC}\n", dtype = "F32", shape = { 1 }, bytes = string.pack("<f", 7) },
     { name = "c", dtype = "F64", shape = {}, bytes = string.pack("<d", 8) },
+    { name = "d", dtype = "U8", shape = { 3 }, bytes = "\0\1\xff" },
+    { name = "e", dtype = "I64", shape = { 1, 2 }, bytes = string.pack("<jj", -1, 2) },
   }
   local metadata = { zeta = "last", alpha = 'first "\\\n' }
 
@@ -70,9 +72,18 @@ describe("A safetensors file", function()
 
     it("comes in pieces that hold the tensors' own bytes", function()
       local chunks = safetensors.chunks(tensors, metadata)
-      assert.equal(4, #chunks)
-      assert.equal(tensors[2].bytes, chunks[3])
+      assert.equal(6, #chunks)
+      for k, place in ipairs { 3, 5, 1, 2, 4 } do
+        assert.equal(tensors[place].bytes, chunks[k + 1])
+      end
       assert.equal(safetensors.encode(tensors, metadata), table.concat(chunks))
+    end)
+
+    it("has each tensor at a multiple of its numbers' width", function()
+      local content = assert(safetensors.decode(safetensors.encode(tensors), "name"))
+      for name, width in pairs { b = 4, ["a \u{20AC}\n"] = 4, c = 8, e = 8 } do
+        assert.equal(0, (content.tensors[name].first - 1) % width)
+      end
     end)
 
     it("does not take other keys for its checksums", function()
@@ -100,7 +111,8 @@ describe("A safetensors file", function()
       refuses("name", "\xff", "name of 1 to 255 bytes")
       refuses("name", "__metadata__", "name of 1 to 255 bytes")
       refuses("name", 5, "name of 1 to 255 bytes")
-      refuses("dtype", "F16", "dtype F32 or F64 expected for tensor 'x', got F16")
+      refuses("dtype", "F16",
+        "dtype F32, F64, I64 or U8 expected for tensor 'x', got F16")
       local shapes = { { 0 }, { -1 }, { 1.0 }, { 2 ^ 31 | 0 }, { 1, 1, 1 }, false }
       for _, shape in ipairs(shapes) do
         refuses("shape", shape, "at most two whole numbers from 1 to 2147483647 expected")
@@ -126,11 +138,20 @@ describe("A safetensors file", function()
     end)
   end)
 
+  it("has tensors with names of 1 to 255 bytes of UTF-8", function()
+    for _, name in ipairs { "a", "\0", "\u{20AC}", ("n"):rep(255) } do
+      assert.is_true(safetensors.is_name(name))
+    end
+    for _, name in ipairs { "", ("n"):rep(256), "\xff", "__metadata__", 5, {} } do
+      assert.is_false(safetensors.is_name(name))
+    end
+  end)
+
   describe("when read", function()
     it("gives what was written, without a copy", function()
       local bytes = safetensors.encode(tensors, metadata)
       local content = assert(safetensors.decode(bytes, "name"))
-      assert.same({ "b", "a \u{20AC}\n", "c" }, content.names)
+      assert.same({ "c", "e", "b", "a \u{20AC}\n", "d" }, content.names)
       for _, written in ipairs(tensors) do
         local place = content.tensors[written.name]
         assert.equal(written.dtype, place.dtype)
@@ -189,7 +210,7 @@ describe("A safetensors file", function()
 
     it("is refused when bytes follow", function()
       local bytes = safetensors.encode(tensors, metadata)
-      assert.same({ nil, "name: 36 bytes of data expected, got 37" },
+      assert.same({ nil, "name: 55 bytes of data expected, got 56" },
         { safetensors.decode(bytes .. "\0", "name") })
     end)
 
@@ -236,6 +257,15 @@ describe("A safetensors file", function()
         'data_offsets of "x" are not a range' },
       { "a tensor with more", file_of '{"x":{"code":"F32"}}',
         'tensor "x" has an unknown key' },
+      { "bytes that disagree with the shape", file_with("[2]", "[0,1]", 1, "U8"),
+        'tensor "x" has 1 bytes of data, its shape needs 2' },
+      { "whole numbers that disagree with the shape",
+        file_with("[1]", "[0,4]", 4, "I64"),
+        'tensor "x" has 4 bytes of data, its shape needs 8' },
+      { "an empty tensor of bytes", file_with("[0]", "[0,0]", 0, "U8"),
+        'shape of "x" is not one of a matrix' },
+      { "truth values", file_with("[1]", "[0,1]", 1, "BOOL"),
+        'dtype "BOOL" of "x" is unsupported (F32, F64, I64 or U8 expected)' },
       { "half precision", file_with("[1]", "[0,2]", 2, "F16"),
         'dtype "F16" of "x" is unsupported' },
       { "an unknown type", file_with("[1]", "[0,4]", 4, "f32"),

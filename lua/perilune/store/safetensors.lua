@@ -9,12 +9,12 @@ local zlib = require "zlib"
 
 ---@class Tensor
 ---@field name string          1 to 255 bytes of UTF-8
----@field dtype "F32"|"F64"
+---@field dtype "F32"|"F64"|"I64"|"U8"
 ---@field shape integer[]      at most two extents, each >= 1
 ---@field bytes string         the numbers, little-endian, row by row
 
 ---@class Place
----@field dtype "F32"|"F64"
+---@field dtype "F32"|"F64"|"I64"|"U8"
 ---@field shape integer[]
 ---@field first integer        the tensor's first byte, counted from 1
 ---@field last integer
@@ -39,7 +39,8 @@ local DATA_CHECKSUM = "crc32_data" -- of all bytes after the header
 local HEADER_CHECKSUM = "crc32_header" -- of all bytes before, with its own digits as zeros
 local NO_CHECKSUM = "00000000"
 
-local widths = { F32 = 4, F64 = 8 }
+local widths = { F32 = 4, F64 = 8, I64 = 8, U8 = 1 }
+local DTYPES = "F32, F64, I64 or U8"
 local fields = { dtype = true, shape = true, data_offsets = true }
 
 local function hexadecimal(checksum)
@@ -63,21 +64,24 @@ local function is_text(value)
   return type(value) == "string" and utf8.len(value) ~= nil
 end
 
-local function is_name(name)
+---Whether a tensor may be called so: 1 to 255 bytes of UTF-8.
+---@param name any
+---@return boolean
+function safetensors.is_name(name)
   return is_text(name) and #name >= 1 and #name <= MOST_NAME_BYTES
     and name ~= "__metadata__"
 end
 
 local function check_tensor(tensor, k, seen)
   local name = tensor.name
-  if not is_name(name) then
+  if not safetensors.is_name(name) then
     error(("name of 1 to %d bytes of UTF-8 expected for tensor %d, got %s"):format(
       MOST_NAME_BYTES, k, tostring(name)), 4)
   end
   if seen[name] then error(("two tensors are named '%s'"):format(name), 4) end
   seen[name] = true
   if not widths[tensor.dtype] then
-    error(("dtype F32 or F64 expected for tensor '%s', got %s"):format(name,
+    error(("dtype %s expected for tensor '%s', got %s"):format(DTYPES, name,
       tostring(tensor.dtype)), 4)
   end
   local length = type(tensor.shape) == "table" and count(tensor.shape)
@@ -96,6 +100,18 @@ end
 -- within a string follows a backslash.
 local function stamped(header, digits)
   return (header:gsub('([^\\]"crc32_header":")%x*', "%1" .. digits))
+end
+
+-- Wider numbers come first. The data begin at a multiple of eight, so that every tensor
+-- begins at a multiple of its own width, as readers that map the file into memory need it.
+local function aligned(tensors)
+  local ordered = {}
+  for _, width in ipairs { 8, 4, 1 } do
+    for _, tensor in ipairs(tensors) do
+      if widths[tensor.dtype] == width then ordered[#ordered + 1] = tensor end
+    end
+  end
+  return ordered
 end
 
 local function write_header(tensors, metadata)
@@ -125,9 +141,10 @@ local function build(tensors, metadata)
     end
     all[key] = value
   end
+  for k, tensor in ipairs(tensors) do check_tensor(tensor, k, seen) end
+  tensors = aligned(tensors)
   local checksum, data = zlib.crc32(), 0
   for k, tensor in ipairs(tensors) do
-    check_tensor(tensor, k, seen)
     data = checksum(tensor.bytes)
     chunks[k + 1] = tensor.bytes
   end
@@ -141,10 +158,10 @@ local function build(tensors, metadata)
   return chunks
 end
 
----The file as a list of strings: the header, then the bytes of each tensor. The same
----tensors and metadata give the same bytes. Raises for names that are not unique UTF-8 of
----1 to 255 bytes, other types, shapes or lengths that disagree, and a header of more than
----1 MiB.
+---The file as a list of strings: the header, then the bytes of each tensor, those of wider
+---numbers first. The same tensors and metadata give the same bytes. Raises for names that
+---are not unique UTF-8 of 1 to 255 bytes, other types, shapes or lengths that disagree, and
+---a header of more than 1 MiB.
 ---@param tensors Tensor[]
 ---@param metadata? table<string, string>  UTF-8; the keys crc32_data and crc32_header are added
 ---@return string[]
@@ -164,7 +181,7 @@ end
 
 -- Where a tensor is, by what the header says of it; data begin after `before` bytes.
 local function read_tensor(name, said, before)
-  if not is_name(name) then
+  if not safetensors.is_name(name) then
     return nil, ("a tensor's name is not 1 to %d bytes of UTF-8"):format(MOST_NAME_BYTES)
   end
   local label = plain.encode(name) -- it may hold control characters
@@ -174,8 +191,8 @@ local function read_tensor(name, said, before)
   end
   local width = widths[said.dtype]
   if not width then
-    return nil, ("dtype %q of %s is unsupported (supported: F32, F64)"):format(
-      tostring(said.dtype):sub(1, 16), label)
+    return nil, ("dtype %q of %s is unsupported (%s expected)"):format(
+      tostring(said.dtype):sub(1, 16), label, DTYPES)
   end
   local length = type(said.shape) == "table" and count(said.shape)
   if not length then return nil, ("shape of %s is not one of a matrix"):format(label) end
@@ -279,9 +296,9 @@ local function decode(bytes)
 end
 
 ---What a safetensors file holds. Nothing is copied: `first` and `last` are the places of
----a tensor's bytes in the string. Accepts tensors of F32 and F64 of rank 0 to 2, without
----empty ones; of the checksums that are there, each has to be right, and `checked` says
----that both are there.
+---a tensor's bytes in the string. Accepts tensors of F32, F64, I64 and U8 of rank 0 to 2,
+---without empty ones; of the checksums that are there, each has to be right, and `checked`
+---says that both are there.
 ---@param bytes string  the whole file
 ---@param name string   of the file, for messages
 ---@return Content?
