@@ -1,15 +1,9 @@
 local file = require "perilune.store.file"
+local find_python = require "spec.support.find_python"
 local model = require "perilune.store.model"
 local pl = require "perilune"
 local plain = require "perilune.store.plain"
 local safetensors = require "perilune.store.safetensors"
-
--- A Python 3 that has numpy, or nil.
-local function find_python()
-  for _, python in ipairs { "python3", "/usr/bin/python3" } do
-    if os.execute(python .. " -c 'import numpy' >/dev/null 2>&1") then return python end
-  end
-end
 
 -- A layer of the caller's own: y = s x, with one parameter.
 local Scale = {}

@@ -1,3 +1,4 @@
+local allocated_by = require "spec.support.allocated_by"
 local at_caller = require("spec.support.misuse").at_caller
 local safetensors = require "perilune.store.safetensors"
 
@@ -25,18 +26,6 @@ end
 -- A file whose only tensor has this name.
 local function file_named(name)
   return file_of(('{"%s":%s}'):format(name, tensor("[1]", "[0,4]")), 4)
-end
-
--- What the collector has to find room for, in bytes, while f runs, with nothing given back.
-local function allocated_by(f)
-  collectgarbage()
-  collectgarbage()
-  collectgarbage "stop"
-  local before = collectgarbage "count"
-  local result, reason = f()
-  local after = collectgarbage "count"
-  collectgarbage "restart"
-  return (after - before) * 1024, result, reason
 end
 
 describe("A safetensors file", function()

@@ -13,10 +13,11 @@ with open(sys.argv[1], "rb") as file:
     size = int.from_bytes(file.read(8), "little")
     header, data = json.loads(file.read(size)), file.read()
 metadata = header.pop("__metadata__")
+dtypes = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "U8": "u1"}
 tensors = {}
 for name, place in header.items():
     begin, end = place["data_offsets"]
-    numbers = numpy.frombuffer(data[begin:end], {"F32": "<f4", "F64": "<f8"}[place["dtype"]])
+    numbers = numpy.frombuffer(data[begin:end], dtypes[place["dtype"]])
     tensors[name] = numbers.reshape(place["shape"])
     shape = "x".join(map(str, place["shape"]))
     print(name, shape, place["dtype"], repr(float(numbers.sum(dtype="f8"))))
