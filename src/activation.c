@@ -17,14 +17,14 @@ typedef struct Activation {
 
 /* Kernels. Results may be operands. */
 
-KERNEL static void identity_forward(int n, const real *Z, real *A) {
+MULTIVERSION static void identity_forward(int n, const real *Z, real *A) {
   if (A == Z) return;
   VECTOR_LOOP
   for (int k = 0; k < n; k++) A[k] = Z[k];
 }
 
-KERNEL static void identity_backward(int n, const real *Delta, const real *Z,
-                                     const real *A, real *H) {
+MULTIVERSION static void identity_backward(int n, const real *Delta, const real *Z,
+                                           const real *A, real *H) {
   (void)Z;
   (void)A;
   VECTOR_LOOP
@@ -32,39 +32,39 @@ KERNEL static void identity_backward(int n, const real *Delta, const real *Z,
 }
 
 /* max(0, z), NaN staying NaN; at 0 the derivative is taken as 0 */
-KERNEL static void relu_forward(int n, const real *Z, real *A) {
+MULTIVERSION static void relu_forward(int n, const real *Z, real *A) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) A[k] = Z[k] <= 0 ? 0 : Z[k];
 }
 
-KERNEL static void relu_backward(int n, const real *Delta, const real *Z, const real *A,
-                                 real *H) {
+MULTIVERSION static void relu_backward(int n, const real *Delta, const real *Z,
+                                       const real *A, real *H) {
   (void)Z;
   VECTOR_LOOP
   for (int k = 0; k < n; k++) H[k] = A[k] <= 0 ? 0 : Delta[k];
 }
 
 /* 1 / (1 + e^-z) */
-KERNEL static void sigmoid_forward(int n, const real *Z, real *A) {
+MULTIVERSION static void sigmoid_forward(int n, const real *Z, real *A) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) A[k] = 1 / (1 + vector_exp(-Z[k]));
 }
 
-KERNEL static void sigmoid_backward(int n, const real *Delta, const real *Z,
-                                    const real *A, real *H) {
+MULTIVERSION static void sigmoid_backward(int n, const real *Delta, const real *Z,
+                                          const real *A, real *H) {
   (void)Z;
   VECTOR_LOOP
   for (int k = 0; k < n; k++) H[k] = Delta[k] * (A[k] * (1 - A[k]));
 }
 
 /* z / (1 + |z|), whose derivative 1 / (1 + |z|)^2 is (1 - |a|)^2 */
-KERNEL static void softsign_forward(int n, const real *Z, real *A) {
+MULTIVERSION static void softsign_forward(int n, const real *Z, real *A) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) A[k] = Z[k] / (1 + fabs(Z[k]));
 }
 
-KERNEL static void softsign_backward(int n, const real *Delta, const real *Z,
-                                     const real *A, real *H) {
+MULTIVERSION static void softsign_backward(int n, const real *Delta, const real *Z,
+                                           const real *A, real *H) {
   (void)A;
   VECTOR_LOOP
   for (int k = 0; k < n; k++) {
@@ -73,20 +73,20 @@ KERNEL static void softsign_backward(int n, const real *Delta, const real *Z,
   }
 }
 
-KERNEL static void tanh_forward(int n, const real *Z, real *A) {
+MULTIVERSION static void tanh_forward(int n, const real *Z, real *A) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) A[k] = vector_tanh(Z[k]);
 }
 
-KERNEL static void tanh_backward(int n, const real *Delta, const real *Z, const real *A,
-                                 real *H) {
+MULTIVERSION static void tanh_backward(int n, const real *Delta, const real *Z,
+                                       const real *A, real *H) {
   (void)Z;
   VECTOR_LOOP
   for (int k = 0; k < n; k++) H[k] = Delta[k] * (1 - A[k] * A[k]);
 }
 
 /* a_i = e^z_i / sum_j e^z_j, shifted by the largest z so that nothing overflows */
-KERNEL static void softmax_forward(int n, const real *Z, real *A) {
+MULTIVERSION static void softmax_forward(int n, const real *Z, real *A) {
   real largest = Z[0];
   for (int i = 1; i < n; i++) largest = Z[i] > largest ? Z[i] : largest;
   VECTOR_LOOP
@@ -99,8 +99,8 @@ KERNEL static void softmax_forward(int n, const real *Z, real *A) {
 }
 
 /* The Jacobian is diag(a) - a a^t, so h_i = a_i (delta_i - sum_j a_j delta_j). */
-KERNEL static void softmax_backward(int n, const real *Delta, const real *Z,
-                                    const real *A, real *H) {
+MULTIVERSION static void softmax_backward(int n, const real *Delta, const real *Z,
+                                          const real *A, real *H) {
   (void)Z;
   double sum = 0;
   for (int i = 0; i < n; i++) sum += (double)A[i] * (double)Delta[i];

@@ -25,7 +25,7 @@ typedef struct Gradients {
 /* Kernels */
 
 /* Add b to each of `cols` columns, which begin `ldz` elements apart. */
-KERNEL static void add_bias(Block block, const real *b, real *Z, int ldz) {
+MULTIVERSION static void add_bias(Block block, const real *b, real *Z, int ldz) {
   for (int j = 0; j < block.cols; j++, Z += ldz) {
     VECTOR_LOOP
     for (int i = 0; i < block.rows; i++) Z[i] += b[i];

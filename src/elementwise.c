@@ -16,42 +16,42 @@ typedef void (*Unary)(int n, const real *A, real *C);
 
 /* Kernels */
 
-KERNEL static void add(int n, const real *A, const real *B, real *C) {
+MULTIVERSION static void add(int n, const real *A, const real *B, real *C) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) C[k] = A[k] + B[k];
 }
 
-KERNEL static void subtract(int n, const real *A, const real *B, real *C) {
+MULTIVERSION static void subtract(int n, const real *A, const real *B, real *C) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) C[k] = A[k] - B[k];
 }
 
-KERNEL static void hadamard(int n, const real *A, const real *B, real *C) {
+MULTIVERSION static void hadamard(int n, const real *A, const real *B, real *C) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) C[k] = A[k] * B[k];
 }
 
-KERNEL static void divide(int n, const real *A, const real *B, real *C) {
+MULTIVERSION static void divide(int n, const real *A, const real *B, real *C) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) C[k] = A[k] / B[k];
 }
 
-KERNEL static void maximum(int n, const real *A, const real *B, real *C) {
+MULTIVERSION static void maximum(int n, const real *A, const real *B, real *C) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) C[k] = A[k] > B[k] || A[k] != A[k] ? A[k] : B[k];
 }
 
-KERNEL static void minimum(int n, const real *A, const real *B, real *C) {
+MULTIVERSION static void minimum(int n, const real *A, const real *B, real *C) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) C[k] = A[k] < B[k] || A[k] != A[k] ? A[k] : B[k];
 }
 
-KERNEL static void absolute(int n, const real *A, real *C) {
+MULTIVERSION static void absolute(int n, const real *A, real *C) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) C[k] = fabs(A[k]);
 }
 
-KERNEL static void exponential(int n, const real *A, real *C) {
+MULTIVERSION static void exponential(int n, const real *A, real *C) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) C[k] = vector_exp(A[k]);
 }
@@ -60,27 +60,27 @@ static void logarithm(int n, const real *A, real *C) {
   for (int k = 0; k < n; k++) C[k] = log(A[k]);
 }
 
-KERNEL static void sign(int n, const real *A, real *C) {
+MULTIVERSION static void sign(int n, const real *A, real *C) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) C[k] = A[k] > 0 ? 1 : A[k] < 0 ? -1 : A[k];
 }
 
-KERNEL static void square_root(int n, const real *A, real *C) {
+MULTIVERSION static void square_root(int n, const real *A, real *C) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) C[k] = sqrt(A[k]);
 }
 
-KERNEL static void square(int n, const real *A, real *C) {
+MULTIVERSION static void square(int n, const real *A, real *C) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) C[k] = A[k] * A[k];
 }
 
-KERNEL static void hyperbolic_tangent(int n, const real *A, real *C) {
+MULTIVERSION static void hyperbolic_tangent(int n, const real *A, real *C) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) C[k] = vector_tanh(A[k]);
 }
 
-KERNEL static void add_scaled(int n, real x, const real *A, real *C) {
+MULTIVERSION static void add_scaled(int n, real x, const real *A, real *C) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) C[k] += x * A[k];
 }

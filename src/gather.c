@@ -25,7 +25,8 @@ typedef struct Gather {
 
 /* Kernels */
 
-KERNEL static void bytes_to_reals(int n, const uint8_t *bytes, real scale, real *x) {
+MULTIVERSION static void bytes_to_reals(int n, const uint8_t *bytes, real scale,
+                                        real *x) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) x[k] = (real)bytes[k] * scale;
 }

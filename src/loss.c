@@ -20,8 +20,8 @@ typedef struct Loss {
 /* Kernels */
 
 /* Sum of (a - t)^2, and Delta = (A - T) / N */
-KERNEL static double squared_differences(int n, const real *A, const real *T, real scale,
-                                         real *Delta) {
+MULTIVERSION static double squared_differences(int n, const real *A, const real *T,
+                                               real scale, real *Delta) {
   double total = 0;
   if (Delta == NULL) {
 #pragma omp simd reduction(+ : total)
@@ -47,7 +47,7 @@ static void squared_error(void *context, int index) {
   loss->J = total / 2 / loss->cols;
 }
 
-KERNEL static void exponentials(int n, real *x) {
+MULTIVERSION static void exponentials(int n, real *x) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) x[k] = vector_exp(x[k]);
 }

@@ -107,8 +107,8 @@ Block product_block(const Product *p, int index) {
 }
 
 /* C = a b^t: packing for gemm would cost more than the product */
-KERNEL static void outer_product(int m, int n, const real *a, const real *b, real *C,
-                                 int ldc) {
+MULTIVERSION static void outer_product(int m, int n, const real *a, const real *b,
+                                       real *C, int ldc) {
   for (int j = 0; j < n; j++, C += ldc) {
     real factor = b[j];
     VECTOR_LOOP
@@ -117,8 +117,8 @@ KERNEL static void outer_product(int m, int n, const real *a, const real *b, rea
 }
 
 /* y = M x for rows of k neighbours, `step` apart; four at a time keep the memory busy */
-KERNEL static void four_rows_times_vector(int rows, int k, const real *M, int step,
-                                          const real *x, real *y) {
+MULTIVERSION static void four_rows_times_vector(int rows, int k, const real *M, int step,
+                                                const real *x, real *y) {
   int i = 0;
   for (; i + 4 <= rows; i += 4, M += 4 * step) {
     const real *M1 = M + step;
@@ -158,8 +158,8 @@ static void rows_times_vector(int rows, int k, const real *M, int step, const re
 }
 
 /* y = M x for columns of `rows` neighbours, `step` apart */
-KERNEL static void columns_times_vector(int rows, int k, const real *M, int step,
-                                        const real *x, real *y) {
+MULTIVERSION static void columns_times_vector(int rows, int k, const real *M, int step,
+                                              const real *x, real *y) {
   for (int i = 0; i < rows; i++) y[i] = 0;
   int j = 0;
   for (; j + 4 <= k; j += 4, M += 4 * step) {

@@ -11,7 +11,7 @@
 /* Kernels */
 
 /* y = the sum of `lines` runs of n neighbours, which begin `step` elements apart */
-KERNEL static void add_lines(int n, int lines, int step, const real *X, real *y) {
+MULTIVERSION static void add_lines(int n, int lines, int step, const real *X, real *y) {
   VECTOR_LOOP
   for (int i = 0; i < n; i++) y[i] = X[i];
   for (int j = 1; j < lines; j++) {
@@ -22,14 +22,14 @@ KERNEL static void add_lines(int n, int lines, int step, const real *X, real *y)
 }
 
 /* In double: float32 would lose the small terms of a long sum. */
-KERNEL static double sum(int n, const real *X) {
+MULTIVERSION static double sum(int n, const real *X) {
   double total = 0;
 #pragma omp simd reduction(+ : total)
   for (int k = 0; k < n; k++) total += (double)X[k];
   return total;
 }
 
-KERNEL static double sum_of_squares(int n, const real *X) {
+MULTIVERSION static double sum_of_squares(int n, const real *X) {
   double total = 0;
 #pragma omp simd reduction(+ : total)
   for (int k = 0; k < n; k++) total += (double)X[k] * (double)X[k];
@@ -37,7 +37,7 @@ KERNEL static double sum_of_squares(int n, const real *X) {
 }
 
 /* Without their signs the bits of reals are in the order of their magnitudes, NaN above infinity. */
-KERNEL static bool are_finite(int n, const real *X) {
+MULTIVERSION static bool are_finite(int n, const real *X) {
   RealView infinite = {.value = (real)INFINITY};
   RealBits highest = 0;
 #pragma omp simd reduction(max : highest)

@@ -30,7 +30,7 @@ struct Update {
 /* Kernels */
 
 /* p = p - rate (g + decay p) */
-KERNEL static void sgd(const Update *u, int first, int last) {
+MULTIVERSION static void sgd(const Update *u, int first, int last) {
   real *p = u->p;
   const real *g = u->g;
   real rate = u->rate;
@@ -40,7 +40,7 @@ KERNEL static void sgd(const Update *u, int first, int last) {
 }
 
 /* v = mu v + (g + decay p); p = p - rate v, or p - rate (g + decay p + mu v) */
-KERNEL static void momentum(const Update *u, int first, int last) {
+MULTIVERSION static void momentum(const Update *u, int first, int last) {
   real *p = u->p;
   const real *g = u->g;
   real *v = u->m;
@@ -59,7 +59,7 @@ KERNEL static void momentum(const Update *u, int first, int last) {
 
 /* m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; p = (1 - decay) p - rate m / (sqrt v + epsilon),
 ** where rate and epsilon carry the bias corrections. */
-KERNEL static void adam(const Update *u, int first, int last) {
+MULTIVERSION static void adam(const Update *u, int first, int last) {
   real *p = u->p;
   const real *g = u->g;
   real *m = u->m;

@@ -12,15 +12,15 @@
 
 /* The processor picks at load time. Sanitizers cannot run in the resolver that does the picking. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(SANITIZE)
-#define KERNEL                                                                           \
+#define MULTIVERSION                                                                     \
   __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"),           \
                  optimize("O3")))
 #else
-#define KERNEL
+#define MULTIVERSION
 #endif
 
-#define ROUNDER                                                                          \
-  ((real)3 * (real)((RealBits)1 << (REAL_MANTISSA - 1)))  // 1.5 * 2^mantissa
+/* 1.5 * 2^mantissa: where it is added, the fraction is rounded away. */
+#define ROUNDER ((real)3 * (real)((RealBits)1 << (REAL_MANTISSA - 1)))
 
 typedef union RealView {
   real value;
@@ -52,14 +52,13 @@ static inline real vector_expm1_series(real r) {
   return r + r * r * sum;
 }
 
-/* e^x, at most 2 ulp off; NaN stays NaN. */
+/* e^x, at most 2 ulp off; NaN stays NaN. In two factors: 2^n itself may be out of range where e^x is not. */
 static inline real vector_exp(real x) {
   x = x < REAL_EXP_LOWEST ? REAL_EXP_LOWEST : x;
   x = x > REAL_EXP_HIGHEST ? REAL_EXP_HIGHEST : x;
   real n = vector_round(x * REAL_LOG2E);
   real r = (x - n * REAL_LN2_HIGH) - n * REAL_LN2_LOW;
-  real half =
-    vector_round(n * (real)0.5);  // 2^n itself may be out of range where e^x is not
+  real half = vector_round(n * (real)0.5);
   return (1 + vector_expm1_series(r)) * vector_power_of_two(half) *
          vector_power_of_two(n - half);
 }
