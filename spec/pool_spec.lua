@@ -317,12 +317,50 @@ for _, name in ipairs(naive.types) do
       end
     end)
 
+    it("reductions have the same bits", function()
+      for _, size in ipairs { { 1, 7 }, { 300, 301 }, { 3, 200003 }, { 200003, 3 } } do
+        for _, order in ipairs { "columns", "rows" } do
+          local M = random(core, 11, size[1], size[2], order)
+          local B = core.abs(M:copy(order), M)
+          same_bits(("%d x %d, %s"):format(size[1], size[2], order), function()
+            local numbers = core.matrix { {
+              M:sum(), M:norm(), M:max(), M:min(), core.count_equal(M, B),
+            } }
+            return {
+              numbers, core.sum_columns(core.matrix(M.rows, 1), M),
+              core.sum_rows(core.matrix(1, M.cols), M), M:argmax(),
+            }
+          end)
+        end
+      end
+    end)
+
+    it("numbers are drawn and filled in alike", function()
+      same_bits("draws", function()
+        local g = core.generator(12)
+        return {
+          g:uniform(core.matrix(300, 301)), g:normal(core.matrix(300, 301, "rows")),
+          g:dropout(core.matrix(300, 301), 0.3), core.matrix(300, 301):fill(1.5),
+        }
+      end)
+    end)
+
     it("numbers below the normal ones vanish alike", function()
       local tiny = name == "float32" and 2.0 ^ -140 or 2.0 ^ -1060
       local A = core.matrix(300, 300):fill(tiny)
       same_bits("denormals", function()
         return { A + A, A * A, core.square(A:copy(), A) }
       end)
+      for threads = 1, 2 do
+        pl.threads(threads)
+        for _, M in ipairs { A, A:columns(1, 1) } do
+          assert.same({ 0, 0 }, { M:sum(), M:norm() })
+          assert.equal(M.rows * M.cols, core.count_equal(M, 0 * M))
+          assert.equal(0, core.accumulate(0 * M, 1, M):norm())
+          assert.equal(0, core.sum_rows(core.matrix(1, M.cols), M):norm())
+        end
+      end
+      pl.threads(1)
     end)
   end)
 end

@@ -11,6 +11,8 @@ local orders = { "columns", "rows" }
 local shapes = { { 1, 1 }, { 1, 7 }, { 7, 1 }, { 3, 4 }, { 16, 16 }, { 33, 65 } }
 local nan, infinity = naive.nan, naive.infinity
 
+local function is_nan(x) return x ~= x end
+
 for _, name in ipairs(naive.types) do
   local core = cores[name]
   local tolerance = naive.tolerance[name]
@@ -33,7 +35,78 @@ for _, name in ipairs(naive.types) do
     return result
   end
 
-  local function is_nan(x) return x ~= x end
+  -- What is cut into pieces, of about 32768 elements: whole numbers, so that every sum is exact
+  describe("the reduction of a large matrix in " .. name, function()
+    local large = {
+      { 1, 100003 }, { 100003, 1 }, { 300, 301 }, { 5, 40000 }, { 40000, 5 },
+    }
+
+    -- check(M, f) for matrices of all shapes in both orders, f(i, j) being element (i, j)
+    local function each_large(check)
+      for _, shape in ipairs(large) do
+        local rows, cols = shape[1], shape[2]
+        local column, row = core.matrix(rows, 1), core.matrix(1, cols)
+        for i = 1, rows do column:set(i, 1, i % 101) end
+        for j = 1, cols do row:set(1, j, j % 13) end
+        for _, order in ipairs(orders) do
+          check(core.add(core.matrix(rows, cols, order), column, row),
+            function(i, j) return i % 101 + j % 13 end)
+        end
+      end
+    end
+
+    it("misses no element", function()
+      each_large(function(M, f)
+        local sum, squares, largest = 0, 0, 0
+        for i = 1, M.rows do
+          for j = 1, M.cols do
+            local x = f(i, j)
+            sum, squares, largest = sum + x, squares + x * x, math.max(largest, x)
+          end
+        end
+        assert.equal(sum, M:sum())
+        naive.near_number(M:norm(), math.sqrt(squares), 1e-12)
+        assert.equal(largest, M:max())
+        assert.equal(-largest, (-M):min())
+        assert.equal(sum, core.sum_columns(core.matrix(M.rows, 1), M):sum())
+        assert.equal(sum, core.sum_rows(core.matrix(1, M.cols), M):sum())
+        assert.equal(M.rows * M.cols, core.count_equal(M, M:copy "rows"))
+      end)
+    end)
+
+    it("finds one element wherever it is", function()
+      each_large(function(M)
+        M:fill(0)
+        local ones = core.matrix(1, M.cols):fill(1)
+        local size = M.rows * M.cols
+        for k = 0, 20 do
+          local place = 1 + (size - 1) * k // 20
+          local element = M:view(place, 1, 1)
+          assert.is_true(M:is_finite())
+          element:fill(infinity)
+          assert.is_false(M:is_finite())
+          assert.equal(infinity, M:norm())
+          element:fill(nan)
+          assert.is_false(M:is_finite())
+          assert.is_true(is_nan(M:max()) and is_nan(M:min()) and is_nan(M:sum()))
+          assert.is_true(is_nan(M:norm()))
+          local by_columns = M.order == "columns"
+          local i, j = (place - 1) % M.rows, (place - 1) // M.rows
+          if not by_columns then i, j = (place - 1) // M.cols, (place - 1) % M.cols end
+          raises(("NaN in column %d"):format(j + 1), M.argmax, M)
+          element:fill(2)
+          assert.equal(2, M:max())
+          assert.equal(size - 1, core.count_equal(M, 0 * M))
+          local rows = M:argmax()
+          assert.equal(i + 1, rows:get(1, j + 1))
+          assert.is_true(core.count_equal(rows, ones) >= M.cols - 1)
+          element:fill(-2)
+          assert.equal(-2, M:min())
+          element:fill(0)
+        end
+      end)
+    end)
+  end)
 
   describe("reduction in " .. name, function()
     describe("sum", function()

@@ -119,56 +119,62 @@ static const Activation activations[] = {
 };
 
 
-/* Pieces: so many columns by the shape of Z */
+/* Runs */
 
-typedef struct Work {
+typedef struct Run {
   const Activation *sigma;
+  int rows;
   const real *Delta;
   const real *Z;
   const real *A;
   real *result;
-  int rows;
-  int cols;
-  int piece;  // columns
-} Work;
+} Run;
 
-static Work plan(const Activation *sigma, const Matrix *Z) {
-  Work w = {.sigma = sigma, .rows = Z->rows, .cols = Z->cols, .Z = Z->data};
-  w.piece = POOL_PIECE / w.rows + 1;
-  return w;
+static void forward_elements(void *context, int first, int last) {
+  const Run *r = context;
+  r->sigma->forward(last - first, r->Z + first, r->result + first);
 }
 
-static int pieces(const Work *w) {
-  return (w->cols + w->piece - 1) / w->piece;
+static void backward_elements(void *context, int first, int last) {
+  const Run *r = context;
+  r->sigma->backward(last - first, r->Delta + first, r->Z + first, r->A + first,
+                     r->result + first);
 }
 
-static void work_piece(void *context, int index) {
-  const Work *w = context;
-  int first = index * w->piece;
-  int cols = w->cols - first < w->piece ? w->cols - first : w->piece;
-  int n = w->sigma->by_column ? w->rows : w->rows * cols;
-  int last = (first + cols) * w->rows;
-  for (int k = first * w->rows; k < last; k += n) {
-    if (w->Delta == NULL)
-      w->sigma->forward(n, w->Z + k, w->result + k);
-    else
-      w->sigma->backward(n, w->Delta + k, w->Z + k, w->A + k, w->result + k);
+static void forward_columns(void *context, int first, int last) {
+  const Run *r = context;
+  for (int j = first; j < last; j++) {
+    int k = j * r->rows;
+    r->sigma->forward(r->rows, r->Z + k, r->result + k);
   }
 }
 
-static void run_forward(lua_State *L, const Activation *sigma, const Matrix *Z, real *A) {
-  Work w = plan(sigma, Z);
-  w.result = A;
-  pool_run(matrix_pool(L), pieces(&w), work_piece, &w);
+static void backward_columns(void *context, int first, int last) {
+  const Run *r = context;
+  for (int j = first; j < last; j++) {
+    int k = j * r->rows;
+    r->sigma->backward(r->rows, r->Delta + k, r->Z + k, r->A + k, r->result + k);
+  }
 }
 
-static void run_backward(lua_State *L, const Activation *sigma, real *H,
+static void run_forward(Pool *pool, const Activation *sigma, const Matrix *A,
+                        const Matrix *Z) {
+  Run r = {.sigma = sigma, .rows = Z->rows, .Z = Z->data, .result = A->data};
+  if (sigma->by_column)
+    pool_run_range(pool, Z->cols, pool_lines(Z->rows), forward_columns, &r);
+  else
+    pool_run_range(pool, matrix_size(Z), POOL_GRAIN, forward_elements, &r);
+}
+
+static void run_backward(Pool *pool, const Activation *sigma, const Matrix *H,
                          const Matrix *Delta, const Matrix *Z, const Matrix *A) {
-  Work w = plan(sigma, Z);
-  w.Delta = Delta->data;
-  w.A = A->data;
-  w.result = H;
-  pool_run(matrix_pool(L), pieces(&w), work_piece, &w);
+  Run r = {.sigma = sigma, .rows = Z->rows, .Delta = Delta->data, .Z = Z->data};
+  r.A = A->data;
+  r.result = H->data;
+  if (sigma->by_column)
+    pool_run_range(pool, Z->cols, pool_lines(Z->rows), backward_columns, &r);
+  else
+    pool_run_range(pool, matrix_size(Z), POOL_GRAIN, backward_elements, &r);
 }
 
 
@@ -185,7 +191,7 @@ static int activation_forward(lua_State *L) {
   matrix_check_by_columns(L, 1, A);
   matrix_check_aligned(L, 1, A, 2, Z);
 
-  run_forward(L, activation(L), Z, A->data);
+  run_forward(matrix_pool(L), activation(L), A, Z);
   lua_settop(L, 1);
   return 1;
 }
@@ -201,7 +207,7 @@ static int activation_backward(lua_State *L) {
   matrix_check_aligned(L, 1, H, 3, Z);
   matrix_check_aligned(L, 1, H, 4, A);
 
-  run_backward(L, activation(L), H->data, Delta, Z, A);
+  run_backward(matrix_pool(L), activation(L), H, Delta, Z, A);
   lua_settop(L, 1);
   return 1;
 }
@@ -218,7 +224,7 @@ static int activation_affine(lua_State *L) {
   matrix_check_distinct(L, 1, A, 5, affine.b);
 
   affine_run(L, &affine, sigma->by_column ? NULL : sigma->forward, A->data);
-  if (sigma->by_column) run_forward(L, sigma, affine.Z, A->data);
+  if (sigma->by_column) run_forward(matrix_pool(L), sigma, A, affine.Z);
   lua_settop(L, 1);
   return 1;
 }
@@ -239,7 +245,7 @@ static int activation_gradients(lua_State *L) {
   }
   matrix_check_distinct(L, 3, g.H, 4, g.A_below);
 
-  run_backward(L, activation(L), g.H->data, operands[0], operands[1], operands[2]);
+  run_backward(matrix_pool(L), activation(L), g.H, operands[0], operands[1], operands[2]);
   affine_run_gradients(L, &g);
   lua_settop(L, 1);
   return 1;

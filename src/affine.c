@@ -53,9 +53,9 @@ static void gradients_block(void *context, int index) {
   Block block = product_block(&g->product, index);
   product_compute(&g->product, block);
   if (g->units_are_columns && block.row == 0)
-    sum_columns(g->H, block.col, block.cols, g->dJ_db);
+    reduce_columns(g->H, block.col, block.cols, g->dJ_db);
   if (!g->units_are_columns && block.col == 0)
-    sum_columns(g->H, block.row, block.rows, g->dJ_db);
+    reduce_columns(g->H, block.row, block.rows, g->dJ_db);
 }
 
 

@@ -11,7 +11,8 @@
 typedef void (*Binary)(int n, const real *A, const real *B, real *C);
 typedef void (*Unary)(int n, const real *A, real *C);
 
-#define SPAN 256  // elements for which a repeated number is written out
+/* Elements for which a repeated number is written out */
+#define SPAN 256
 
 
 /* Kernels */
@@ -80,18 +81,37 @@ MULTIVERSION static void hyperbolic_tangent(int n, const real *A, real *C) {
   for (int k = 0; k < n; k++) C[k] = vector_tanh(A[k]);
 }
 
-MULTIVERSION static void add_scaled(int n, real x, const real *A, real *C) {
+typedef struct Accumulation {
+  real x;
+  const real *A;
+  real *C;
+} Accumulation;
+
+MULTIVERSION static void accumulate(void *context, int first, int last) {
+  const Accumulation *a = context;
+  real x = a->x;
+  const real *A = a->A;
+  real *C = a->C;
   VECTOR_LOOP
-  for (int k = 0; k < n; k++) C[k] += x * A[k];
+  for (int k = first; k < last; k++) C[k] += x * A[k];
+}
+
+typedef struct Filling {
+  real x;
+  real *M;
+} Filling;
+
+MULTIVERSION static void fill(void *context, int first, int last) {
+  const Filling *f = context;
+  for (int k = first; k < last; k++) f->M[k] = f->x;
 }
 
 
-/* Operands, repeated as needed. C is seen as `lines` runs of `length` neighbours. */
+/* Operands, repeated as needed. C is seen as lines of `length` neighbours. */
 
 typedef struct Operand {
   const real *data;
-  int
-    step;  // from element to element of a line: 1, or 0 where one number serves the whole line
+  int step;       // within a line: 1, or 0 where one number serves the whole line
   int line_step;  // from line to line: 0 where one line serves them all
   real number;
 } Operand;
@@ -102,8 +122,6 @@ typedef struct Calculation {
   Operand B;
   real *C;
   int length;
-  int lines;
-  int pieces;
 } Calculation;
 
 /* Operand `arg` for a result of this shape and order; raises when it does not fit. */
@@ -132,7 +150,7 @@ static void check_operand(lua_State *L, int arg, int rows, int cols, Order order
   operand->line_step = full ? length : !operand->step;
 }
 
-/* `n` elements of the operand from `first` of a line on, written out in `span` where they are one number. */
+/* A pointer to n elements of the operand, from `first` of a line on; a number is written out in `span`. */
 static const real *elements(const Operand *o, int line, int first, int n, real *span) {
   if (o->step == 1) return o->data + line * o->line_step + first;
   real number = o->data == NULL ? o->number : o->data[line * o->line_step];
@@ -153,20 +171,15 @@ static void calculate_line(const Calculation *c, int line, int first, int last) 
   }
 }
 
-static int share(int n, int pieces, int index) {
-  return (int)((int64_t)n * index / pieces);
-}
-
-static void calculate_piece(void *context, int index) {
+static void calculate(void *context, int first, int last) {
   const Calculation *c = context;
-  if (c->lines == 1) {
-    calculate_line(c, 0, share(c->length, c->pieces, index),
-                   share(c->length, c->pieces, index + 1));
-  } else {
-    int last = share(c->lines, c->pieces, index + 1);
-    for (int line = share(c->lines, c->pieces, index); line < last; line++) {
-      calculate_line(c, line, 0, c->length);
-    }
+  int line = first / c->length;
+  int begin = first - line * c->length;
+  for (int left = last - first; left > 0; line++) {
+    int end = c->length - begin < left ? c->length : begin + left;
+    calculate_line(c, line, begin, end);
+    left -= end - begin;
+    begin = 0;
   }
 }
 
@@ -175,31 +188,22 @@ static bool is_flat(const Operand *o, int length) {
 }
 
 /* C = A op B, the operands having been checked */
-static void calculate(lua_State *L, Binary binary, const Matrix *C, Operand A,
-                      Operand B) {
+static void run(lua_State *L, Binary binary, const Matrix *C, Operand A, Operand B) {
   int length = C->order == BY_COLUMNS ? C->rows : C->cols;
-  Calculation c = {binary, A, B, C->data, length, matrix_size(C) / length, 1};
-  if (is_flat(&A, length) && is_flat(&B, length)) {
-    c.length = matrix_size(C);
-    c.lines = 1;
-  }
-  c.pieces = 1 + (matrix_size(C) - 1) / POOL_PIECE;
-  if (c.lines > 1 && c.pieces > c.lines) c.pieces = c.lines;
-  pool_run(matrix_pool(L), c.pieces, calculate_piece, &c);
+  Calculation c = {binary, A, B, C->data, length};
+  if (is_flat(&A, length) && is_flat(&B, length)) c.length = matrix_size(C);
+  pool_run_range(matrix_pool(L), matrix_size(C), POOL_GRAIN, calculate, &c);
 }
 
 typedef struct Mapping {
   Unary unary;
   const real *A;
   real *C;
-  int size;
-  int pieces;
 } Mapping;
 
-static void map_piece(void *context, int index) {
+static void map(void *context, int first, int last) {
   const Mapping *m = context;
-  int first = share(m->size, m->pieces, index);
-  m->unary(share(m->size, m->pieces, index + 1) - first, m->A + first, m->C + first);
+  m->unary(last - first, m->A + first, m->C + first);
 }
 
 
@@ -221,7 +225,7 @@ static int in_place(lua_State *L, Binary binary) {
     matrix_check_aligned(L, arg, operand, 1, C);
   }
 
-  calculate(L, binary, C, A, B);
+  run(L, binary, C, A, B);
   lua_settop(L, 1);
   return 1;
 }
@@ -263,7 +267,7 @@ static int allocating(lua_State *L, Binary binary) {
   check_operand(L, 1, rows, cols, order, &A);
   check_operand(L, 2, rows, cols, order, &B);
 
-  calculate(L, binary, matrix_new(L, rows, cols, order), A, B);
+  run(L, binary, matrix_new(L, rows, cols, order), A, B);
   return 1;
 }
 
@@ -312,9 +316,8 @@ static int elementwise_map(lua_State *L) {
   if (A->order == C->order) matrix_check_aligned(L, 2, A, 1, C);
   A = matrix_in_order(L, A, C->order);
 
-  Mapping m = {*kernel, A->data, C->data, matrix_size(C),
-               1 + (matrix_size(C) - 1) / POOL_PIECE};
-  pool_run(matrix_pool(L), m.pieces, map_piece, &m);
+  Mapping m = {*kernel, A->data, C->data};
+  pool_run_range(matrix_pool(L), matrix_size(C), POOL_GRAIN, map, &m);
   lua_settop(L, 1);
   return 1;
 }
@@ -327,7 +330,8 @@ static int elementwise_accumulate(lua_State *L) {
   if (A->order == C->order) matrix_check_aligned(L, 3, A, 1, C);
   A = matrix_in_order(L, A, C->order);
 
-  add_scaled(matrix_size(C), x, A->data, C->data);
+  Accumulation a = {x, A->data, C->data};
+  pool_run_range(matrix_pool(L), matrix_size(C), POOL_GRAIN, accumulate, &a);
   lua_settop(L, 1);
   return 1;
 }
@@ -337,7 +341,8 @@ static int method_fill(lua_State *L) {
   Matrix *M = matrix_check(L, 1);
   real x = (real)luaL_checknumber(L, 2);
 
-  for (int k = 0; k < matrix_size(M); k++) M->data[k] = x;
+  Filling f = {x, M->data};
+  pool_run_range(matrix_pool(L), matrix_size(M), POOL_GRAIN, fill, &f);
   lua_settop(L, 1);
   return 1;
 }

@@ -11,8 +11,6 @@
 /* Columns of X from samples: elements as X has them, or bytes to be scaled */
 typedef struct Gather {
   int rows;
-  int cols;
-  int piece;  // columns
   const int64_t *indices;
   const int64_t *following;  // what the table has a mini-batch later, or -1
   const char *samples;
@@ -36,11 +34,9 @@ static void fetch(const char *sample, size_t size) {
   for (size_t k = 0; k < size; k += CACHE_LINE) __builtin_prefetch(sample + k);
 }
 
-static void gather_piece(void *context, int index) {
+static void gather_columns(void *context, int first, int last) {
   const Gather *g = context;
   size_t size = g->sample_size;
-  int first = index * g->piece;
-  int last = first + g->piece < g->cols ? first + g->piece : g->cols;
   for (int j = first; j < last; j++) {
     const char *sample = g->samples + (size_t)g->indices[j] * size;
     real *x = g->X + j * g->rows;
@@ -91,11 +87,11 @@ static void run(lua_State *L, Gather *g, const Matrix *X, int arg, lua_Integer f
   int64_t indices[INDICES];
   int64_t following[INDICES];
   g->rows = X->rows;
-  g->piece = POOL_PIECE / g->rows + 1;
-  for (int done = 0; done < X->cols; done += g->cols) {
-    g->cols = X->cols - done < INDICES ? X->cols - done : INDICES;
+  int cols;
+  for (int done = 0; done < X->cols; done += cols) {
+    cols = X->cols - done < INDICES ? X->cols - done : INDICES;
     g->X = X->data + done * X->rows;
-    for (int j = 0; j < g->cols; j++) {
+    for (int j = 0; j < cols; j++) {
       lua_Integer position = first + done + j;
       bool has_following = position <= LUA_MAXINTEGER - X->cols;
       indices[j] = index_at(L, arg, position, samples);
@@ -103,8 +99,7 @@ static void run(lua_State *L, Gather *g, const Matrix *X, int arg, lua_Integer f
     }
     g->indices = indices;
     g->following = following;
-    int pieces = (g->cols + g->piece - 1) / g->piece;
-    pool_run(matrix_pool(L), pieces, gather_piece, g);
+    pool_run_range(matrix_pool(L), cols, pool_lines(g->rows), gather_columns, g);
   }
 }
 

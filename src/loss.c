@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "matrix.h"
+#include "reduce.h"
 #include "vector.h"
 
 typedef struct Loss {
@@ -13,22 +14,26 @@ typedef struct Loss {
   const real *T;
   bool labels;  // T holds one class for each column, counted from 1
   real *Delta;  // or NULL
-  double J;
 } Loss;
 
 
 /* Kernels */
 
 /* Sum of (a - t)^2, and Delta = (A - T) / N */
-MULTIVERSION static double squared_differences(int n, const real *A, const real *T,
-                                               real scale, real *Delta) {
+MULTIVERSION static double squared_differences(const void *context, int first, int last) {
+  const Loss *loss = context;
+  const real *A = loss->A;
+  const real *T = loss->T;
+  real *Delta = loss->Delta;
+  real scale = 1 / (real)loss->cols;
   double total = 0;
   if (Delta == NULL) {
 #pragma omp simd reduction(+ : total)
-    for (int k = 0; k < n; k++) total += (double)(A[k] - T[k]) * (double)(A[k] - T[k]);
+    for (int k = first; k < last; k++)
+      total += (double)(A[k] - T[k]) * (double)(A[k] - T[k]);
   } else {
 #pragma omp simd reduction(+ : total)
-    for (int k = 0; k < n; k++) {
+    for (int k = first; k < last; k++) {
       real difference = A[k] - T[k];
       total += (double)difference * (double)difference;
       Delta[k] = difference * scale;
@@ -37,37 +42,14 @@ MULTIVERSION static double squared_differences(int n, const real *A, const real 
   return total;
 }
 
-/* J = 1/2N sum of |a - t|^2 (2.18), Delta = (A - T) / N (2.23) */
-static void squared_error(void *context, int index) {
-  Loss *loss = context;
-  (void)index;
-  int n = loss->rows * loss->cols;
-  double total =
-    squared_differences(n, loss->A, loss->T, 1 / (real)loss->cols, loss->Delta);
-  loss->J = total / 2 / loss->cols;
-}
-
 MULTIVERSION static void exponentials(int n, real *x) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) x[k] = vector_exp(x[k]);
 }
 
-/* The largest; beside NaN any: then all that follows is NaN. */
-static real largest(int n, const real *z) {
-  real best = z[0];
-  for (int i = 1; i < n; i++) best = z[i] > best ? z[i] : best;
-  return best;
-}
-
-static double sum(int n, const real *x) {
-  double total = 0;
-  for (int i = 0; i < n; i++) total += (double)x[i];
-  return total;
-}
-
 /* sum_i t_i of column j: 1 for a label */
 static double target_sum(const Loss *loss, int j) {
-  return loss->labels ? 1 : sum(loss->rows, loss->T + j * loss->rows);
+  return loss->labels ? 1 : reduce_sum(loss->rows, loss->T + j * loss->rows);
 }
 
 /* sum_i t_i (z_i - shift) of column j; terms with t_i = 0 count nothing, even for infinite z_i */
@@ -91,26 +73,25 @@ static double exponential_sum(int n, const real *z, real shift) {
     int count = n - first < SPAN ? n - first : SPAN;
     for (int i = 0; i < count; i++) span[i] = z[first + i] - shift;
     exponentials(count, span);
-    total += sum(count, span);
+    total += reduce_sum(count, span);
   }
   return total;
 }
 
 /*
-** J = -1/N sum of t_i log softmax(z)_i. With the largest z of a column as shift, log softmax(z)_i is
+** - sum of t_i log softmax(z)_i. With the largest z of a column as shift, log softmax(z)_i is
 ** z_i - shift - log(sum_j e^(z_j - shift)), where nothing overflows and the sum is at least 1.
 */
-static void cross_entropy(void *context, int index) {
-  Loss *loss = context;
-  (void)index;
+static double cross_entropy(const void *context, int first, int last) {
+  const Loss *loss = context;
   int n = loss->rows;
   double J = 0;
-  for (int j = 0; j < loss->cols; j++) {
-    real shift = largest(n, loss->A + j * n);
+  for (int j = first; j < last; j++) {
+    real shift = reduce_largest(n, loss->A + j * n);
     double log_sum = log(exponential_sum(n, loss->A + j * n, shift));
     J += target_sum(loss, j) * log_sum - target_logit(loss, j, shift);
   }
-  loss->J = J / loss->cols;
+  return J;
 }
 
 /*
@@ -118,46 +99,45 @@ static void cross_entropy(void *context, int index) {
 ** longer than all else of a short column, so the sums of columns with sum_i t_i = 1 are multiplied before one is taken:
 ** 32 of them, each at least 1 and less than 2^31, are within a double's range.
 */
-static void cross_entropy_with_gradient(void *context, int index) {
+static double cross_entropy_with_gradient(const void *context, int first, int last) {
   enum { FACTORS = 32 };
-  Loss *loss = context;
-  (void)index;
+  const Loss *loss = context;
   int n = loss->rows;
-  real share = 1 / (real)loss->cols;
+  real weight = 1 / (real)loss->cols;
   double J = 0;
   double product = 1;
-  for (int j = 0; j < loss->cols; j++) {
+  for (int j = first; j < last; j++) {
     const real *z = loss->A + j * n;
     real *delta = loss->Delta + j * n;
-    real shift = largest(n, z);
+    real shift = reduce_largest(n, z);
     J -= target_logit(loss, j, shift);
     VECTOR_LOOP
     for (int i = 0; i < n; i++) delta[i] = z[i] - shift;
   }
-  exponentials(n * loss->cols, loss->Delta);
-  for (int j = 0; j < loss->cols; j++) {
+  exponentials(n * (last - first), loss->Delta + first * n);
+  for (int j = first; j < last; j++) {
     real *delta = loss->Delta + j * n;
-    double total = sum(n, delta);
-    double weight = target_sum(loss, j);
-    real factor = (real)(weight / total) * share;
-    if (weight != 1)
-      J += weight * log(total);
+    double total = reduce_sum(n, delta);
+    double targets = target_sum(loss, j);
+    real factor = (real)(targets / total) * weight;
+    if (targets != 1)
+      J += targets * log(total);
     else
       product *= total;
-    if ((j + 1) % FACTORS == 0) {
+    if ((j - first + 1) % FACTORS == 0) {
       J += log(product);
       product = 1;
     }
     VECTOR_LOOP
     for (int i = 0; i < n; i++) delta[i] *= factor;
     if (loss->labels) {
-      delta[(int)loss->T[j] - 1] -= share;
+      delta[(int)loss->T[j] - 1] -= weight;
     } else {
       VECTOR_LOOP
-      for (int i = 0; i < n; i++) delta[i] -= loss->T[j * n + i] * share;
+      for (int i = 0; i < n; i++) delta[i] -= loss->T[j * n + i] * weight;
     }
   }
-  loss->J = (J + log(product)) / loss->cols;
+  return J + log(product);
 }
 
 
@@ -176,7 +156,8 @@ static void check_labels(lua_State *L, const Matrix *T, int classes) {
   }
 }
 
-/* Argument 1, the result Delta, may be nil; else it is as large as A and, but for A or T, apart from both. */
+/* Argument 1, the result Delta, may be nil. Otherwise it has A's shape, and is A or T itself or shares no memory with
+** them. */
 static Matrix *check_delta(lua_State *L, const Matrix *A) {
   luaL_checkany(L, 1);
   return lua_isnil(L, 1) ? NULL : matrix_check_samples(L, 1, A->rows, A->cols);
@@ -195,8 +176,9 @@ static int loss_squared_error(lua_State *L) {
     loss.Delta = Delta->data;
   }
 
-  pool_run(matrix_pool(L), 1, squared_error, &loss);
-  lua_pushnumber(L, loss.J);
+  double total =
+    reduce_parts(matrix_pool(L), matrix_size(A), POOL_GRAIN, squared_differences, &loss);
+  lua_pushnumber(L, total / 2 / A->cols);
   return 1;
 }
 
@@ -217,9 +199,9 @@ static int loss_softmax_cross_entropy(lua_State *L) {
     loss.Delta = Delta->data;
   }
 
-  Task task = Delta == NULL ? cross_entropy : cross_entropy_with_gradient;
-  pool_run(matrix_pool(L), 1, task, &loss);
-  lua_pushnumber(L, loss.J);
+  Part part = Delta == NULL ? cross_entropy : cross_entropy_with_gradient;
+  double total = reduce_parts(matrix_pool(L), Z->cols, pool_lines(Z->rows), part, &loss);
+  lua_pushnumber(L, total / Z->cols);
   return 1;
 }
 

@@ -315,10 +315,7 @@ static int matrix_copied(lua_State *L) {
 /* M:transpose() --> transpose */
 static int matrix_transpose(lua_State *L) {
   const Matrix *m = matrix_check(L, 1);
-  Matrix seen = *m;  // by the other order, the same elements are the transpose
-  seen.rows = m->cols;
-  seen.cols = m->rows;
-  seen.order = m->order == BY_ROWS ? BY_COLUMNS : BY_ROWS;
+  Matrix seen = matrix_transposed(m);
   matrix_copy(matrix_new(L, seen.rows, seen.cols, BY_COLUMNS), &seen);
   return 1;
 }

@@ -39,6 +39,12 @@ static inline int matrix_index(const Matrix *m, int i, int j) {
   return m->order == BY_ROWS ? i * m->cols + j : j * m->rows + i;
 }
 
+/* The same elements seen as the transpose, which is stored in the other order */
+static inline Matrix matrix_transposed(const Matrix *m) {
+  Order order = m->order == BY_ROWS ? BY_COLUMNS : BY_ROWS;
+  return (Matrix){.rows = m->cols, .cols = m->rows, .order = order, .data = m->data};
+}
+
 static inline Pool *matrix_pool(lua_State *L) {
   return lua_touserdata(L, lua_upvalueindex(2));
 }

@@ -18,20 +18,26 @@
 
 #define POOL        "perilune.pool"
 #define MAX_THREADS 256
-#define SPINS                                                                            \
-  2000  // some tens of microseconds: longer than the gap between two primitives
+
+/* Elements of the widest vectors: pieces begin where vectors begin. */
+#define VECTOR 16
+
+/* Looks at a word before a thread goes to sleep: some tens of microseconds, longer than the gap between two primitives */
+#define SPINS 2000
 
 /*
-** Seconds. When the caller has waited longer than it has worked, or all have done little more than it would have done in
-** that time with a processor of its own, others have the processors that the threads would need, and it is faster alone:
-** for a while, then it tries again. The while is as short as a trial at first, twice as long after each trial that fails
-** and half as long after one that does not.
+** Problem: other processes may hold the processors that our threads need. The caller then waits for a thread that is not
+** running, or shares its own processor with it, and would be faster alone.
+** Sign, over a trial of TRIAL seconds: the caller waited longer than it worked, or the speedup is below 4/3. The speedup
+** is pieces of all / pieces of the caller, corrected for the time that the caller was not scheduled.
+** Rule: after a bad trial the caller works alone for `alone` seconds. `alone` starts at TRIAL, doubles after a bad trial
+** up to LONGEST_ALONE and halves after a good one.
 */
 #define TRIAL         0.02
 #define LONGEST_ALONE 0.4
 
-#define BLAS_SCRATCH                                                                     \
-  ((size_t)136 << 20)  // OpenBLAS maps up to 128 MiB for each thread that calls it
+/* OpenBLAS maps up to 128 MiB for each thread that calls it. */
+#define BLAS_SCRATCH ((size_t)136 << 20)
 
 typedef struct Worker {
   pthread_t id;
@@ -78,8 +84,8 @@ struct Pool {
   bool blas_checked;
   bool closed;  // finalised: nothing would end threads started now
   Worker workers[MAX_THREADS - 1];
-  char room[(MAX_THREADS + 1) *
-            CACHE_LINE];  // for the shares, which begin where a line does
+  /* for the shares, which begin where a line does */
+  char room[(MAX_THREADS + 1) * CACHE_LINE];
 };
 
 
@@ -259,15 +265,18 @@ static void begin_trial(Pool *pool) {
   pool->own_pieces = 0;
 }
 
-/* The share of its work for which the caller had a processor, or more: what it ran between runs is counted too. */
-static double processor_share(const Pool *pool) {
+/*
+** The fraction of the caller's working time during which it was scheduled. An overestimate: the time that it had a
+** processor is known with what it did between the runs.
+*/
+static double scheduled_fraction(const Pool *pool) {
   if (!pthread_equal(pool->caller, pthread_self())) return 1;
   double running = seconds(CLOCK_THREAD_CPUTIME_ID) - pool->running;
   return running < pool->worked ? running / pool->worked : 1;
 }
 
 static void end_trial(Pool *pool, double end) {
-  double speedup = processor_share(pool) * pool->pieces / pool->own_pieces;
+  double speedup = scheduled_fraction(pool) * pool->pieces / pool->own_pieces;
   bool fails = pool->waited > pool->worked || speedup < 4.0 / 3;
   if (fails) pool->alone_until = end + pool->alone;
   double alone = fails ? 2 * pool->alone : pool->alone / 2;
@@ -291,8 +300,9 @@ static void run_together(Pool *pool, int count, Task task, void *context, double
     atomic_store_explicit(&share->ticket, pool->generation << 32 | (uint32_t)pieces,
                           memory_order_release);
   }
-  /* A thread that falls asleep now may miss this run, and the caller then does its share: to make sure, the caller would
-  ** have to wait until the tickets have arrived. In a forked child the mutex may be held by a thread that is not there. */
+  /* A worker may go to sleep between this test and its ticket. It then misses the run and the caller does its share;
+  ** to close the gap, the caller would have to wait until every ticket is visible, which costs more. In a forked child
+  ** the mutex may be held by a thread that is not there. */
   if (atomic_load(&pool->sleepers) > 0 && getpid() == pool->owner) {
     pthread_mutex_lock(&pool->mutex);
     pthread_cond_broadcast(&pool->work);
@@ -322,6 +332,40 @@ void pool_run(Pool *pool, int count, Task task, void *context) {
 }
 
 
+/* Ranges */
+
+typedef struct Range {
+  RangeTask task;
+  void *context;
+  int n;
+  int piece;
+} Range;
+
+static void range_piece(void *context, int index) {
+  const Range *range = context;
+  int first = index * range->piece;
+  int left = range->n - first;
+  range->task(range->context, first, first + (left < range->piece ? left : range->piece));
+}
+
+/* As equal as whole vectors allow; where these would make pieces unequal, as for a few columns, single elements */
+int pool_piece(int n, int grain) {
+  int pieces = (n - 1) / grain + 1;
+  int piece = (n - 1) / pieces + 1;
+  return piece < VECTOR * VECTOR ? piece : (piece + VECTOR - 1) / VECTOR * VECTOR;
+}
+
+void pool_run_range(Pool *pool, int n, int grain, RangeTask task, void *context) {
+  Range range = {task, context, n, n};
+  int pieces = 1;
+  if (n > grain) {
+    range.piece = pool_piece(n, grain);
+    pieces = (n - 1) / range.piece + 1;
+  }
+  pool_run(pool, pieces, range_piece, &range);
+}
+
+
 /* Life */
 
 static void stop(Pool *pool) {
@@ -348,11 +392,11 @@ static int start(Pool *pool, int threads) {
   pool->pieces = 0;
   pool->alone = TRIAL;
   pool->alone_until = 0;
+  /* Signals are the business of the host's threads. */
   sigset_t every;
   sigset_t callers;
   sigfillset(&every);
-  pthread_sigmask(SIG_BLOCK, &every,
-                  &callers);  // signals are the host's threads' business
+  pthread_sigmask(SIG_BLOCK, &every, &callers);
   int error = 0;
   while (error == 0 && pool->threads < threads) {
     Worker *next = &pool->workers[pool->threads - 1];

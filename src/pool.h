@@ -10,8 +10,8 @@
 #include <lua.h>
 #include <stdbool.h>
 
-/* Elements of an elementwise piece: enough work to share, still in the cache */
-#define POOL_PIECE 32768
+/* Elements of a piece of elementwise work: enough to be worth a second thread, few enough for the cache */
+#define POOL_GRAIN 32768
 
 #define CACHE_LINE 64  // bytes
 
@@ -19,6 +19,9 @@ typedef struct Pool Pool;
 
 /* One piece of work. Pieces of one run must not write to the same memory. */
 typedef void (*Task)(void *context, int index);
+
+/* The same for a piece that is elements first..last-1 */
+typedef void (*RangeTask)(void *context, int first, int last);
 
 /* Push the state's pool, made on first use. */
 void pool_push(lua_State *L);
@@ -30,6 +33,20 @@ void pool_push(lua_State *L);
 ** floating-point state is restored.
 */
 void pool_run(Pool *pool, int count, Task task, void *context);
+
+/*
+** Call task(context, first, last) for pieces of about `grain` elements that together are 0..n-1: pool_run for whatever
+** is cut along elements, rows or columns. All pieces but the last have pool_piece(n, grain) elements.
+*/
+void pool_run_range(Pool *pool, int n, int grain, RangeTask task, void *context);
+
+/* Elements in each piece but the last, which may have fewer: by n and grain alone, never by the number of threads */
+int pool_piece(int n, int grain);
+
+/* The grain of rows or columns, each of `length` elements */
+static inline int pool_lines(int length) {
+  return POOL_GRAIN / length + 1;
+}
 
 /* Raise unless OpenBLAS can be used; the first call in a state also tells it to keep to one thread. */
 void pool_check_blas(lua_State *L, Pool *pool);

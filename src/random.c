@@ -56,38 +56,53 @@ static uint64_t next_below(Generator *g, uint64_t n) {
   return draw % n;
 }
 
-static void fill_uniform(Generator *g, int n, double low, double high, real *M) {
+/* Numbers for the elements of a matrix; what a and b mean depends on the distribution. */
+typedef struct Draw {
+  Generator *g;
+  double a;
+  double b;
+  real *M;
+} Draw;
+
+/* In [a, b) */
+static void fill_uniform(void *context, int first, int last) {
+  const Draw *draw = context;
+  double low = draw->a;
+  double high = draw->b;
   double range = high - low;
   bool fits = range - range == 0;
-  for (int k = 0; k < n; k++) {
-    double u = next_double(g);
+  for (int k = first; k < last; k++) {
+    double u = next_double(draw->g);
     real x = (real)(fits ? low + range * u : low * (1 - u) + high * u);
     bool below = x < (real)high || low == high;  // rounding may have reached `high`
-    M[k] = below ? x : (real)low;
+    draw->M[k] = below ? x : (real)low;
   }
 }
 
-/* G. Marsaglia's polar form of the Box-Muller transform: pairs of independent normal numbers */
-static void fill_normal(Generator *g, int n, double mean, double deviation, real *M) {
-  for (int k = 0; k < n; k += 2) {
+/* Of mean a and deviation b, by G. Marsaglia's polar form of the Box-Muller transform: pairs of independent numbers */
+static void fill_normal(void *context, int first, int last) {
+  const Draw *draw = context;
+  for (int k = first; k < last; k += 2) {
     double x = 0;
     double y = 0;
     double square = 0;
     do {
-      x = 2 * next_double(g) - 1;
-      y = 2 * next_double(g) - 1;
+      x = 2 * next_double(draw->g) - 1;
+      y = 2 * next_double(draw->g) - 1;
       square = x * x + y * y;
     } while (square >= 1 || square == 0);
-    double factor = deviation * sqrt(-2 * log(square) / square);
-    M[k] = (real)(mean + factor * x);
-    if (k + 1 < n) M[k + 1] = (real)(mean + factor * y);
+    double factor = draw->b * sqrt(-2 * log(square) / square);
+    draw->M[k] = (real)(draw->a + factor * x);
+    if (k + 1 < last) draw->M[k + 1] = (real)(draw->a + factor * y);
   }
 }
 
-/* Inverted dropout: expectation 1 */
-static void fill_dropout(Generator *g, int n, double p, real *M) {
-  real kept = (real)(1 / (1 - p));
-  for (int k = 0; k < n; k++) M[k] = next_double(g) < p ? 0 : kept;
+/* Inverted dropout with probability a: expectation 1 */
+static void fill_dropout(void *context, int first, int last) {
+  const Draw *draw = context;
+  real kept = (real)(1 / (1 - draw->a));
+  for (int k = first; k < last; k++)
+    draw->M[k] = next_double(draw->g) < draw->a ? 0 : kept;
 }
 
 
@@ -103,16 +118,19 @@ static double check_finite(lua_State *L, int arg, double otherwise) {
   return x;
 }
 
-/* The same seed fills the paper's W alike, however W is stored: numbers are drawn by columns. */
-static real *drawn(lua_State *L, const Matrix *M) {
-  return M->order == BY_COLUMNS ? M->data
-                                : matrix_new(L, M->rows, M->cols, BY_COLUMNS)->data;
-}
-
-static int give_drawn(lua_State *L, Matrix *M, real *numbers) {
-  Matrix by_columns = {.rows = M->rows, .cols = M->cols, .order = BY_COLUMNS};
-  by_columns.data = numbers;
-  if (numbers != M->data) matrix_copy(M, &by_columns);
+/*
+** Fill M. In one piece, because each draw follows from the one before; and by columns, so that the same seed fills the
+** paper's W alike however W is stored.
+*/
+static int fill(lua_State *L, Matrix *M, RangeTask distribution, Generator *g, double a,
+                double b) {
+  Matrix drawn = *M;
+  drawn.order = BY_COLUMNS;
+  if (M->order == BY_ROWS) drawn.data = matrix_new(L, M->rows, M->cols, BY_COLUMNS)->data;
+  Draw draw = {g, a, b, drawn.data};
+  int n = matrix_size(M);
+  pool_run_range(matrix_pool(L), n, n, distribution, &draw);
+  if (M->order == BY_ROWS) matrix_copy(M, &drawn);
   lua_settop(L, 2);
   return 1;
 }
@@ -134,9 +152,7 @@ static int random_uniform(lua_State *L) {
   double high = check_finite(L, 4, 1);
   luaL_argcheck(L, low <= high, 4, "number not below the lower bound expected");
 
-  real *numbers = drawn(L, M);
-  fill_uniform(g, matrix_size(M), low, high, numbers);
-  return give_drawn(L, M, numbers);
+  return fill(L, M, fill_uniform, g, low, high);
 }
 
 /* g:normal(M [, mean [, deviation]]) --> M */
@@ -147,9 +163,7 @@ static int random_normal(lua_State *L) {
   double deviation = check_finite(L, 4, 1);
   luaL_argcheck(L, deviation >= 0, 4, "number >= 0 expected");
 
-  real *numbers = drawn(L, M);
-  fill_normal(g, matrix_size(M), mean, deviation, numbers);
-  return give_drawn(L, M, numbers);
+  return fill(L, M, fill_normal, g, mean, deviation);
 }
 
 /* g:dropout(M, p) --> M */
@@ -159,9 +173,7 @@ static int random_dropout(lua_State *L) {
   double p = luaL_checknumber(L, 3);
   luaL_argcheck(L, p >= 0 && p < 1, 3, "probability in [0, 1) expected");
 
-  real *numbers = drawn(L, M);
-  fill_dropout(g, matrix_size(M), p, numbers);
-  return give_drawn(L, M, numbers);
+  return fill(L, M, fill_dropout, g, p, 0);
 }
 
 /* g:permutation(n or table) --> table, by the Fisher-Yates shuffle */

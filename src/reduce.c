@@ -7,6 +7,12 @@
 
 #include "vector.h"
 
+/* Of a result that is put together from pieces: few enough for the stack */
+#define MOST_PIECES 64
+
+/* Rows of a piece, at least: shorter stretches of the columns are read slowly. */
+#define LEAST_ROWS 512
+
 
 /* Kernels */
 
@@ -21,75 +27,195 @@ MULTIVERSION static void add_lines(int n, int lines, int step, const real *X, re
   }
 }
 
-/* In double: float32 would lose the small terms of a long sum. */
-MULTIVERSION static double sum(int n, const real *X) {
+/* y[j] = the sum of the j-th run of n neighbours */
+static void sum_lines(int n, int lines, const real *X, real *y) {
+  for (int j = 0; j < lines; j++, X += n) y[j] = (real)reduce_sum(n, X);
+}
+
+MULTIVERSION double reduce_sum_of_many(int n, const real *X) {
   double total = 0;
 #pragma omp simd reduction(+ : total)
   for (int k = 0; k < n; k++) total += (double)X[k];
   return total;
 }
 
-MULTIVERSION static double sum_of_squares(int n, const real *X) {
+MULTIVERSION real reduce_largest_of_many(int n, const real *X) {
+  real best = X[0];
+  RealBits has_nan = 0;
+#pragma omp simd reduction(max : best) reduction(| : has_nan)
+  for (int k = 0; k < n; k++) {
+    best = X[k] > best ? X[k] : best;
+    has_nan |= X[k] != X[k];
+  }
+  return has_nan ? (real)NAN : best;
+}
+
+static double sum(const void *context, int first, int last) {
+  return reduce_sum(last - first, (const real *)context + first);
+}
+
+MULTIVERSION static double sum_of_squares(const void *context, int first, int last) {
+  const real *X = context;
   double total = 0;
 #pragma omp simd reduction(+ : total)
-  for (int k = 0; k < n; k++) total += (double)X[k] * (double)X[k];
+  for (int k = first; k < last; k++) total += (double)X[k] * (double)X[k];
   return total;
 }
 
-/* Without their signs the bits of reals are in the order of their magnitudes, NaN above infinity. */
-MULTIVERSION static bool are_finite(int n, const real *X) {
+typedef struct Scaled {
+  const real *X;
+  double scale;
+} Scaled;
+
+/* Sum of (x / scale)^2 */
+static double sum_of_scaled_squares(const void *context, int first, int last) {
+  const Scaled *s = context;
+  double total = 0;
+  for (int k = first; k < last; k++) {
+    double scaled = (double)s->X[k] / s->scale;
+    total += scaled * scaled;
+  }
+  return total;
+}
+
+/* 1 if an element is NaN or infinite. Without their signs the bits of reals are in the order of their magnitudes, NaN
+** above infinity. */
+MULTIVERSION static double has_nonfinite(const void *context, int first, int last) {
+  const real *X = context;
   RealView infinite = {.value = (real)INFINITY};
   RealBits highest = 0;
 #pragma omp simd reduction(max : highest)
-  for (int k = 0; k < n; k++) {
+  for (int k = first; k < last; k++) {
     RealView x = {.value = X[k]};
     RealBits magnitude = x.bits << 1;
     highest = magnitude > highest ? magnitude : highest;
   }
-  return highest < infinite.bits << 1;
+  return highest >= infinite.bits << 1;
 }
 
-static real largest(int n, const real *X) {
-  real best = X[0];
-  for (int k = 1; k < n; k++) {
-    if (X[k] > best || X[k] != X[k]) best = X[k];
-    if (best != best) break;
+static double largest(const void *context, int first, int last) {
+  return (double)reduce_largest(last - first, (const real *)context + first);
+}
+
+/* NaN if an element is */
+MULTIVERSION static double smallest(const void *context, int first, int last) {
+  const real *X = context;
+  real best = X[first];
+  RealBits has_nan = 0;
+#pragma omp simd reduction(min : best) reduction(| : has_nan)
+  for (int k = first; k < last; k++) {
+    best = X[k] < best ? X[k] : best;
+    has_nan |= X[k] != X[k];
+  }
+  return (double)(has_nan ? (real)NAN : best);
+}
+
+typedef struct Pair {
+  const Matrix *A;
+  const Matrix *B;
+} Pair;
+
+static double equal_elements(const void *context, int first, int last) {
+  const Pair *p = context;
+  int count = 0;
+  for (int k = first; k < last; k++) count += p->A->data[k] == p->B->data[k];
+  return count;
+}
+
+/* The row of the largest element of column j, or -1 where the column holds NaN */
+static int largest_row(const Matrix *X, int j) {
+  const real *x = X->data + matrix_index(X, 0, j);
+  int step = X->order == BY_ROWS ? X->cols : 1;
+  real most = x[0];
+  int best = 0;
+  for (int i = 0; i < X->rows; i++, x += step) {
+    if (*x != *x) return -1;
+    if (*x > most) {
+      most = *x;
+      best = i;
+    }
   }
   return best;
 }
 
-static real smallest(int n, const real *X) {
-  real best = X[0];
-  for (int k = 1; k < n; k++) {
-    if (X[k] < best || X[k] != X[k]) best = X[k];
-    if (best != best) break;
+/* The first of columns first..last-1 that holds NaN, or infinity */
+static double nan_column(const void *context, int first, int last) {
+  const Matrix *X = context;
+  for (int j = first; j < last; j++) {
+    if (largest_row(X, j) < 0) return j;
   }
-  return best;
+  return INFINITY;
+}
+
+
+/* Pieces */
+
+/* Of two parts; NaN if one is. */
+static double add(double a, double b) {
+  return a + b;
+}
+
+static double larger(double a, double b) {
+  return a > b || a != a ? a : b;
+}
+
+static double smaller(double a, double b) {
+  return a < b || a != a ? a : b;
+}
+
+typedef struct Parts {
+  Part part;
+  const void *context;
+  int piece;
+  double found[MOST_PIECES];
+} Parts;
+
+static void find_part(void *context, int first, int last) {
+  Parts *parts = context;
+  parts->found[first / parts->piece] = parts->part(parts->context, first, last);
+}
+
+/* The parts of 0..n-1 put together in the order of the pieces */
+static double fold(Pool *pool, int n, int grain, Part part, const void *context,
+                   double (*together)(double, double)) {
+  int least_grain = n / MOST_PIECES + 1;
+  if (grain < least_grain) grain = least_grain;
+  Parts parts;
+  parts.part = part;
+  parts.context = context;
+  parts.piece = pool_piece(n, grain);
+  pool_run_range(pool, n, grain, find_part, &parts);
+  double result = parts.found[0];
+  int pieces = (n - 1) / parts.piece + 1;
+  for (int k = 1; k < pieces; k++) result = together(result, parts.found[k]);
+  return result;
+}
+
+double reduce_parts(Pool *pool, int n, int grain, Part part, const void *context) {
+  return fold(pool, n, grain, part, context, add);
+}
+
+/* All elements of M put together */
+static double fold_elements(lua_State *L, const Matrix *M, Part part,
+                            double (*together)(double, double)) {
+  return fold(matrix_pool(L), matrix_size(M), POOL_GRAIN, part, M->data, together);
 }
 
 /* Squares may be out of a double's range where the norm is not: then elements are divided by the largest first. */
-static double norm(int n, const real *X) {
-  double total = sum_of_squares(n, X);
+static double norm(lua_State *L, const Matrix *M) {
+  double total = fold_elements(L, M, sum_of_squares, add);
   bool is_exact = total > DBL_MIN / DBL_EPSILON && total <= DBL_MAX;
   if (is_exact || total != total) return sqrt(total);
-  double high = (double)largest(n, X);
-  double low = (double)smallest(n, X);
-  double scale = high > -low ? high : -low;
-  if (scale == 0 || scale > DBL_MAX) return scale;
-  total = 0;
-  for (int k = 0; k < n; k++) {
-    double share = (double)X[k] / scale;
-    total += share * share;
-  }
-  return scale * sqrt(total);
+  double high = fold_elements(L, M, largest, larger);
+  double low = fold_elements(L, M, smallest, smaller);
+  Scaled scaled = {M->data, high > -low ? high : -low};
+  if (scaled.scale == 0 || scaled.scale > DBL_MAX) return scaled.scale;
+  total = reduce_parts(matrix_pool(L), matrix_size(M), POOL_GRAIN, sum_of_scaled_squares,
+                       &scaled);
+  return scaled.scale * sqrt(total);
 }
 
-/* y[j] = the sum of the j-th run of n neighbours */
-static void sum_lines(int n, int lines, const real *X, real *y) {
-  for (int j = 0; j < lines; j++, X += n) y[j] = (real)sum(n, X);
-}
-
-void sum_columns(const Matrix *X, int first, int count, real *b) {
+void reduce_columns(const Matrix *X, int first, int count, real *b) {
   const real *data = X->data + matrix_index(X, first, 0);
   if (X->order == BY_COLUMNS)
     add_lines(count, X->cols, X->rows, data, b + first);
@@ -97,22 +223,32 @@ void sum_columns(const Matrix *X, int first, int count, real *b) {
     sum_lines(X->cols, count, data, b + first);
 }
 
-static void sum_rows(const Matrix *X, real *r) {
-  if (X->order == BY_COLUMNS)
-    sum_lines(X->rows, X->cols, X->data, r);
-  else
-    add_lines(X->cols, X->rows, X->cols, X->data, r);
+typedef struct Sums {
+  const Matrix *X;
+  real *b;
+} Sums;
+
+static void sum_of_columns(void *context, int first, int last) {
+  const Sums *s = context;
+  reduce_columns(s->X, first, last - first, s->b);
 }
 
-/* The row of the largest element of column j, or -1 where the column holds NaN */
-static int largest_row(const Matrix *X, int j) {
-  int best = 0;
-  for (int i = 0; i < X->rows; i++) {
-    real x = X->data[matrix_index(X, i, j)];
-    if (x != x) return -1;
-    if (x > X->data[matrix_index(X, best, j)]) best = i;
-  }
-  return best;
+/* b = X J_N */
+static void run_sum_of_columns(lua_State *L, const Matrix *X, const Matrix *b) {
+  Sums sums = {X, b->data};
+  int rows = pool_lines(X->cols);
+  pool_run_range(matrix_pool(L), X->rows, rows < LEAST_ROWS ? LEAST_ROWS : rows,
+                 sum_of_columns, &sums);
+}
+
+typedef struct Argmax {
+  const Matrix *X;
+  real *result;
+} Argmax;
+
+static void largest_rows(void *context, int first, int last) {
+  const Argmax *a = context;
+  for (int j = first; j < last; j++) a->result[j] = (real)(largest_row(a->X, j) + 1);
 }
 
 
@@ -125,55 +261,56 @@ static int reduce_sum_columns(lua_State *L) {
   matrix_check_shape(L, 1, X->rows, 1);
   matrix_check_distinct(L, 1, b, 2, X);
 
-  sum_columns(X, 0, X->rows, b->data);
+  run_sum_of_columns(L, X, b);
   lua_settop(L, 1);
   return 1;
 }
 
-/* sum_rows(r, X) --> r */
+/* sum_rows(r, X) --> r, which is J^t X */
 static int reduce_sum_rows(lua_State *L) {
   Matrix *r = matrix_check(L, 1);
   const Matrix *X = matrix_check(L, 2);
   matrix_check_shape(L, 1, 1, X->cols);
   matrix_check_distinct(L, 1, r, 2, X);
 
-  sum_rows(X, r->data);
+  Matrix transposed = matrix_transposed(X);
+  run_sum_of_columns(L, &transposed, r);
   lua_settop(L, 1);
   return 1;
 }
 
 /* M:sum() --> number */
-static int reduce_sum(lua_State *L) {
+static int reduce_sum_of(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
-  lua_pushnumber(L, sum(matrix_size(M), M->data));
+  lua_pushnumber(L, fold_elements(L, M, sum, add));
   return 1;
 }
 
 /* M:norm() --> number */
 static int reduce_norm(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
-  lua_pushnumber(L, norm(matrix_size(M), M->data));
+  lua_pushnumber(L, norm(L, M));
   return 1;
 }
 
 /* M:max() --> number */
 static int reduce_max(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
-  lua_pushnumber(L, (lua_Number)largest(matrix_size(M), M->data));
+  lua_pushnumber(L, fold_elements(L, M, largest, larger));
   return 1;
 }
 
 /* M:min() --> number */
 static int reduce_min(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
-  lua_pushnumber(L, (lua_Number)smallest(matrix_size(M), M->data));
+  lua_pushnumber(L, fold_elements(L, M, smallest, smaller));
   return 1;
 }
 
 /* M:is_finite() --> boolean */
 static int reduce_is_finite(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
-  lua_pushboolean(L, are_finite(matrix_size(M), M->data));
+  lua_pushboolean(L, fold_elements(L, M, has_nonfinite, add) == 0);
   return 1;
 }
 
@@ -184,17 +321,18 @@ static int reduce_argmax(lua_State *L) {
                 "fewer rows expected: the elements of the result could not count them");
   Matrix *result = lua_isnoneornil(L, 2) ? NULL : matrix_check_shape(L, 2, 1, M->cols);
   if (result != NULL) matrix_check_distinct(L, 2, result, 1, M);
-  for (int j = 0; j < M->cols; j++) {
-    if (largest_row(M, j) < 0) {
-      return luaL_error(L, "numbers expected, got NaN in column %d", j + 1);
-    }
-  }
+  Pool *pool = matrix_pool(L);
+  int columns = pool_lines(M->rows);
+  double wrong = fold(pool, M->cols, columns, nan_column, M, smaller);
+  if (wrong < M->cols)
+    return luaL_error(L, "numbers expected, got NaN in column %d", (int)wrong + 1);
   if (result == NULL)
     result = matrix_new(L, 1, M->cols, BY_COLUMNS);
   else
     lua_settop(L, 2);
 
-  for (int j = 0; j < M->cols; j++) result->data[j] = (real)(largest_row(M, j) + 1);
+  Argmax argmax = {M, result->data};
+  pool_run_range(pool, M->cols, columns, largest_rows, &argmax);
   return 1;
 }
 
@@ -202,11 +340,11 @@ static int reduce_argmax(lua_State *L) {
 static int reduce_count_equal(lua_State *L) {
   const Matrix *A = matrix_check(L, 1);
   const Matrix *B = matrix_check_shape(L, 2, A->rows, A->cols);
-  B = matrix_in_order(L, B, A->order);
+  Pair pair = {A, matrix_in_order(L, B, A->order)};
 
-  int count = 0;
-  for (int k = 0; k < matrix_size(A); k++) count += A->data[k] == B->data[k];
-  lua_pushinteger(L, count);
+  double count =
+    reduce_parts(matrix_pool(L), matrix_size(A), POOL_GRAIN, equal_elements, &pair);
+  lua_pushinteger(L, (lua_Integer)count);
   return 1;
 }
 
@@ -223,7 +361,7 @@ static const luaL_Reg methods[] = {
   {"max",       reduce_max      },
   {"min",       reduce_min      },
   {"norm",      reduce_norm     },
-  {"sum",       reduce_sum      },
+  {"sum",       reduce_sum_of   },
   {NULL,        NULL            },
 };
 

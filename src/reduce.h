@@ -1,12 +1,47 @@
 /*
-** reduce.h - sums that other files need too.
+** reduce.h - many elements to few: what other files need of it too.
 */
 #ifndef PERILUNE_REDUCE_H
 #define PERILUNE_REDUCE_H
 
 #include "matrix.h"
 
+/*
+** The sum, in double: float32 would lose the small terms of a long one. NaN if an element is.
+** The largest element, NaN if there is one.
+** Few elements are taken in place, where a call would cost as much as the work.
+*/
+#define REDUCE_FEW 32
+double reduce_sum_of_many(int n, const real *X);
+real reduce_largest_of_many(int n, const real *X);
+
+static inline double reduce_sum(int n, const real *X) {
+  if (n > REDUCE_FEW) return reduce_sum_of_many(n, X);
+  double total = 0;
+  for (int k = 0; k < n; k++) total += (double)X[k];
+  return total;
+}
+
+static inline real reduce_largest(int n, const real *X) {
+  if (n > REDUCE_FEW) return reduce_largest_of_many(n, X);
+  real best = X[0];
+  for (int k = 0; k < n; k++) {
+    if (X[k] != X[k]) return X[k];
+    best = X[k] > best ? X[k] : best;
+  }
+  return best;
+}
+
+/* What elements first..last-1 contribute to a result */
+typedef double (*Part)(const void *context, int first, int last);
+
+/*
+** The sum of what 0..n-1 contribute, piece by piece as in pool_run_range, added in the order of the pieces: its bits
+** depend on n and grain alone.
+*/
+double reduce_parts(Pool *pool, int n, int grain, Part part, const void *context);
+
 /* Elements first..first+count-1 of b = X J_N, the sum of the columns of X */
-void sum_columns(const Matrix *X, int first, int count, real *b);
+void reduce_columns(const Matrix *X, int first, int count, real *b);
 
 #endif

@@ -4,33 +4,28 @@
 #include "matrix.h"
 #include "vector.h"
 
-#define EDGE 16  // pieces begin where vectors begin
-
-typedef struct Update Update;
-
-struct Update {
-  void (*kernel)(const Update *u, int first, int last);
+typedef struct Update {
   real *p;
   const real *g;
   real *m;  // velocity, or first moment
   real *v;  // second moment
   int size;
-  int pieces;
   bool nesterov;
   real rate;
   real decay;
   real mu;
-  real
-    share1;  // 1 - beta1, rounded once: near 0 the difference of two rounded numbers would be off
-  real share2;  // 1 - beta2
+  /* Rounded once: near 0 the difference of two rounded numbers would be off. */
+  real one_minus_beta1;
+  real one_minus_beta2;
   real epsilon;
-};
+} Update;
 
 
 /* Kernels */
 
 /* p = p - rate (g + decay p) */
-MULTIVERSION static void sgd(const Update *u, int first, int last) {
+MULTIVERSION static void sgd(void *context, int first, int last) {
+  const Update *u = context;
   real *p = u->p;
   const real *g = u->g;
   real rate = u->rate;
@@ -40,7 +35,8 @@ MULTIVERSION static void sgd(const Update *u, int first, int last) {
 }
 
 /* v = mu v + (g + decay p); p = p - rate v, or p - rate (g + decay p + mu v) */
-MULTIVERSION static void momentum(const Update *u, int first, int last) {
+MULTIVERSION static void momentum(void *context, int first, int last) {
+  const Update *u = context;
   real *p = u->p;
   const real *g = u->g;
   real *v = u->m;
@@ -59,43 +55,31 @@ MULTIVERSION static void momentum(const Update *u, int first, int last) {
 
 /* m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; p = (1 - decay) p - rate m / (sqrt v + epsilon),
 ** where rate and epsilon carry the bias corrections. */
-MULTIVERSION static void adam(const Update *u, int first, int last) {
+MULTIVERSION static void adam(void *context, int first, int last) {
+  const Update *u = context;
   real *p = u->p;
   const real *g = u->g;
   real *m = u->m;
   real *v = u->v;
   real rate = u->rate;
   real keep = 1 - u->decay;
-  real share1 = u->share1;
-  real share2 = u->share2;
+  real one_minus_beta1 = u->one_minus_beta1;
+  real one_minus_beta2 = u->one_minus_beta2;
   real epsilon = u->epsilon;
   VECTOR_LOOP
   for (int k = first; k < last; k++) {
-    m[k] = (m[k] - share1 * m[k]) + share1 * g[k];
-    v[k] = (v[k] - share2 * v[k]) + share2 * (g[k] * g[k]);
+    m[k] = (m[k] - one_minus_beta1 * m[k]) + one_minus_beta1 * g[k];
+    v[k] = (v[k] - one_minus_beta2 * v[k]) + one_minus_beta2 * (g[k] * g[k]);
     p[k] = keep * p[k] - rate * m[k] / (sqrt(v[k]) + epsilon);
   }
 }
 
 
-/* Pieces */
-
-static void update_piece(void *context, int index) {
-  const Update *u = context;
-  int vectors = (u->size + EDGE - 1) / EDGE;
-  int64_t first = (int64_t)vectors * index / u->pieces * EDGE;
-  int64_t last = (int64_t)vectors * (index + 1) / u->pieces * EDGE;
-  u->kernel(u, (int)first, last < u->size ? (int)last : u->size);
-}
-
-static void run(lua_State *L, Update *u,
-                void (*kernel)(const Update *u, int first, int last)) {
-  u->kernel = kernel;
-  pool_run(matrix_pool(L), u->pieces, update_piece, u);
-}
-
-
 /* Bindings */
+
+static void run(lua_State *L, Update *u, RangeTask kernel) {
+  pool_run_range(matrix_pool(L), u->size, POOL_GRAIN, kernel, u);
+}
 
 /* The matrices from argument 1 on, p first: of one shape and order, none overlapping another */
 static Update check_matrices(lua_State *L, int count) {
@@ -114,12 +98,11 @@ static Update check_matrices(lua_State *L, int count) {
     .p = matrices[0]->data, .g = matrices[1]->data, .size = matrix_size(matrices[0])};
   u.m = matrices[2] == NULL ? NULL : matrices[2]->data;
   u.v = matrices[3] == NULL ? NULL : matrices[3]->data;
-  u.pieces = 1 + (u.size - 1) / POOL_PIECE;
   return u;
 }
 
 /* A number >= 0 that is finite in the element type */
-static lua_Number check_size(lua_State *L, int arg) {
+static lua_Number check_amount(lua_State *L, int arg) {
   lua_Number x = luaL_checknumber(L, arg);
   real rounded = (real)x;
   luaL_argcheck(L, x >= 0 && rounded - rounded == 0, arg, "finite number >= 0 expected");
@@ -132,15 +115,15 @@ static lua_Number check_fraction(lua_State *L, int arg) {
   return x;
 }
 
-static lua_Number optional_size(lua_State *L, int arg) {
-  return lua_isnoneornil(L, arg) ? 0 : check_size(L, arg);
+static lua_Number optional_amount(lua_State *L, int arg) {
+  return lua_isnoneornil(L, arg) ? 0 : check_amount(L, arg);
 }
 
 /* sgd_update(p, g, rate [, decay]) --> p */
 static int update_sgd(lua_State *L) {
   Update u = check_matrices(L, 2);
-  u.rate = (real)check_size(L, 3);
-  u.decay = (real)optional_size(L, 4);
+  u.rate = (real)check_amount(L, 3);
+  u.decay = (real)optional_amount(L, 4);
 
   run(L, &u, sgd);
   lua_settop(L, 1);
@@ -150,10 +133,10 @@ static int update_sgd(lua_State *L) {
 /* momentum_update(p, g, v, rate, mu [, nesterov [, decay]]) --> p */
 static int update_momentum(lua_State *L) {
   Update u = check_matrices(L, 3);
-  u.rate = (real)check_size(L, 4);
+  u.rate = (real)check_amount(L, 4);
   u.mu = (real)check_fraction(L, 5);
   u.nesterov = lua_toboolean(L, 6);
-  u.decay = (real)optional_size(L, 7);
+  u.decay = (real)optional_amount(L, 7);
 
   run(L, &u, momentum);
   lua_settop(L, 1);
@@ -163,14 +146,14 @@ static int update_momentum(lua_State *L) {
 /* adam_update(p, g, m, v, rate, beta1, beta2, epsilon, step [, decay]) --> p */
 static int update_adam(lua_State *L) {
   Update u = check_matrices(L, 4);
-  lua_Number rate = check_size(L, 5);
+  lua_Number rate = check_amount(L, 5);
   lua_Number beta1 = check_fraction(L, 6);
   lua_Number beta2 = check_fraction(L, 7);
-  lua_Number epsilon = check_size(L, 8);
+  lua_Number epsilon = check_amount(L, 8);
   luaL_argcheck(L, epsilon > 0, 8, "number > 0 expected");
   lua_Integer step = luaL_checkinteger(L, 9);
   luaL_argcheck(L, step >= 1, 9, "step >= 1 expected");
-  lua_Number decay = optional_size(L, 10);
+  lua_Number decay = optional_amount(L, 10);
 
   /* rate m^ / (sqrt(v^) + epsilon) with m^ = m / c1, v^ = v / c2 */
   lua_Number correction1 = 1 - pow(beta1, (lua_Number)step);
@@ -179,8 +162,8 @@ static int update_adam(lua_State *L) {
   u.epsilon = (real)(epsilon * correction2);
   if (u.epsilon < REAL_SMALLEST)
     u.epsilon = REAL_SMALLEST;  // 0 / 0 where a gradient has always been 0
-  u.share1 = (real)(1 - beta1);
-  u.share2 = (real)(1 - beta2);
+  u.one_minus_beta1 = (real)(1 - beta1);
+  u.one_minus_beta2 = (real)(1 - beta2);
   u.decay = (real)(rate * decay);
   run(L, &u, adam);
   lua_settop(L, 1);
