@@ -54,6 +54,28 @@ for _, name in ipairs(naive.types) do
         near(Delta, naive.product(W:totable(), H:totable(), "TN"), tolerance)
       end)
 
+      it("adds to gradients and Delta where it is told to" .. title, function()
+        for _, order in ipairs { "columns", "rows" } do
+          local W, A, _, H = operands(core, shape, order)
+          local dJ_dW, dJ_db = random(core, 5, outputs, inputs, order),
+            random(core, 6, outputs, 1)
+          local Delta = random(core, 7, inputs, N)
+          local function plus(M, product)
+            return naive.zip(function(a, b) return a + b end, M:totable(), product)
+          end
+          local sums = {
+            plus(dJ_dW, naive.product(H:totable(), A:totable(), "NT")),
+            plus(dJ_db, naive.sum_columns(H:totable())),
+            plus(Delta, naive.product(W:totable(), H:totable(), "TN")),
+          }
+          assert.equal(dJ_dW, core.affine_gradients(dJ_dW, dJ_db, H, A, true))
+          assert.equal(Delta, core.affine_backward(Delta, W, H, true))
+          near(dJ_dW, sums[1], tolerance)
+          near(dJ_db, sums[2], tolerance)
+          near(Delta, sums[3], tolerance)
+        end
+      end)
+
       it("gives the same with W stored by rows" .. title, function()
         local W, A, b, H = operands(core, shape)
         local by_rows = W:copy("rows")
@@ -130,6 +152,8 @@ for _, name in ipairs(naive.types) do
           near(dJ_db, sums, 10 * tolerance)
           assert.equal(outputs * inputs, core.count_equal(dJ_dW,
             core.product(stale(core, outputs, inputs, order), H, A, "NT")))
+          core.affine_gradients(dJ_dW, dJ_db, H, A, true)
+          near(dJ_db, naive.scale(2, sums), 20 * tolerance)
         end
       end
     end)

@@ -39,6 +39,11 @@ for _, name in ipairs(naive.types) do
                 local stored_A, stored_B = A:copy(order_A), B:copy(order_B)
                 assert.equal(C, core.product(C, stored_A, stored_B, transposed))
                 near(C, expected, tolerance)
+                local S = random(core, 3, m, n, order_C)
+                local sum = naive.zip(function(s, e) return s + e end, S:totable(),
+                  expected)
+                assert.equal(S, core.product(S, stored_A, stored_B, transposed, true))
+                near(S, sum, tolerance)
               end
             end
           end
@@ -77,14 +82,51 @@ for _, name in ipairs(naive.types) do
       end
     end)
 
+    it("adds to what C holds where the work is cut into blocks", function()
+      for _, shape in ipairs(large) do
+        local m, n, k = table.unpack(shape)
+        local A, B = random(core, 1, m, k), random(core, 2, k, n)
+        local S = random(core, 3, m, n)
+        for _, transposed in ipairs { "NN", "NT", "TN", "TT" } do
+          local stored_A = transposed:sub(1, 1) == "T" and A:transpose() or A
+          local stored_B = transposed:sub(2, 2) == "T" and B:transpose() or B
+          for _, order in ipairs(orders) do
+            local C = core.matrix(m, n, order)
+            core.product(C, stored_A, stored_B, transposed)
+            local sum = core.add(C, C, S):totable()
+            core.product(C:assign(S), stored_A, stored_B, transposed, true)
+            near(C, sum, 10 * tolerance)
+          end
+        end
+      end
+    end)
+
+    it("adds only where it is told to, and then keeps NaN and infinity of C", function()
+      for _, shape in ipairs(shapes) do
+        local m, n, k = table.unpack(shape)
+        for _, transposed in ipairs { "NN", "TT" } do
+          local A, B = core.matrix(m, k):fill(1), core.matrix(k, n):fill(1)
+          if transposed == "TT" then A, B = A:transpose(), B:transpose() end
+          for _, bad in ipairs { naive.nan, naive.infinity } do
+            local C = core.matrix(m, n):fill(bad)
+            near(core.product(C, A, B, transposed, false), naive.fill(m, n, k), 0)
+            C:fill(bad)
+            near(core.product(C, A, B, transposed, true), naive.fill(m, n, bad), 0)
+          end
+        end
+      end
+    end)
+
     it("gives the same bits whatever the number of threads", function()
       local function all()
         local results = {}
         for _, shape in ipairs(large) do
           local m, n, k = table.unpack(shape)
           for _, order in ipairs(orders) do
-            local C = core.product(core.matrix(m, n), random(core, 1, m, k, order),
-              random(core, 2, k, n))
+            local A, B = random(core, 1, m, k, order), random(core, 2, k, n)
+            local C = core.product(core.matrix(m, n), A, B)
+            results[#results + 1] = C:encode(name)
+            core.product(C, A, B, "NN", true)
             results[#results + 1] = C:encode(name)
           end
         end

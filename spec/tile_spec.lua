@@ -35,6 +35,9 @@ for _, name in ipairs { "float32", "float64" } do
               if transposed:sub(2, 2) == "T" then B = B:transpose() end
               local C = core.matrix(m, n):fill(0 / 0)
               naive.near(core.product(C, A, B, transposed), expected, tolerance)
+              local S = core.product(core.matrix(m, n):fill(3), A, B, transposed, true)
+              local sum = naive.zip(function(e) return 3 + e end, expected)
+              naive.near(S, sum, tolerance)
             end
           end
         end
@@ -52,6 +55,7 @@ for _, name in ipairs { "float32", "float64" } do
           if transposed == "TN" then A = A:transpose() end
           if transposed == "NT" then B = B:transpose() end
           local C = core.product(core.matrix(m, n):fill(0 / 0), A, B, transposed)
+          local S = core.product(core.matrix(m, n):fill(3), A, B, transposed, true)
           -- A diagonal and the last row: all of it would take Lua seconds.
           for step = 0, m + n - 1 do
             local i = step < m and step + 1 or m
@@ -59,6 +63,7 @@ for _, name in ipairs { "float32", "float64" } do
             local sum = 0
             for l = 1, k do sum = sum + a[i][l] * b[l][j] end
             naive.near_number(C:get(i, j), sum, 10 * tolerance)
+            naive.near_number(S:get(i, j), 3 + sum, 10 * tolerance)
           end
         end
       end)
@@ -75,9 +80,10 @@ for _, name in ipairs { "float32", "float64" } do
           if transposed == "TN" then A = A:transpose() end
           if transposed == "NT" then B = B:transpose() end
           core.product(C, A, B, transposed)
+          core.product(C, A, B, transposed, true)
           for e = 1, m * n + 128 do
             local is_inside = e > 64 and e <= 64 + m * n
-            assert.equal(is_inside and k or 9, whole:get(e, 1))
+            assert.equal(is_inside and 2 * k or 9, whole:get(e, 1))
           end
         end
       end

@@ -223,7 +223,7 @@ static int activation_affine(lua_State *L) {
   matrix_check_distinct(L, 1, A, 4, affine.A_below);
   matrix_check_distinct(L, 1, A, 5, affine.b);
 
-  affine_run(L, &affine, sigma->by_column ? NULL : sigma->forward, A->data);
+  affine_run(L, &affine, sigma->by_column ? NULL : sigma->forward, A);
   if (sigma->by_column) run_forward(matrix_pool(L), sigma, A, affine.Z);
   lua_settop(L, 1);
   return 1;
@@ -233,7 +233,7 @@ static int activation_affine(lua_State *L) {
 ** H = J_sigma^t Delta (4.2) */
 static int activation_gradients(lua_State *L) {
   AffineGradients g;
-  affine_check_gradients(L, &g);
+  affine_check_gradients(L, 8, &g);
   Matrix *operands[3];
   matrix_check_list(L, 5, 3, operands);
   for (int k = 0; k < 3; k++) {

@@ -7,55 +7,42 @@
 #include "reduce.h"
 #include "vector.h"
 
-typedef struct Forward {
-  Product product;
-  const real *b;
-  Elementwise sigma;
-  real *A;
-} Forward;
-
-typedef struct Gradients {
-  Product product;
-  bool units_are_columns;  // of C, which dJ_dW is, or its transpose
-  const Matrix *H;
-  real *dJ_db;
-} Gradients;
-
-
-/* Kernels */
+/* Epilogues of products */
 
 /* Add b to each of `cols` columns, which begin `ldz` elements apart. */
-MULTIVERSION static void add_bias(Block block, const real *b, real *Z, int ldz) {
-  for (int j = 0; j < block.cols; j++, Z += ldz) {
+MULTIVERSION static void add_to_columns(int rows, int cols, const real *b, real *Z,
+                                        int ldz) {
+  for (int j = 0; j < cols; j++, Z += ldz) {
     VECTOR_LOOP
-    for (int i = 0; i < block.rows; i++) Z[i] += b[i];
+    for (int i = 0; i < rows; i++) Z[i] += b[i];
   }
 }
 
-/* Bias and activation follow while the block is in the cache. */
-static void forward_block(void *context, int index) {
+typedef struct Forward {
+  const real *b;
+  Elementwise sigma;  // or NULL
+  real *A;
+} Forward;
+
+/* Z = Z + b, then A = sigma(Z) */
+static void add_bias(const void *context, const Matrix *Z, Block block) {
   const Forward *f = context;
-  const Product *p = &f->product;
-  Block block = product_block(p, index);
-  product_compute(p, block);
-  int first = block.col * p->m + block.row;
-  add_bias(block, f->b + block.row, p->C + first, p->m);
+  int first = matrix_index(Z, block.row, block.col);
+  add_to_columns(block.rows, block.cols, f->b + block.row, Z->data + first, Z->rows);
   if (f->sigma == NULL) return;
-  bool is_contiguous = block.rows == p->m;
+  bool is_contiguous = block.rows == Z->rows;
   int n = is_contiguous ? block.rows * block.cols : block.rows;
   int runs = is_contiguous ? 1 : block.cols;
-  for (int j = 0; j < runs; j++, first += p->m) f->sigma(n, p->C + first, f->A + first);
+  for (int j = 0; j < runs; j++, first += Z->rows)
+    f->sigma(n, Z->data + first, f->A + first);
 }
 
-/* Of the blocks with the same units, the first computes their biases' gradients too. */
-static void gradients_block(void *context, int index) {
-  const Gradients *g = context;
-  Block block = product_block(&g->product, index);
-  product_compute(&g->product, block);
-  if (g->units_are_columns && block.row == 0)
-    reduce_columns(g->H, block.col, block.cols, g->dJ_db);
-  if (!g->units_are_columns && block.col == 0)
-    reduce_columns(g->H, block.row, block.rows, g->dJ_db);
+/* dJ_db = H J_N, or plus that, for the units of the block: done with the first of the blocks that have these units */
+static void sum_units(const void *context, const Matrix *dJ_dW, Block block) {
+  const AffineGradients *g = context;
+  (void)dJ_dW;
+  if (block.col == 0)
+    reduce_columns(g->H, block.row, block.rows, g->adds, g->dJ_db->data);
 }
 
 
@@ -79,13 +66,10 @@ void affine_check(lua_State *L, int first, Affine *a) {
   pool_check_blas(L, matrix_pool(L));
 }
 
-void affine_run(lua_State *L, const Affine *a, Elementwise sigma, real *A) {
-  Forward f;
-  product_prepare(&f.product, a->Z, a->W, false, a->A_below, false);
-  f.b = a->b->data;
-  f.sigma = sigma;
-  f.A = A;
-  pool_run(matrix_pool(L), f.product.blocks, forward_block, &f);
+void affine_run(lua_State *L, const Affine *a, Elementwise sigma, const Matrix *A) {
+  Forward f = {.b = a->b->data, .sigma = sigma, .A = A == NULL ? NULL : A->data};
+  How how = {.epilogue = add_bias, .context = &f};
+  product_run(matrix_pool(L), a->Z, a->W, a->A_below, how);
 }
 
 /* affine_forward(Z, W, A, b) --> Z = W A + b, (1.4) */
@@ -98,9 +82,10 @@ static int affine_forward(lua_State *L) {
   return 1;
 }
 
-void affine_check_gradients(lua_State *L, AffineGradients *g) {
+void affine_check_gradients(lua_State *L, int adds, AffineGradients *g) {
   Matrix *m[4];
   matrix_check_list(L, 1, 4, m);
+  g->adds = lua_toboolean(L, adds);
   g->dJ_dW = m[0];
   g->dJ_db = m[1];
   g->H = m[2];
@@ -119,25 +104,21 @@ void affine_check_gradients(lua_State *L, AffineGradients *g) {
 }
 
 void affine_run_gradients(lua_State *L, const AffineGradients *g) {
-  Gradients task;
-  product_prepare(&task.product, g->dJ_dW, g->H, false, g->A_below, true);
-  task.units_are_columns = g->dJ_dW->order == BY_ROWS;
-  task.H = g->H;
-  task.dJ_db = g->dJ_db->data;
-  pool_run(matrix_pool(L), task.product.blocks, gradients_block, &task);
+  How how = {.transposeB = true, .adds = g->adds, .epilogue = sum_units, .context = g};
+  product_run(matrix_pool(L), g->dJ_dW, g->H, g->A_below, how);
 }
 
-/* affine_gradients(dJ_dW, dJ_db, H, A) --> dJ_dW = H A^t, after dJ_db = H J_N, (4.1) */
+/* affine_gradients(dJ_dW, dJ_db, H, A [, adds]) --> dJ_dW = H A^t, and dJ_db = H J_N (4.1); or both plus what they held */
 static int affine_gradients(lua_State *L) {
   AffineGradients g;
-  affine_check_gradients(L, &g);
+  affine_check_gradients(L, 5, &g);
 
   affine_run_gradients(L, &g);
   lua_settop(L, 1);
   return 1;
 }
 
-/* affine_backward(Delta, W, H) --> Delta = W^t H, (4.2) */
+/* affine_backward(Delta, W, H [, adds]) --> Delta = W^t H (4.2), or Delta + W^t H */
 static int affine_backward(lua_State *L) {
   Matrix *m[3];
   matrix_check_list(L, 1, 3, m);
@@ -150,7 +131,8 @@ static int affine_backward(lua_State *L) {
   matrix_check_distinct(L, 1, Delta, 3, H);
   pool_check_blas(L, matrix_pool(L));
 
-  product_run(L, Delta, W, true, H, false);
+  How how = {.transposeA = true, .adds = lua_toboolean(L, 4)};
+  product_run(matrix_pool(L), Delta, W, H, how);
   lua_settop(L, 1);
   return 1;
 }

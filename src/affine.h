@@ -21,7 +21,7 @@ typedef struct Affine {
 void affine_check(lua_State *L, int first, Affine *affine);
 
 /* Z = W A_below + b and, where sigma is not NULL, A = sigma(Z). */
-void affine_run(lua_State *L, const Affine *affine, Elementwise sigma, real *A);
+void affine_run(lua_State *L, const Affine *affine, Elementwise sigma, const Matrix *A);
 
 /* The arguments of the gradients, checked */
 typedef struct AffineGradients {
@@ -29,12 +29,13 @@ typedef struct AffineGradients {
   Matrix *dJ_db;
   Matrix *H;
   const Matrix *A_below;
+  bool adds;  // to what the gradients hold
 } AffineGradients;
 
-/* The arguments dJ_dW, dJ_db, H, A_below, which begin at 1 */
-void affine_check_gradients(lua_State *L, AffineGradients *gradients);
+/* The arguments dJ_dW, dJ_db, H, A_below, which begin at 1, and `adds` at a place of its own */
+void affine_check_gradients(lua_State *L, int adds, AffineGradients *gradients);
 
-/* dJ_dW = H A_below^t and dJ_db = H J_N. */
+/* dJ_dW = H A_below^t and dJ_db = H J_N, or both plus what they held. */
 void affine_run_gradients(lua_State *L, const AffineGradients *gradients);
 
 #endif

@@ -4,9 +4,13 @@
 */
 #include "product.h"
 
+#include "tile.h"
 #include "vector.h"
 
-#define BLOCK_EDGE 16  // block sizes are multiples of what the kernels work on at once
+/* What the kernels work on at once: block sizes are multiples of it. */
+#define BLOCK_EDGE 16
+
+/* Of a product by OpenBLAS or by loops */
 #define MAX_BLOCKS 4
 
 /* Of a block that is cut in one direction first */
@@ -20,6 +24,30 @@
 #define MIN_VOLUME        (1 << 20)
 #define MIN_VECTOR_VOLUME (1 << 17)
 
+/* C = op(A) op(B) as m x n x k in the order that C is stored in: by columns, or its transpose is */
+typedef struct Product {
+  int m;
+  int n;
+  int k;
+  CBLAS_TRANSPOSE opA;
+  CBLAS_TRANSPOSE opB;
+  const real *A;
+  const real *B;
+  real *C;
+  int lda;
+  int ldb;
+  bool adds;
+  const Tiles *tiles;  // to multiply in, or NULL
+  int block_rows;
+  int block_cols;
+  int blocks_down;
+  int blocks_across;
+  bool shares_are_rows;  // the threads': rows of C; else columns
+  const Matrix *result;  // C, as the epilogue sees it
+  Epilogue epilogue;
+  const void *context;
+} Product;
+
 static int round_up(int n, int multiple) {
   return n > multiple ? (n + multiple - 1) / multiple * multiple : multiple;
 }
@@ -27,6 +55,9 @@ static int round_up(int n, int multiple) {
 static int div_up(int n, int by) {
   return (n - 1) / by + 1;
 }
+
+
+/* Preparation */
 
 /* The tiles to multiply in, or NULL */
 static const Tiles *suitable_tiles(const Product *p) {
@@ -36,14 +67,45 @@ static const Tiles *suitable_tiles(const Product *p) {
   return tiles->suit(p->m, p->n, p->k, p->opA == CblasTrans) ? tiles : NULL;
 }
 
+static void prepare(Product *p, const Matrix *C, const Matrix *A, const Matrix *B,
+                    const How *how) {
+  bool transposeA = how->transposeA;
+  bool transposeB = how->transposeB;
+  /* Stored by rows, a matrix is its transpose stored by columns; and C^t = op(B)^t op(A)^t. */
+  if (C->order == BY_ROWS) {
+    const Matrix *left = A;
+    A = B;
+    B = left;
+    transposeA = !how->transposeB;
+    transposeB = !how->transposeA;
+  }
+  p->m = C->order == BY_ROWS ? C->cols : C->rows;
+  p->n = C->order == BY_ROWS ? C->rows : C->cols;
+  p->k = transposeA ? A->rows : A->cols;
+  p->opA = transposeA == (A->order == BY_ROWS) ? CblasNoTrans : CblasTrans;
+  p->opB = transposeB == (B->order == BY_ROWS) ? CblasNoTrans : CblasTrans;
+  p->A = A->data;
+  p->B = B->data;
+  p->C = C->data;
+  p->lda = A->order == BY_ROWS ? A->cols : A->rows;
+  p->ldb = B->order == BY_ROWS ? B->cols : B->rows;
+  p->adds = how->adds;
+  p->tiles = suitable_tiles(p);
+  p->result = C;
+  p->epilogue = how->epilogue;
+  p->context = how->context;
+}
+
 /*
-** Blocks, by halving. Few, large and near-square ones for OpenBLAS, which copies the operands of each anew; as many as
-** there may be threads for, where tiles read them as they are or copy little at a time. These are cut along the units of
-** a layer, as long as there are some for each, in Z and Delta, whose rows they are, and in dJ/dW, whose columns they are
-** where it is stored as W is: so what a thread reads and writes of W, its gradient and its optimiser's state is the same
-** from step to step, and stays in its cache. Where none can hold them, near-square blocks read the operands less often.
-** Blocks are numbered, and so shared, in the same direction; but with twice as many samples as units along the samples:
-** then a thread reads in the next layer what it wrote in this one.
+** C is halved until there are as many blocks as pay, or until half a block would be too little for a thread.
+** - OpenBLAS copies the operands of each block anew: few blocks, near-square, because these share most of their operands.
+** - Tiles read the operands as they are or copy little at a time: as many blocks as there may be threads. They are cut
+**   along the units of a layer, as long as there are some for each. Units are the rows of Z and Delta, and the columns
+**   of dJ/dW where it is stored as W is: what a thread reads and writes of W, its gradient and its optimiser's state is
+**   then the same from step to step, and stays in its cache.
+** - Where C is larger than any cache nothing stays: near-square again, which read the operands less often.
+** Blocks are numbered, and so shared by threads, in the same direction; but along the samples (n) where they are twice as
+** many as the units (m): then a thread reads in the next layer what it wrote in this one.
 */
 static void cut(Product *p) {
   int rows = p->m;
@@ -67,36 +129,10 @@ static void cut(Product *p) {
   p->block_cols = cols;
   p->blocks_down = div_up(p->m, rows);
   p->blocks_across = div_up(p->n, cols);
-  p->blocks = p->blocks_down * p->blocks_across;
   p->shares_are_rows = rows_first && p->n / 2 < p->m;
 }
 
-void product_prepare(Product *p, Matrix *C, const Matrix *A, bool transposeA,
-                     const Matrix *B, bool transposeB) {
-  /* Stored by rows, a matrix is its transpose stored by columns; and C^t = op(B)^t op(A)^t. */
-  if (C->order == BY_ROWS) {
-    const Matrix *left = A;
-    bool transpose_left = transposeA;
-    A = B;
-    transposeA = !transposeB;
-    B = left;
-    transposeB = !transpose_left;
-  }
-  p->m = C->order == BY_ROWS ? C->cols : C->rows;
-  p->n = C->order == BY_ROWS ? C->rows : C->cols;
-  p->k = transposeA ? A->rows : A->cols;
-  p->opA = transposeA == (A->order == BY_ROWS) ? CblasNoTrans : CblasTrans;
-  p->opB = transposeB == (B->order == BY_ROWS) ? CblasNoTrans : CblasTrans;
-  p->A = A->data;
-  p->B = B->data;
-  p->C = C->data;
-  p->lda = A->order == BY_ROWS ? A->cols : A->rows;
-  p->ldb = B->order == BY_ROWS ? B->cols : B->rows;
-  p->tiles = suitable_tiles(p);
-  cut(p);
-}
-
-Block product_block(const Product *p, int index) {
+static Block block_at(const Product *p, int index) {
   int down = p->shares_are_rows ? index / p->blocks_across : index % p->blocks_down;
   int across = p->shares_are_rows ? index % p->blocks_across : index / p->blocks_down;
   int row = down * p->block_rows;
@@ -106,19 +142,22 @@ Block product_block(const Product *p, int index) {
   return (Block){row, col, rows, cols};
 }
 
+
+/* Where one side is a vector. Each computes its result or, if told, adds to it. */
+
 /* C = a b^t: packing for gemm would cost more than the product */
 MULTIVERSION static void outer_product(int m, int n, const real *a, const real *b,
-                                       real *C, int ldc) {
+                                       bool adds, real *C, int ldc) {
   for (int j = 0; j < n; j++, C += ldc) {
     real factor = b[j];
     VECTOR_LOOP
-    for (int i = 0; i < m; i++) C[i] = a[i] * factor;
+    for (int i = 0; i < m; i++) C[i] = adds ? C[i] + a[i] * factor : a[i] * factor;
   }
 }
 
 /* y = M x for rows of k neighbours, `step` apart; four at a time keep the memory busy */
 MULTIVERSION static void four_rows_times_vector(int rows, int k, const real *M, int step,
-                                                const real *x, real *y) {
+                                                const real *x, bool adds, real *y) {
   int i = 0;
   for (; i + 4 <= rows; i += 4, M += 4 * step) {
     const real *M1 = M + step;
@@ -135,32 +174,32 @@ MULTIVERSION static void four_rows_times_vector(int rows, int k, const real *M, 
       sum2 += M2[j] * x[j];
       sum3 += M3[j] * x[j];
     }
-    y[i] = sum0;
-    y[i + 1] = sum1;
-    y[i + 2] = sum2;
-    y[i + 3] = sum3;
+    y[i] = adds ? y[i] + sum0 : sum0;
+    y[i + 1] = adds ? y[i + 1] + sum1 : sum1;
+    y[i + 2] = adds ? y[i + 2] + sum2 : sum2;
+    y[i + 3] = adds ? y[i + 3] + sum3 : sum3;
   }
   for (; i < rows; i++, M += step) {
     real sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int j = 0; j < k; j++) sum += M[j] * x[j];
-    y[i] = sum;
+    y[i] = adds ? y[i] + sum : sum;
   }
 }
 
 static void rows_times_vector(int rows, int k, const real *M, int step, const real *x,
-                              real *y) {
+                              bool adds, real *y) {
   const Tiles *tiles = tiles_here();
   if (tiles)
-    tiles->times_vector(rows, k, M, step, x, y);
+    tiles->times_vector(rows, k, M, step, x, adds, y);
   else
-    four_rows_times_vector(rows, k, M, step, x, y);
+    four_rows_times_vector(rows, k, M, step, x, adds, y);
 }
 
 /* y = M x for columns of `rows` neighbours, `step` apart */
 MULTIVERSION static void columns_times_vector(int rows, int k, const real *M, int step,
-                                              const real *x, real *y) {
-  for (int i = 0; i < rows; i++) y[i] = 0;
+                                              const real *x, bool adds, real *y) {
+  for (int i = 0; i < rows && !adds; i++) y[i] = 0;
   int j = 0;
   for (; j + 4 <= k; j += 4, M += 4 * step) {
     const real *M1 = M + step;
@@ -177,25 +216,28 @@ MULTIVERSION static void columns_times_vector(int rows, int k, const real *M, in
   }
 }
 
-/* Where one side is a vector; its elements are neighbours, transposed or not. */
+/* The elements of a vector are neighbours, transposed or not. */
 static void compute_with_vector(const Product *p, Block b, const real *A, const real *B,
                                 real *C) {
   if (p->k == 1) {
-    outer_product(b.rows, b.cols, A, B, C, p->m);
+    outer_product(b.rows, b.cols, A, B, p->adds, C, p->m);
   } else if (p->n == 1) {
     if (p->opA == CblasTrans)
-      rows_times_vector(b.rows, p->k, A, p->lda, B, C);
+      rows_times_vector(b.rows, p->k, A, p->lda, B, p->adds, C);
     else
-      columns_times_vector(b.rows, p->k, A, p->lda, B, C);
+      columns_times_vector(b.rows, p->k, A, p->lda, B, p->adds, C);
   } else {
     if (p->opB == CblasNoTrans)
-      rows_times_vector(b.cols, p->k, B, p->ldb, A, C);
+      rows_times_vector(b.cols, p->k, B, p->ldb, A, p->adds, C);
     else
-      columns_times_vector(b.cols, p->k, B, p->ldb, A, C);
+      columns_times_vector(b.cols, p->k, B, p->ldb, A, p->adds, C);
   }
 }
 
-void product_compute(const Product *p, Block b) {
+
+/* Runs */
+
+static void compute(const Product *p, Block b) {
   const real *A = p->A + b.row * (p->opA == CblasTrans ? p->lda : 1);
   const real *B = p->B + b.col * (p->opB == CblasTrans ? 1 : p->ldb);
   real *C = p->C + b.col * p->m + b.row;
@@ -205,6 +247,7 @@ void product_compute(const Product *p, Block b) {
     TileProduct part = {.m = b.rows, .n = b.cols, .k = p->k};
     part.transposeA = p->opA == CblasTrans;
     part.transposeB = p->opB == CblasTrans;
+    part.adds = p->adds;
     part.A = A;
     part.lda = p->lda;
     part.B = B;
@@ -214,41 +257,49 @@ void product_compute(const Product *p, Block b) {
     p->tiles->compute(&part);
   } else {
     blas_gemm(CblasColMajor, p->opA, p->opB, b.rows, b.cols, p->k, 1, A, p->lda, B,
-              p->ldb, 0, C, p->m);
+              p->ldb, p->adds ? 1 : 0, C, p->m);
   }
 }
 
 static void compute_block(void *product, int index) {
-  product_compute(product, product_block(product, index));
+  const Product *p = product;
+  Block b = block_at(p, index);
+  compute(p, b);
+  if (p->epilogue == NULL) return;
+  bool is_transpose = p->result->order == BY_ROWS;
+  p->epilogue(p->context, p->result,
+              is_transpose ? (Block){b.col, b.row, b.cols, b.rows} : b);
 }
 
-void product_run(lua_State *L, Matrix *C, const Matrix *A, bool transposeA,
-                 const Matrix *B, bool transposeB) {
+void product_run(Pool *pool, Matrix *C, const Matrix *A, const Matrix *B, How how) {
   Product p;
-  product_prepare(&p, C, A, transposeA, B, transposeB);
-  pool_run(matrix_pool(L), p.blocks, compute_block, &p);
+  prepare(&p, C, A, B, &how);
+  cut(&p);
+  pool_run(pool, p.blocks_down * p.blocks_across, compute_block, &p);
 }
 
-/* product(C, A, B [, transposed]) --> C = op(A) op(B) */
+
+/* Bindings */
+
+/* product(C, A, B [, transposed [, adds]]) --> C = op(A) op(B), or C + op(A) op(B) */
 static int product_product(lua_State *L) {
   static const char *const choices[] = {"NN", "NT", "TN", "TT", NULL};
   Matrix *C = matrix_check(L, 1);
   const Matrix *A = matrix_check(L, 2);
   const Matrix *B = matrix_check(L, 3);
   int choice = luaL_checkoption(L, 4, choices[0], choices);
-  bool transposeA = choice & 2;
-  bool transposeB = choice & 1;
-  int inner = transposeA ? A->rows : A->cols;
-  if ((transposeB ? B->cols : B->rows) != inner) {
-    matrix_check_shape(L, 3, transposeB ? B->rows : inner, transposeB ? inner : B->cols);
-  }
-  matrix_check_shape(L, 1, transposeA ? A->cols : A->rows,
-                     transposeB ? B->rows : B->cols);
+  How how = {.transposeA = choice & 2, .transposeB = choice & 1};
+  how.adds = lua_toboolean(L, 5);
+  int m = how.transposeA ? A->cols : A->rows;
+  int n = how.transposeB ? B->rows : B->cols;
+  int k = how.transposeA ? A->rows : A->cols;
+  matrix_check_size(L, 3, B, how.transposeB ? n : k, how.transposeB ? k : n);
+  matrix_check_size(L, 1, C, m, n);
   matrix_check_distinct(L, 1, C, 2, A);
   matrix_check_distinct(L, 1, C, 3, B);
   pool_check_blas(L, matrix_pool(L));
 
-  product_run(L, C, A, transposeA, B, transposeB);
+  product_run(matrix_pool(L), C, A, B, how);
   lua_settop(L, 1);
   return 1;
 }
@@ -263,7 +314,8 @@ int product_operator(lua_State *L) {
   }
   pool_check_blas(L, matrix_pool(L));
 
-  product_run(L, matrix_new(L, A->rows, B->cols, BY_COLUMNS), A, false, B, false);
+  Matrix *C = matrix_new(L, A->rows, B->cols, BY_COLUMNS);
+  product_run(matrix_pool(L), C, A, B, (How){0});
   return 1;
 }
 

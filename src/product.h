@@ -7,30 +7,8 @@
 #define PERILUNE_PRODUCT_H
 
 #include "matrix.h"
-#include "tile.h"
 
-/* C = op(A) op(B), prepared: m x n x k in the order that C is stored in. */
-typedef struct Product {
-  int m;
-  int n;
-  int k;
-  CBLAS_TRANSPOSE opA;
-  CBLAS_TRANSPOSE opB;
-  const real *A;
-  const real *B;
-  real *C;
-  int lda;
-  int ldb;
-  int block_rows;
-  int block_cols;
-  int blocks_down;
-  int blocks_across;
-  int blocks;
-  bool shares_are_rows;  // of C, for the threads; else columns
-  const Tiles *tiles;    // to multiply in, or NULL
-} Product;
-
-/* Part of a matrix that is stored by columns. */
+/* A part of a matrix: `rows` rows from `row` on, `cols` columns from `col` on */
 typedef struct Block {
   int row;
   int col;
@@ -38,17 +16,19 @@ typedef struct Block {
   int cols;
 } Block;
 
-void product_prepare(Product *p, Matrix *C, const Matrix *A, bool transposeA,
-                     const Matrix *B, bool transposeB);
+/* What follows each block of C, on the thread that has just computed it, while it is in that thread's cache */
+typedef void (*Epilogue)(const void *context, const Matrix *C, Block block);
 
-/* Block `index` of C. Where C is stored by rows, it is a block of the transpose. */
-Block product_block(const Product *p, int index);
+typedef struct How {
+  bool transposeA;
+  bool transposeB;
+  bool adds;            // C = C + op(A) op(B)
+  Epilogue epilogue;    // or NULL
+  const void *context;  // of the epilogue
+} How;
 
-void product_compute(const Product *p, Block block);
-
-/* C = op(A) op(B) on the pool; shapes and overlap have been checked. */
-void product_run(lua_State *L, Matrix *C, const Matrix *A, bool transposeA,
-                 const Matrix *B, bool transposeB);
+/* C = op(A) op(B); shapes and overlap have been checked. */
+void product_run(Pool *pool, Matrix *C, const Matrix *A, const Matrix *B, How how);
 
 /* A * B --> a new matrix, for matrices */
 int product_operator(lua_State *L);

@@ -16,20 +16,28 @@
 
 /* Kernels */
 
-/* y = the sum of `lines` runs of n neighbours, which begin `step` elements apart */
-MULTIVERSION static void add_lines(int n, int lines, int step, const real *X, real *y) {
-  VECTOR_LOOP
-  for (int i = 0; i < n; i++) y[i] = X[i];
-  for (int j = 1; j < lines; j++) {
-    X += step;
+/* y = the sum of `lines` runs of n neighbours, which begin `step` elements apart; or y plus that sum */
+MULTIVERSION static void add_lines(int n, int lines, int step, const real *X, bool adds,
+                                   real *y) {
+  int j = 0;
+  if (!adds) {
     VECTOR_LOOP
-    for (int i = 0; i < n; i++) y[i] += X[i];
+    for (int i = 0; i < n; i++) y[i] = X[i];
+    j = 1;
+  }
+  for (; j < lines; j++) {
+    const real *x = X + j * step;
+    VECTOR_LOOP
+    for (int i = 0; i < n; i++) y[i] += x[i];
   }
 }
 
-/* y[j] = the sum of the j-th run of n neighbours */
-static void sum_lines(int n, int lines, const real *X, real *y) {
-  for (int j = 0; j < lines; j++, X += n) y[j] = (real)reduce_sum(n, X);
+/* y[j] = the sum of the j-th run of n neighbours, or y[j] plus that sum */
+static void sum_lines(int n, int lines, const real *X, bool adds, real *y) {
+  for (int j = 0; j < lines; j++, X += n) {
+    real total = (real)reduce_sum(n, X);
+    y[j] = adds ? y[j] + total : total;
+  }
 }
 
 MULTIVERSION double reduce_sum_of_many(int n, const real *X) {
@@ -215,12 +223,12 @@ static double norm(lua_State *L, const Matrix *M) {
   return scaled.scale * sqrt(total);
 }
 
-void reduce_columns(const Matrix *X, int first, int count, real *b) {
+void reduce_columns(const Matrix *X, int first, int count, bool adds, real *b) {
   const real *data = X->data + matrix_index(X, first, 0);
   if (X->order == BY_COLUMNS)
-    add_lines(count, X->cols, X->rows, data, b + first);
+    add_lines(count, X->cols, X->rows, data, adds, b + first);
   else
-    sum_lines(X->cols, count, data, b + first);
+    sum_lines(X->cols, count, data, adds, b + first);
 }
 
 typedef struct Sums {
@@ -230,7 +238,7 @@ typedef struct Sums {
 
 static void sum_of_columns(void *context, int first, int last) {
   const Sums *s = context;
-  reduce_columns(s->X, first, last - first, s->b);
+  reduce_columns(s->X, first, last - first, false, s->b);
 }
 
 /* b = X J_N */

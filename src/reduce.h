@@ -41,7 +41,7 @@ typedef double (*Part)(const void *context, int first, int last);
 */
 double reduce_parts(Pool *pool, int n, int grain, Part part, const void *context);
 
-/* Elements first..first+count-1 of b = X J_N, the sum of the columns of X */
-void reduce_columns(const Matrix *X, int first, int count, real *b);
+/* Elements first..first+count-1 of b = X J_N, or of b + X J_N: the sum of the columns of X */
+void reduce_columns(const Matrix *X, int first, int count, bool adds, real *b);
 
 #endif

@@ -9,13 +9,14 @@
 
 #include "real.h"
 
-/* C = op(A) op(B), m x n x k, all stored by columns */
+/* C = op(A) op(B), or C + op(A) op(B), m x n x k, all stored by columns */
 typedef struct TileProduct {
   int m;
   int n;
   int k;
   bool transposeA;
   bool transposeB;
+  bool adds;
   const real *A;
   int lda;
   const real *B;
@@ -29,8 +30,9 @@ typedef struct Tiles {
   /* Whether a product, m x n x k, is slower in OpenBLAS. One of A and B may be transposed, not both. */
   bool (*suit)(int m, int n, int k, bool transposeA);
   void (*compute)(const TileProduct *p);
-  /* y = A^t x, A with k rows and `rows` columns, lda apart */
-  void (*times_vector)(int rows, int k, const real *A, int lda, const real *x, real *y);
+  /* y = A^t x, or y + A^t x, A with k rows and `rows` columns, lda apart */
+  void (*times_vector)(int rows, int k, const real *A, int lda, const real *x, bool adds,
+                       real *y);
   /* Blocks to cut a product into */
   int most_blocks;
   /* Columns of a block that is cut in their direction first */

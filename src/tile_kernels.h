@@ -176,7 +176,7 @@ static void compute_dots(const TileProduct *p) {
   for (int i = 0; i < p->m; i += DOT_BAND) {
     for (int l = 0; l < p->k; l += t.k) {
       t.k = next_vectors(p->k - l, DOT_DEPTH);
-      t.adds = l > 0;
+      t.adds = p->adds || l > 0;
       int cols;
       for (int j = 0; j < p->n; j += cols) {
         cols = next_part(p->n - j, DOT_COLS);
@@ -274,7 +274,7 @@ static void compute_columns(const TileProduct *p) {
   set_steps(p, &t);
   for (int l = 0; l < p->k; l += t.k) {
     t.k = next_vectors(p->k - l, COLUMN_DEPTH);
-    t.adds = l > 0;
+    t.adds = p->adds || l > 0;
     for (int i = 0; i < p->m; i += COLUMN_BAND) {
       int cols;
       for (int j = 0; j < p->n; j += cols) {
@@ -287,7 +287,7 @@ static void compute_columns(const TileProduct *p) {
 
 
 /*
-** y = A^t x, with each sum in two, which do not wait for each other. With the vectors of AVX-512 memory is read fastest
+** y = A^t x, or y + A^t x, with each sum in two, which do not wait for each other. With the vectors of AVX-512 memory is read fastest
 ** in one stream, one row of A^t after the other; with those of AVX2, in four. What follows x is fetched, which may be
 ** the next sample.
 */
@@ -318,14 +318,17 @@ INLINE Four rows_times_vector(int rows, int k, const real *A, int lda, const rea
 }
 
 TARGET static void times_vector(int rows, int k, const real *A, int lda, const real *x,
-                                real *y) {
+                                bool adds, real *y) {
   for (int l = 0; l <= k - LANES; l += LANES) fetch((uintptr_t)(x + k), l);
   int i = 0;
   for (; i + STREAMS <= rows; i += STREAMS, A += STREAMS * lda) {
     Four sums = rows_times_vector(STREAMS, k, A, lda, x);
-    store_rows(STREAMS, sums, false, y + i);
+    store_rows(STREAMS, sums, adds, y + i);
   }
-  for (; i < rows; i++, A += lda) y[i] = rows_times_vector(1, k, A, lda, x)[0];
+  for (; i < rows; i++, A += lda) {
+    Four sums = rows_times_vector(1, k, A, lda, x);
+    store_rows(1, sums, adds, y + i);
+  }
 }
 
 #include "tile_panels.h"

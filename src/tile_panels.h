@@ -82,10 +82,10 @@ static void fetch_columns(int from, int to, const real *A, int lda) {
 }
 
 /*
-** Some rows of C = op(A) op(B), or of C += op(A) op(B), which fit one panel. Meanwhile a share of the next rows is
+** Some rows of C, which fit one panel. Meanwhile a share of the next rows is
 ** fetched with each tile where they lie in columns, far apart.
 */
-static void compute_panel(const TileProduct *p, bool adds, int i, int rows) {
+static void compute_panel(const TileProduct *p, int i, int rows) {
   _Alignas(LANES_BYTES) real panel[PANEL_ROWS * PANEL_DEPTH];
   if (p->transposeA)
     copy_transposed(rows, p->k, p->A + i * p->lda, p->lda, panel);
@@ -94,7 +94,7 @@ static void compute_panel(const TileProduct *p, bool adds, int i, int rows) {
   else
     copy_columns(rows, p->k, p->A + i, p->lda, panel);
   int vectors = (rows + LANES - 1) / LANES;
-  Tile t = {.k = p->k, .A = panel, .lda = PANEL_ROWS, .ldc = p->ldc, .adds = adds};
+  Tile t = {.k = p->k, .A = panel, .lda = PANEL_ROWS, .ldc = p->ldc, .adds = p->adds};
   t.last = rows - (vectors - 1) * LANES;
   set_steps(p, &t);
   bool has_next = LANES_BYTES == 32 && !p->transposeA && i + rows < p->m;
@@ -110,16 +110,16 @@ static void compute_panel(const TileProduct *p, bool adds, int i, int rows) {
   }
 }
 
-static void compute_part(const TileProduct *p, bool adds) {
+static void compute_part(const TileProduct *p) {
   int rows;
   for (int i = 0; i < p->m; i += rows) {
     rows = next_vectors(p->m - i, PANEL_ROWS);
-    compute_panel(p, adds, i, rows);
+    compute_panel(p, i, rows);
   }
 }
 
 /* ... with a copy of the rows of B, which are further apart than what is needed of them. */
-static void compute_part_of_copy(const TileProduct *p, bool adds) {
+static void compute_part_of_copy(const TileProduct *p) {
   _Alignas(LANES_BYTES) real copy[COPY_DEPTH * COPY_STRIDE];
   for (int l = 0; l < p->k; l++) {
     memcpy(copy + l * COPY_STRIDE, p->B + l * p->ldb, (size_t)p->n * sizeof(real));
@@ -127,7 +127,7 @@ static void compute_part_of_copy(const TileProduct *p, bool adds) {
   TileProduct copied = *p;
   copied.B = copy;
   copied.ldb = COPY_STRIDE;
-  compute_part(&copied, adds);
+  compute_part(&copied);
 }
 
 /* Move a part to where its operands and its result begin. */
@@ -149,7 +149,8 @@ static void compute_panels(const TileProduct *p) {
       for (int l = 0; l < p->k; l += part.k) {
         part.k = next_vectors(p->k - l, depth);
         move(&part, p, i, j, l);
-        (copies_B ? compute_part_of_copy : compute_part)(&part, l > 0);
+        part.adds = p->adds || l > 0;
+        (copies_B ? compute_part_of_copy : compute_part)(&part);
       }
     }
   }

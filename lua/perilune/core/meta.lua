@@ -242,13 +242,14 @@ core.abs, core.log, core.sign, core.sqrt, core.square, core.tanh = core.exp, cor
 ---@return Matrix C
 function core.accumulate(C, x, A) end
 
----C = op(A) op(B), the matrix product; C must not be A or B.
+---C = op(A) op(B), the matrix product, or C = C + op(A) op(B); C must not be A or B.
 ---@param C Matrix
 ---@param A Matrix
 ---@param B Matrix
 ---@param transposed? "NN"|"NT"|"TN"|"TT"  which operands are transposed, default "NN"
+---@param adds? boolean                    add the product to what C holds
 ---@return Matrix C
-function core.product(C, A, B, transposed) end
+function core.product(C, A, B, transposed, adds) end
 
 ---b = X J_N, the sum of the columns: rows x 1.
 ---@param b Matrix
@@ -287,15 +288,17 @@ function core.affine_forward(Z, W, A, b) end
 ---@param dJ_db Matrix  S_l x 1
 ---@param H Matrix      S_l x N
 ---@param A Matrix      S_(l-1) x N
+---@param adds? boolean  add both to what dJ_dW and dJ_db hold
 ---@return Matrix dJ_dW
-function core.affine_gradients(dJ_dW, dJ_db, H, A) end
+function core.affine_gradients(dJ_dW, dJ_db, H, A, adds) end
 
 ---Delta^(l-1) = W^t H (4.2).
 ---@param Delta Matrix  S_(l-1) x N
 ---@param W Matrix      S_l x S_(l-1)
 ---@param H Matrix      S_l x N
+---@param adds? boolean  add it to what Delta holds
 ---@return Matrix Delta
-function core.affine_backward(Delta, W, H) end
+function core.affine_backward(Delta, W, H, adds) end
 
 ---J = 1/(2N) sum over samples of |a - t|^2 (2.18), and Delta = (A - T)/N (2.23) unless Delta is nil.
 ---@param Delta Matrix?  S_L x N
