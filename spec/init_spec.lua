@@ -28,7 +28,8 @@ describe("the public table", function()
       assert_has("function", core, [[
         matrix decode generator threads add subtract hadamard divide maximum minimum
         abs exp log sign sqrt square tanh accumulate product sum_columns sum_rows
-        count_equal affine_forward affine_gradients affine_backward squared_error
+        count_equal affine_forward affine_gradients affine_backward dense_forward
+        dense_gradients squared_error
         softmax_cross_entropy sgd_update momentum_update adam_update gather gather_bytes
       ]])
       assert_has("table", core.activations, "identity relu sigmoid softmax softsign tanh")

@@ -228,13 +228,14 @@ for _, name in ipairs(naive.types) do
         local Delta_below = core.matrix(inputs, N)
         core.affine_forward(Z, W, A_below, b)
         sigma.forward(A, Z)
-        sigma.affine(fused, Z_fused, W, A_below, b)
+        core.dense_forward(fused, Z_fused, W, A_below, b, sigma.handle)
         sigma.backward(H, Delta, Z, A)
         core.affine_gradients(dJ_dW, dJ_db, H, A_below)
         core.affine_backward(Delta_below, W, H)
         local H_fused, dJ_db_fused = core.matrix(outputs, N), core.matrix(outputs, 1)
         local dJ_dW_fused = core.matrix(outputs, inputs, order)
-        sigma.gradients(dJ_dW_fused, dJ_db_fused, H_fused, A_below, Delta, Z, A)
+        core.dense_gradients(dJ_dW_fused, dJ_db_fused, H_fused, A_below, Delta, Z, A,
+          sigma.handle)
         return {
           Z, A, fused, Z_fused, H, dJ_dW, dJ_db, Delta_below, H_fused, dJ_dW_fused,
           dJ_db_fused,

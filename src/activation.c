@@ -2,17 +2,23 @@
 ** activation.c - sigma and its backward, in pairs: A = sigma(Z) (1.4), and the vector-Jacobian product
 ** H = J_sigma^t Delta, which is Delta (.) dsigma/dZ (4.2) where sigma works element by element.
 */
-#include "affine.h"
-#include "matrix.h"
+#include "activation.h"
+
 #include "vector.h"
+
+#define HANDLE "perilune.activation." REAL_NAME
 
 typedef struct Activation {
   const char *name;
-  /* by element; by column where n is the number of rows and the elements of a column depend on each other */
-  Elementwise forward;
+  /* Of n elements; of a column, n being its rows, where its elements depend on each other */
+  void (*forward)(int n, const real *Z, real *A);
   void (*backward)(int n, const real *Delta, const real *Z, const real *A, real *H);
   bool by_column;
 } Activation;
+
+struct Sigma {
+  const Activation *activation;
+};
 
 
 /* Kernels. Results may be operands. */
@@ -122,7 +128,7 @@ static const Activation activations[] = {
 /* Runs */
 
 typedef struct Run {
-  const Activation *sigma;
+  const Activation *activation;
   int rows;
   const real *Delta;
   const real *Z;
@@ -132,20 +138,20 @@ typedef struct Run {
 
 static void forward_elements(void *context, int first, int last) {
   const Run *r = context;
-  r->sigma->forward(last - first, r->Z + first, r->result + first);
+  r->activation->forward(last - first, r->Z + first, r->result + first);
 }
 
 static void backward_elements(void *context, int first, int last) {
   const Run *r = context;
-  r->sigma->backward(last - first, r->Delta + first, r->Z + first, r->A + first,
-                     r->result + first);
+  r->activation->backward(last - first, r->Delta + first, r->Z + first, r->A + first,
+                          r->result + first);
 }
 
 static void forward_columns(void *context, int first, int last) {
   const Run *r = context;
   for (int j = first; j < last; j++) {
     int k = j * r->rows;
-    r->sigma->forward(r->rows, r->Z + k, r->result + k);
+    r->activation->forward(r->rows, r->Z + k, r->result + k);
   }
 }
 
@@ -153,51 +159,63 @@ static void backward_columns(void *context, int first, int last) {
   const Run *r = context;
   for (int j = first; j < last; j++) {
     int k = j * r->rows;
-    r->sigma->backward(r->rows, r->Delta + k, r->Z + k, r->A + k, r->result + k);
+    r->activation->backward(r->rows, r->Delta + k, r->Z + k, r->A + k, r->result + k);
   }
 }
 
-static void run_forward(Pool *pool, const Activation *sigma, const Matrix *A,
+static void run(Pool *pool, Run *r, const Matrix *Z, RangeTask by_elements,
+                RangeTask by_columns) {
+  r->rows = Z->rows;
+  r->Z = Z->data;
+  if (r->activation->by_column)
+    pool_run_range(pool, Z->cols, pool_lines(Z->rows), by_columns, r);
+  else
+    pool_run_range(pool, matrix_size(Z), POOL_GRAIN, by_elements, r);
+}
+
+bool activation_is_elementwise(const Sigma *sigma) {
+  return !sigma->activation->by_column;
+}
+
+void activation_apply(const Sigma *sigma, int n, const real *Z, real *A) {
+  sigma->activation->forward(n, Z, A);
+}
+
+void activation_forward(Pool *pool, const Sigma *sigma, const Matrix *A,
                         const Matrix *Z) {
-  Run r = {.sigma = sigma, .rows = Z->rows, .Z = Z->data, .result = A->data};
-  if (sigma->by_column)
-    pool_run_range(pool, Z->cols, pool_lines(Z->rows), forward_columns, &r);
-  else
-    pool_run_range(pool, matrix_size(Z), POOL_GRAIN, forward_elements, &r);
+  Run r = {.activation = sigma->activation, .result = A->data};
+  run(pool, &r, Z, forward_elements, forward_columns);
 }
 
-static void run_backward(Pool *pool, const Activation *sigma, const Matrix *H,
+void activation_backward(Pool *pool, const Sigma *sigma, const Matrix *H,
                          const Matrix *Delta, const Matrix *Z, const Matrix *A) {
-  Run r = {.sigma = sigma, .rows = Z->rows, .Delta = Delta->data, .Z = Z->data};
-  r.A = A->data;
+  Run r = {.activation = sigma->activation, .Delta = Delta->data, .A = A->data};
   r.result = H->data;
-  if (sigma->by_column)
-    pool_run_range(pool, Z->cols, pool_lines(Z->rows), backward_columns, &r);
-  else
-    pool_run_range(pool, matrix_size(Z), POOL_GRAIN, backward_elements, &r);
+  run(pool, &r, Z, backward_elements, backward_columns);
 }
 
 
-/* Bindings; upvalue 3 is the record */
+/* Bindings */
 
-static const Activation *activation(lua_State *L) {
+/* The upvalue of forward and backward */
+static const Sigma *own_sigma(lua_State *L) {
   return lua_touserdata(L, lua_upvalueindex(3));
 }
 
 /* forward(A, Z) --> A = sigma(Z), (1.4) */
-static int activation_forward(lua_State *L) {
+static int forward(lua_State *L) {
   Matrix *A = matrix_check(L, 1);
   const Matrix *Z = matrix_check_samples(L, 2, A->rows, A->cols);
   matrix_check_by_columns(L, 1, A);
   matrix_check_aligned(L, 1, A, 2, Z);
 
-  run_forward(matrix_pool(L), activation(L), A, Z);
+  activation_forward(matrix_pool(L), own_sigma(L), A, Z);
   lua_settop(L, 1);
   return 1;
 }
 
 /* backward(H, Delta, Z, A) --> H = J_sigma^t Delta, (4.2) */
-static int activation_backward(lua_State *L) {
+static int backward(lua_State *L) {
   Matrix *H = matrix_check(L, 1);
   const Matrix *Delta = matrix_check_samples(L, 2, H->rows, H->cols);
   const Matrix *Z = matrix_check_samples(L, 3, H->rows, H->cols);
@@ -207,66 +225,59 @@ static int activation_backward(lua_State *L) {
   matrix_check_aligned(L, 1, H, 3, Z);
   matrix_check_aligned(L, 1, H, 4, A);
 
-  run_backward(matrix_pool(L), activation(L), H, Delta, Z, A);
+  activation_backward(matrix_pool(L), own_sigma(L), H, Delta, Z, A);
   lua_settop(L, 1);
   return 1;
 }
 
-/* affine(A, Z, W, A_below, b) --> A = sigma(Z), after Z = W A_below + b, (1.4) */
-static int activation_affine(lua_State *L) {
-  const Activation *sigma = activation(L);
-  Affine affine;
-  affine_check(L, 2, &affine);
-  Matrix *A = matrix_check_samples(L, 1, affine.Z->rows, affine.Z->cols);
-  matrix_check_aligned(L, 1, A, 2, affine.Z);
-  matrix_check_distinct(L, 1, A, 3, affine.W);
-  matrix_check_distinct(L, 1, A, 4, affine.A_below);
-  matrix_check_distinct(L, 1, A, 5, affine.b);
-
-  affine_run(L, &affine, sigma->by_column ? NULL : sigma->forward, A);
-  if (sigma->by_column) run_forward(matrix_pool(L), sigma, A, affine.Z);
-  lua_settop(L, 1);
-  return 1;
-}
-
-/* gradients(dJ_dW, dJ_db, H, A_below, Delta, Z, A) --> dJ_dW = H A_below^t, after dJ_db = H J_N (4.1) and, before both,
-** H = J_sigma^t Delta (4.2) */
-static int activation_gradients(lua_State *L) {
-  AffineGradients g;
-  affine_check_gradients(L, 8, &g);
-  Matrix *operands[3];
-  matrix_check_list(L, 5, 3, operands);
-  for (int k = 0; k < 3; k++) {
-    matrix_check_size(L, 5 + k, operands[k], g.H->rows, g.H->cols);
-    matrix_check_by_columns(L, 5 + k, operands[k]);
-    matrix_check_aligned(L, 3, g.H, 5 + k, operands[k]);
-    matrix_check_distinct(L, 1, g.dJ_dW, 5 + k, operands[k]);
-    matrix_check_distinct(L, 2, g.dJ_db, 5 + k, operands[k]);
+/* As for matrices, one comparison of addresses: of the metatable with that in upvalue 3. */
+const Sigma *activation_check(lua_State *L, int arg) {
+  if (lua_getmetatable(L, arg)) {
+    bool is_handle = lua_topointer(L, -1) == lua_touserdata(L, lua_upvalueindex(3));
+    lua_pop(L, 1);
+    if (is_handle) return lua_touserdata(L, arg);
   }
-  matrix_check_distinct(L, 3, g.H, 4, g.A_below);
+  luaL_typeerror(L, arg, HANDLE);
+  return NULL;
+}
 
-  run_backward(matrix_pool(L), activation(L), g.H, operands[0], operands[1], operands[2]);
-  affine_run_gradients(L, &g);
-  lua_settop(L, 1);
-  return 1;
+void activation_register(lua_State *L, const luaL_Reg *list) {
+  luaL_getmetatable(L, HANDLE);
+  void *type = (void *)(uintptr_t)lua_topointer(L, -1);
+  lua_pop(L, 1);
+  for (; list->name != NULL; list++) {
+    lua_pushlightuserdata(L, type);
+    matrix_push_closure(L, list->func);
+    lua_setfield(L, -2, list->name);
+  }
+}
+
+/* Push { name =, handle =, forward =, backward = }. */
+static void push_sigma(lua_State *L, const Activation *activation) {
+  lua_createtable(L, 0, 4);
+  lua_pushstring(L, activation->name);
+  lua_setfield(L, -2, "name");
+  Sigma *sigma = lua_newuserdatauv(L, sizeof(Sigma), 0);
+  luaL_setmetatable(L, HANDLE);
+  sigma->activation = activation;
+  lua_pushvalue(L, -1);
+  matrix_push_closure(L, forward);
+  lua_setfield(L, -3, "forward");
+  lua_pushvalue(L, -1);
+  matrix_push_closure(L, backward);
+  lua_setfield(L, -3, "backward");
+  lua_setfield(L, -2, "handle");
 }
 
 void activation_open(lua_State *L) {
+  luaL_newmetatable(L, HANDLE);
+  lua_pushliteral(L, "activation");
+  lua_setfield(L, -2, "__metatable");
+  lua_pop(L, 1);
   lua_newtable(L);
   for (size_t k = 0; k < sizeof activations / sizeof activations[0]; k++) {
-    const Activation *sigma = &activations[k];
-    lua_newtable(L);
-    lua_pushstring(L, sigma->name);
-    lua_setfield(L, -2, "name");
-    matrix_push_closure(L, activation_forward, sigma);
-    lua_setfield(L, -2, "forward");
-    matrix_push_closure(L, activation_backward, sigma);
-    lua_setfield(L, -2, "backward");
-    matrix_push_closure(L, activation_affine, sigma);
-    lua_setfield(L, -2, "affine");
-    matrix_push_closure(L, activation_gradients, sigma);
-    lua_setfield(L, -2, "gradients");
-    lua_setfield(L, -2, sigma->name);
+    push_sigma(L, &activations[k]);
+    lua_setfield(L, -2, activations[k].name);
   }
   lua_setfield(L, -2, "activations");
 }

@@ -3,11 +3,11 @@
 */
 #include "affine.h"
 
-#include "product.h"
 #include "reduce.h"
 #include "vector.h"
 
-/* Epilogues of products */
+
+/* Kernels */
 
 /* Add b to each of `cols` columns, which begin `ldz` elements apart. */
 MULTIVERSION static void add_to_columns(int rows, int cols, const real *b, real *Z,
@@ -18,102 +18,86 @@ MULTIVERSION static void add_to_columns(int rows, int cols, const real *b, real 
   }
 }
 
-typedef struct Forward {
-  const real *b;
-  Elementwise sigma;  // or NULL
-  real *A;
-} Forward;
-
-/* Z = Z + b, then A = sigma(Z) */
-static void add_bias(const void *context, const Matrix *Z, Block block) {
-  const Forward *f = context;
-  int first = matrix_index(Z, block.row, block.col);
-  add_to_columns(block.rows, block.cols, f->b + block.row, Z->data + first, Z->rows);
-  if (f->sigma == NULL) return;
-  bool is_contiguous = block.rows == Z->rows;
-  int n = is_contiguous ? block.rows * block.cols : block.rows;
-  int runs = is_contiguous ? 1 : block.cols;
-  for (int j = 0; j < runs; j++, first += Z->rows)
-    f->sigma(n, Z->data + first, f->A + first);
+void affine_add_bias(const void *context, const Matrix *Z, Block block) {
+  const Matrix *b = context;
+  if (b == NULL) return;
+  real *first = Z->data + matrix_index(Z, block.row, block.col);
+  add_to_columns(block.rows, block.cols, b->data + block.row, first, Z->rows);
 }
 
 /* dJ_db = H J_N, or plus that, for the units of the block: done with the first of the blocks that have these units */
 static void sum_units(const void *context, const Matrix *dJ_dW, Block block) {
   const AffineGradients *g = context;
   (void)dJ_dW;
-  if (block.col == 0)
-    reduce_columns(g->H, block.row, block.rows, g->adds, g->dJ_db->data);
+  if (g->dJ_db == NULL || block.col != 0) return;
+  reduce_columns(g->H, block.row, block.rows, g->adds, g->dJ_db->data);
+}
+
+void affine_run(Pool *pool, const Affine *a) {
+  How how = {.epilogue = affine_add_bias, .context = a->b};
+  product_run(pool, a->Z, a->W, a->A_below, how);
+}
+
+void affine_run_gradients(Pool *pool, const AffineGradients *g) {
+  How how = {.transposeB = true, .adds = g->adds, .epilogue = sum_units, .context = g};
+  product_run(pool, g->dJ_dW, g->H, g->A_below, how);
 }
 
 
 /* Bindings */
 
-void affine_check(lua_State *L, int first, Affine *a) {
+Affine affine_check(lua_State *L, int first) {
   Matrix *m[4];
-  matrix_check_list(L, first, 4, m);
-  a->Z = m[0];
-  a->W = m[1];
-  a->A_below = m[2];
-  a->b = m[3];
-  int N = a->A_below->cols;
-  matrix_check_size(L, first + 2, a->A_below, a->W->cols, N);
-  matrix_check_size(L, first + 3, a->b, a->W->rows, 1);
-  matrix_check_size(L, first, a->Z, a->W->rows, N);
-  matrix_check_by_columns(L, first, a->Z);
-  matrix_check_distinct(L, first, a->Z, first + 1, a->W);
-  matrix_check_distinct(L, first, a->Z, first + 2, a->A_below);
-  matrix_check_distinct(L, first, a->Z, first + 3, a->b);
+  matrix_check_list(L, first, 4, first + 3, m);
+  Affine a = {.Z = m[0], .W = m[1], .A_below = m[2], .b = m[3]};
+  int N = a.A_below->cols;
+  matrix_check_size(L, first + 2, a.A_below, a.W->cols, N);
+  if (a.b != NULL) matrix_check_size(L, first + 3, a.b, a.W->rows, 1);
+  matrix_check_size(L, first, a.Z, a.W->rows, N);
+  matrix_check_by_columns(L, first, a.Z);
+  matrix_check_distinct(L, first, a.Z, first + 1, a.W);
+  matrix_check_distinct(L, first, a.Z, first + 2, a.A_below);
+  if (a.b != NULL) matrix_check_distinct(L, first, a.Z, first + 3, a.b);
   pool_check_blas(L, matrix_pool(L));
+  return a;
 }
 
-void affine_run(lua_State *L, const Affine *a, Elementwise sigma, const Matrix *A) {
-  Forward f = {.b = a->b->data, .sigma = sigma, .A = A == NULL ? NULL : A->data};
-  How how = {.epilogue = add_bias, .context = &f};
-  product_run(matrix_pool(L), a->Z, a->W, a->A_below, how);
-}
-
-/* affine_forward(Z, W, A, b) --> Z = W A + b, (1.4) */
+/* affine_forward(Z, W, A, b) --> Z = W A + b, (1.4); b may be nil */
 static int affine_forward(lua_State *L) {
-  Affine affine;
-  affine_check(L, 1, &affine);
+  Affine affine = affine_check(L, 1);
 
-  affine_run(L, &affine, NULL, NULL);
+  affine_run(matrix_pool(L), &affine);
   lua_settop(L, 1);
   return 1;
 }
 
-void affine_check_gradients(lua_State *L, int adds, AffineGradients *g) {
+AffineGradients affine_check_gradients(lua_State *L, int adds) {
   Matrix *m[4];
-  matrix_check_list(L, 1, 4, m);
-  g->adds = lua_toboolean(L, adds);
-  g->dJ_dW = m[0];
-  g->dJ_db = m[1];
-  g->H = m[2];
-  g->A_below = m[3];
-  int N = g->H->cols;
-  matrix_check_size(L, 3, g->H, g->dJ_dW->rows, N);
-  matrix_check_by_columns(L, 3, g->H);
-  matrix_check_size(L, 4, g->A_below, g->dJ_dW->cols, N);
-  matrix_check_size(L, 2, g->dJ_db, g->dJ_dW->rows, 1);
-  matrix_check_distinct(L, 1, g->dJ_dW, 2, g->dJ_db);
-  matrix_check_distinct(L, 1, g->dJ_dW, 3, g->H);
-  matrix_check_distinct(L, 1, g->dJ_dW, 4, g->A_below);
-  matrix_check_distinct(L, 2, g->dJ_db, 3, g->H);
-  matrix_check_distinct(L, 2, g->dJ_db, 4, g->A_below);
+  matrix_check_list(L, 1, 4, 2, m);
+  AffineGradients g = {.dJ_dW = m[0], .dJ_db = m[1], .H = m[2], .A_below = m[3]};
+  g.adds = lua_toboolean(L, adds);
+  int N = g.H->cols;
+  matrix_check_size(L, 3, g.H, g.dJ_dW->rows, N);
+  matrix_check_by_columns(L, 3, g.H);
+  matrix_check_size(L, 4, g.A_below, g.dJ_dW->cols, N);
+  matrix_check_distinct(L, 1, g.dJ_dW, 3, g.H);
+  matrix_check_distinct(L, 1, g.dJ_dW, 4, g.A_below);
+  if (g.dJ_db != NULL) {
+    matrix_check_size(L, 2, g.dJ_db, g.dJ_dW->rows, 1);
+    matrix_check_distinct(L, 1, g.dJ_dW, 2, g.dJ_db);
+    matrix_check_distinct(L, 2, g.dJ_db, 3, g.H);
+    matrix_check_distinct(L, 2, g.dJ_db, 4, g.A_below);
+  }
   pool_check_blas(L, matrix_pool(L));
+  return g;
 }
 
-void affine_run_gradients(lua_State *L, const AffineGradients *g) {
-  How how = {.transposeB = true, .adds = g->adds, .epilogue = sum_units, .context = g};
-  product_run(matrix_pool(L), g->dJ_dW, g->H, g->A_below, how);
-}
-
-/* affine_gradients(dJ_dW, dJ_db, H, A [, adds]) --> dJ_dW = H A^t, and dJ_db = H J_N (4.1); or both plus what they held */
+/* affine_gradients(dJ_dW, dJ_db, H, A [, adds]) --> dJ_dW = H A^t, and dJ_db = H J_N (4.1), or both plus what they
+** held; dJ_db may be nil */
 static int affine_gradients(lua_State *L) {
-  AffineGradients g;
-  affine_check_gradients(L, 5, &g);
+  AffineGradients g = affine_check_gradients(L, 5);
 
-  affine_run_gradients(L, &g);
+  affine_run_gradients(matrix_pool(L), &g);
   lua_settop(L, 1);
   return 1;
 }
@@ -121,7 +105,7 @@ static int affine_gradients(lua_State *L) {
 /* affine_backward(Delta, W, H [, adds]) --> Delta = W^t H (4.2), or Delta + W^t H */
 static int affine_backward(lua_State *L) {
   Matrix *m[3];
-  matrix_check_list(L, 1, 3, m);
+  matrix_check_list(L, 1, 3, 0, m);
   Matrix *Delta = m[0];
   const Matrix *W = m[1];
   const Matrix *H = m[2];

@@ -413,7 +413,8 @@ static const luaL_Reg metamethods[] = {
 void elementwise_open(lua_State *L) {
   matrix_register(L, functions);
   for (size_t k = 0; k < sizeof maps / sizeof maps[0]; k++) {
-    matrix_push_closure(L, elementwise_map, &maps[k].kernel);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&maps[k].kernel);
+    matrix_push_closure(L, elementwise_map);
     lua_setfield(L, -2, maps[k].name);
   }
   matrix_register_methods(L, methods);

@@ -73,11 +73,15 @@ Matrix *matrix_check(lua_State *L, int arg) {
   return m;
 }
 
-/* In fewer calls of Lua's API than one by one: they are most of what a small primitive costs. */
-void matrix_check_list(lua_State *L, int first, int count, Matrix **m) {
+/* One loop in place of `count` calls of matrix_check: calls of Lua's API are most of what a small primitive costs. */
+void matrix_check_list(lua_State *L, int first, int count, int optional, Matrix **m) {
   const void *type = lua_topointer(L, lua_upvalueindex(1));
   int given = lua_gettop(L);
   for (int arg = first; arg < first + count; arg++) {
+    if (arg == optional && lua_isnil(L, arg)) {
+      m[arg - first] = NULL;
+      continue;
+    }
     if (arg > given || !lua_getmetatable(L, arg) || lua_topointer(L, -1) != type) {
       lua_settop(L, given);
       luaL_typeerror(L, arg, MATRIX);
@@ -444,10 +448,10 @@ void matrix_register_methods(lua_State *L, const luaL_Reg *list) {
   lua_pop(L, 2);
 }
 
-void matrix_push_closure(lua_State *L, lua_CFunction function, const void *data) {
+void matrix_push_closure(lua_State *L, lua_CFunction function) {
   luaL_getmetatable(L, MATRIX);
   pool_push(L);
-  lua_pushlightuserdata(L, (void *)(uintptr_t)data);
+  lua_rotate(L, -3, -1);
   lua_pushcclosure(L, function, 3);
 }
 

@@ -58,8 +58,9 @@ Matrix *matrix_test(lua_State *L, int arg);
 /* Argument `arg`, which must be a matrix of this core. */
 Matrix *matrix_check(lua_State *L, int arg);
 
-/* Arguments first..first+count-1, at most 8, which must be matrices of this core, into the list `m`. */
-void matrix_check_list(lua_State *L, int first, int count, Matrix **m);
+/* Arguments first..first+count-1, at most 8, which must be matrices of this core, into the list `m`; but the argument
+** `optional`, where it is among them, may be nil, and is NULL then. */
+void matrix_check_list(lua_State *L, int first, int count, int optional, Matrix **m);
 
 /* Argument `arg`, which is the matrix m, must have this shape. */
 void matrix_check_size(lua_State *L, int arg, const Matrix *m, int rows, int cols);
@@ -112,8 +113,8 @@ void matrix_register(lua_State *L, const luaL_Reg *list);
 /* Add methods to those of all matrices. */
 void matrix_register_methods(lua_State *L, const luaL_Reg *list);
 
-/* Push a function with the two upvalues and, as a third, a pointer to constant data. */
-void matrix_push_closure(lua_State *L, lua_CFunction function, const void *data);
+/* Replace the value on top of the stack by a function with the two upvalues and, as a third, that value. */
+void matrix_push_closure(lua_State *L, lua_CFunction function);
 
 /* Each adds its functions to the table on top of the stack. */
 void matrix_open(lua_State *L);
@@ -122,6 +123,7 @@ void reduce_open(lua_State *L);
 void elementwise_open(lua_State *L);
 void affine_open(lua_State *L);
 void activation_open(lua_State *L);
+void dense_open(lua_State *L);
 void loss_open(lua_State *L);
 void update_open(lua_State *L);
 void random_open(lua_State *L);

@@ -16,6 +16,7 @@ int luaopen_core(lua_State *L) {
   elementwise_open(L);
   affine_open(L);
   activation_open(L);
+  dense_open(L);
   loss_open(L);
   update_open(L);
   random_open(L);

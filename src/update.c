@@ -84,7 +84,7 @@ static void run(lua_State *L, Update *u, RangeTask kernel) {
 /* The matrices from argument 1 on, p first: of one shape and order, none overlapping another */
 static Update check_matrices(lua_State *L, int count) {
   Matrix *matrices[4] = {NULL};
-  matrix_check_list(L, 1, count, matrices);
+  matrix_check_list(L, 1, count, 0, matrices);
   for (int arg = 2; arg <= count; arg++) {
     const Matrix *p = matrices[0];
     matrix_check_size(L, arg, matrices[arg - 1], p->rows, p->cols);

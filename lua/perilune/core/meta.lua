@@ -172,8 +172,7 @@ function Generator:restore(state) end
 ---@field name string
 ---@field forward fun(A: Matrix, Z: Matrix): Matrix  A = sigma(Z) (1.4); A may be Z
 ---@field backward fun(H: Matrix, Delta: Matrix, Z: Matrix, A: Matrix): Matrix  H = J_sigma^t Delta, which is Delta (.) dsigma/dZ (4.2) where sigma is elementwise; H may be Delta
----@field affine? fun(A: Matrix, Z: Matrix, W: Matrix, A_below: Matrix, b: Matrix): Matrix  Z = W A_below + b and A = sigma(Z) in one pass (1.4); A may be Z
----@field gradients? fun(dJ_dW: Matrix, dJ_db: Matrix, H: Matrix, A_below: Matrix, Delta: Matrix, Z: Matrix, A: Matrix): Matrix  backward into H, then core.affine_gradients of it (4.1); H may be Delta
+---@field handle? userdata  what dense_forward and dense_gradients know it by; an activation of your own has none
 
 ---@class Core
 ---@field name "float32"|"float64"
@@ -276,16 +275,16 @@ function core.count_equal(A, B) end
 function core.sample_count(X, rows) end
 
 ---Z = W A + b, b repeated over the columns (1.4).
----@param Z Matrix  S_l x N
----@param W Matrix  S_l x S_(l-1)
----@param A Matrix  S_(l-1) x N
----@param b Matrix  S_l x 1
+---@param Z Matrix   S_l x N
+---@param W Matrix   S_l x S_(l-1)
+---@param A Matrix   S_(l-1) x N
+---@param b Matrix?  S_l x 1; nil: none
 ---@return Matrix Z
 function core.affine_forward(Z, W, A, b) end
 
 ---dJ/dW = H A^t and dJ/db = H J_N (4.1).
 ---@param dJ_dW Matrix  S_l x S_(l-1)
----@param dJ_db Matrix  S_l x 1
+---@param dJ_db Matrix?  S_l x 1; nil: not computed
 ---@param H Matrix      S_l x N
 ---@param A Matrix      S_(l-1) x N
 ---@param adds? boolean  add both to what dJ_dW and dJ_db hold
@@ -299,6 +298,29 @@ function core.affine_gradients(dJ_dW, dJ_db, H, A, adds) end
 ---@param adds? boolean  add it to what Delta holds
 ---@return Matrix Delta
 function core.affine_backward(Delta, W, H, adds) end
+
+---A = sigma(Z), after Z = W A_below + b (1.4), in one pass.
+---@param A Matrix        S_l x N; may be Z
+---@param Z Matrix        S_l x N
+---@param W Matrix        S_l x S_(l-1)
+---@param A_below Matrix  S_(l-1) x N
+---@param b Matrix?       S_l x 1; nil: none
+---@param sigma userdata  the handle of an activation
+---@return Matrix A
+function core.dense_forward(A, Z, W, A_below, b, sigma) end
+
+---dJ/dW = H A_below^t and dJ/db = H J_N (4.1), after H = J_sigma^t Delta (4.2), in one call.
+---@param dJ_dW Matrix    S_l x S_(l-1)
+---@param dJ_db Matrix?   S_l x 1; nil: not computed
+---@param H Matrix        S_l x N; may be Delta
+---@param A_below Matrix  S_(l-1) x N
+---@param Delta Matrix    S_l x N
+---@param Z Matrix        S_l x N
+---@param A Matrix        S_l x N, sigma(Z)
+---@param sigma userdata  the handle of an activation
+---@param adds? boolean   add both gradients to what they hold
+---@return Matrix dJ_dW
+function core.dense_gradients(dJ_dW, dJ_db, H, A_below, Delta, Z, A, sigma, adds) end
 
 ---J = 1/(2N) sum over samples of |a - t|^2 (2.18), and Delta = (A - T)/N (2.23) unless Delta is nil.
 ---@param Delta Matrix?  S_L x N

@@ -49,9 +49,10 @@ local function check_activation(sigma)
   return sigma
 end
 
--- The two passes over a layer, in one call each where sigma has them so.
+-- The two passes over a layer: in one call each where sigma is one of the core's.
 local function passes(core, sigma)
-  local function affine(A, Z, W, A_below, b)
+  if sigma.handle then return core.dense_forward, core.dense_gradients end
+  local function forward(A, Z, W, A_below, b)
     core.affine_forward(Z, W, A_below, b)
     sigma.forward(A, Z)
     return A
@@ -60,7 +61,7 @@ local function passes(core, sigma)
     sigma.backward(H, Delta, Z, A)
     return core.affine_gradients(dJ_dW, dJ_db, H, A_below)
   end
-  return sigma.affine or affine, sigma.gradients or gradients
+  return forward, gradients
 end
 
 ---@param description table
@@ -80,7 +81,8 @@ function Dense.new(description, context)
   self.outputs = given.outputs
   self.sigma = check_activation(context.activations[given.activation]
     or choose("activation", core.activations, given.activation, -1, "table"))
-  self.affine, self.gradients = passes(core, self.sigma)
+  self.forward_dense, self.backward_dense = passes(core, self.sigma)
+  self.handle = self.sigma.handle
   self.activation = self.sigma.name or "custom"
   self.initializer = given.initializer or initializer.suited(self.activation)
   self.initialize = choose("initializer", initializer.functions, self.initializer, -1,
@@ -136,7 +138,7 @@ function Dense:forward(A_below, N)
   N = N or A_below.cols
   if N ~= self.N then self:reserve(N) end
   self.A_below = A_below
-  return self.affine(self.A, self.Z, self.W, A_below, self.b)
+  return self.forward_dense(self.A, self.Z, self.W, A_below, self.b, self.handle)
 end
 
 ---As forward, in memory of its own: Z, A and what backward needs stay as they are.
@@ -150,7 +152,7 @@ function Dense:predict(A_below, N)
     A = self.buffers.prediction:columns(N)
     self.prediction, self.predicted = A, N
   end
-  return self.affine(A, A, self.W, A_below, self.b)
+  return self.forward_dense(A, A, self.W, A_below, self.b, self.handle)
 end
 
 ---Set H^(l) = Delta^(l) (.) dsigma_l/dZ^(l) (4.2), dJ_dW and dJ_db (4.1). Needs forward before.
@@ -158,7 +160,8 @@ end
 function Dense:backward(Delta)
   local A_below = self.A_below
   if not A_below then error("backward needs a forward before it", 2) end
-  self.gradients(self.dJ_dW, self.dJ_db, self.H, A_below, Delta, self.Z, self.A)
+  self.backward_dense(self.dJ_dW, self.dJ_db, self.H, A_below, Delta, self.Z, self.A,
+    self.handle)
 end
 
 ---Delta^(l-1) = (W^(l))^t H^(l) (4.2), after backward.
