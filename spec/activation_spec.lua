@@ -2,6 +2,7 @@
 -- differences and, in units in the last place (ulp), against Lua's double mathematics.
 
 local naive = require "spec.support.naive"
+local raises = require "spec.support.raises"
 
 local near, random, refuses = naive.near, naive.random, naive.refuses
 local infinity, nan = naive.infinity, naive.nan
@@ -88,15 +89,36 @@ local function sample(name)
   return points
 end
 
+-- Every activation as it is unless told otherwise, and with options
+local cases = {}
+for _, name in ipairs(naive.activations) do cases[#cases + 1] = { name = name } end
+for _, case in ipairs {
+  { name = "elu", options = { alpha = 0 } }, { name = "elu", options = { alpha = 2.5 } },
+  { name = "leaky_relu", options = { slope = 0 } },
+  { name = "leaky_relu", options = { slope = 0.3 } },
+  { name = "leaky_relu", options = { slope = 1.5 } },
+} do
+  local key, value = next(case.options)
+  case.title = ("%s with %s = %g"):format(case.name, key, value)
+  cases[#cases + 1] = case
+end
+
+-- The core's activation of a case
+local function activation_of(core, case)
+  if not case.options then return core.activations[case.name] end
+  return core.activation(case.name, case.options)
+end
+
 for _, name in ipairs(naive.types) do
   local core = require("perilune.core." .. name)
   local other = require("perilune.core." .. naive.other[name])
   local tolerance = naive.tolerance[name]
 
-  for _, activation in ipairs(naive.activations) do
-    local sigma = core.activations[activation]
+  for _, case in ipairs(cases) do
+    local activation, options = case.name, case.options
+    local sigma = activation_of(core, case)
 
-    describe(activation .. " in " .. name, function()
+    describe((case.title or activation) .. " in " .. name, function()
       it("has its name", function() assert.equal(activation, sigma.name) end)
 
       for _, shape in ipairs(shapes) do
@@ -105,7 +127,7 @@ for _, name in ipairs(naive.types) do
 
         it("computes A = sigma(Z) (1.4), also in place," .. title, function()
           local Z = random(core, 1, rows, N)
-          local expected = naive.activate(activation, Z:totable())
+          local expected = naive.activate(activation, Z:totable(), options)
           local A = core.matrix(rows, N):fill(nan)
           assert.equal(A, sigma.forward(A, Z))
           near(A, expected, tolerance)
@@ -115,7 +137,8 @@ for _, name in ipairs(naive.types) do
         it("computes H = J_sigma^t Delta (4.2), also in place," .. title, function()
           local Z, Delta = random(core, 1, rows, N), random(core, 2, rows, N)
           local A = sigma.forward(core.matrix(rows, N), Z)
-          local expected = naive.backward(activation, Delta:totable(), Z:totable())
+          local expected = naive.backward(activation, Delta:totable(), Z:totable(),
+            options)
           local H = core.matrix(rows, N):fill(nan)
           assert.equal(H, sigma.backward(H, Delta, Z, A))
           near(H, expected, tolerance)
@@ -202,6 +225,73 @@ for _, name in ipairs(naive.types) do
     end)
   end
 
+  describe("the options of activations in " .. name, function()
+    it("are named beside each activation, with their usual values", function()
+      for activation, sigma in pairs(core.activations) do
+        local usual = { elu = { alpha = 1 }, leaky_relu = { slope = 0.01 } }
+        assert.same(usual[activation] or {}, sigma.options)
+      end
+    end)
+
+    it("are the usual ones where none are given", function()
+      local Z = random(core, 1, 5, 5)
+      for _, activation in ipairs(naive.activations) do
+        local expected = core.activations[activation].forward(core.matrix(5, 5), Z)
+        for _, options in ipairs { false, {} } do
+          local sigma = core.activation(activation, options or nil)
+          assert.equal(activation, sigma.name)
+          assert.same(core.activations[activation].options, sigma.options)
+          near(sigma.forward(core.matrix(5, 5), Z), expected:totable(), 0)
+        end
+      end
+    end)
+
+    it("belong to the handle, too, and to each activation alone", function()
+      local Z, A_below, W = core.matrix { { -8 } }, core.matrix { { -2 } },
+        core.matrix { { 4 } }
+      local A, H, dJ_dW = core.matrix(1, 1), core.matrix(1, 1), core.matrix(1, 1)
+      local one = core.matrix { { 1 } }
+      local half = core.activation("leaky_relu", { slope = 0.5 })
+      local quarter = core.activation("leaky_relu", { slope = 0.25 })
+      half.options.slope = 3 -- a note of what it was made with, and no more
+      for _, pair in ipairs { { half, 0.5 }, { quarter, 0.25 }, { half, 0.5 } } do
+        local sigma, slope = table.unpack(pair)
+        assert.equal(-8 * slope, sigma.forward(A, Z):get(1, 1))
+        assert.equal(slope, sigma.backward(H, one, Z, A):get(1, 1))
+        core.dense_forward(A, core.matrix(1, 1), W, A_below, nil, sigma.handle)
+        assert.equal(-8 * slope, A:get(1, 1))
+        core.dense_gradients(dJ_dW, nil, H, A_below, one, Z, A, sigma.handle)
+        assert.equal(-2 * slope, dJ_dW:get(1, 1))
+      end
+    end)
+
+    it("raise for a name that there is not, naming those that there are", function()
+      raises("unknown activation 'relo' (known: elu, identity, leaky_relu, relu, "
+        .. "sigmoid, softmax, softsign, tanh)", core.activation, "relo")
+      raises("string expected, got nil", core.activation, nil)
+      raises("unknown option 'slop' of leaky_relu (known: slope)", core.activation,
+        "leaky_relu", { slop = 1 })
+      raises("unknown option 'slope' of relu (known: none)", core.activation, "relu",
+        { slope = 1 })
+      raises("unknown option '1' of elu (known: alpha)", core.activation, "elu", { 1 })
+      raises("table expected, got number", core.activation, "elu", 1)
+    end)
+
+    it("raise for a value out of range or of another type", function()
+      local above = name == "float32" and 1e39 or infinity
+      for _, pair in ipairs { { "elu", "alpha" }, { "leaky_relu", "slope" } } do
+        local activation, option = table.unpack(pair)
+        for _, bad in ipairs { -0.01, infinity, -infinity, nan, above } do
+          raises(option .. ": number from 0.0 to ", core.activation, activation,
+            { [option] = bad })
+        end
+        raises("expected, got -0.01", core.activation, activation, { [option] = -0.01 })
+        raises("expected, got string", core.activation, activation, { [option] = "1" })
+        raises("expected, got boolean", core.activation, activation, { [option] = true })
+      end
+    end)
+  end)
+
   describe("the extremes in " .. name .. ":", function()
     local function forward(activation, ...)
       local Z = core.matrix { { ... } }
@@ -211,6 +301,28 @@ for _, name in ipairs(naive.types) do
     it("relu keeps infinity and drops what is below 0", function()
       local A = forward("relu", infinity, -infinity, 1e4, -1e4, 0)
       assert.same({ infinity, 0, 1e4, 0, 0 }, A)
+    end)
+
+    it("leaky_relu keeps both infinities", function()
+      assert.same({ infinity, -infinity, 0 },
+        forward("leaky_relu", infinity, -infinity, 0))
+    end)
+
+    it("elu comes to -alpha far below 0 and keeps infinity", function()
+      assert.same({ infinity, -1, -1, 1e4, 0 },
+        forward("elu", infinity, -infinity, -1e4, 1e4, 0))
+      local Z, H = core.matrix { { -1e4, -infinity } }, core.matrix(1, 2):fill(nan)
+      core.activations.elu.backward(H, core.matrix(1, 2):fill(1e4), Z, Z)
+      assert.same({ 0, 0 }, H:totable()[1])
+    end)
+
+    it("the derivatives at 0 are those from below", function()
+      local Z, one, H = core.matrix(1, 1), core.matrix { { 1 } }, core.matrix(1, 1)
+      local function at_0(activation, options)
+        return core.activation(activation, options).backward(H, one, Z, Z):get(1, 1)
+      end
+      assert.equal(0.5, at_0("leaky_relu", { slope = 0.5 }))
+      assert.equal(0.5, at_0("elu", { alpha = 0.5 }))
     end)
 
     it("sigmoid saturates at 0 and 1 and is 1/2 at 0", function()
@@ -293,6 +405,16 @@ for _, name in ipairs(naive.types) do
       accurate(core, core.tanh, naive.tanh, points, name == "float32" and 4 or 5)
     end)
 
+    it("elu is at most 4 ulp off over the whole range", function()
+      -- e^x - 1 = 2 t / (1 - t) with t = tanh(x/2), which does not cancel
+      local function elu(x)
+        local t = naive.tanh(x / 2)
+        return x > 0 and x or 2 * t / (1 - t)
+      end
+      accurate(core, core.activations.elu.forward, elu, points,
+        name == "float32" and 4 or 6)
+    end)
+
     it("sigmoid is at most 4 ulp off over the whole range", function()
       local sigmoid = naive.elementwise.sigmoid.value
       accurate(core, core.activations.sigmoid.forward, sigmoid, points,
@@ -319,10 +441,11 @@ end
 describe("the activations in float64", function()
   local core = require "perilune.core.float64"
 
-  for _, activation in ipairs(naive.activations) do
-    local sigma = core.activations[activation]
+  for _, case in ipairs(cases) do
+    local sigma = activation_of(core, case)
+    local title = case.title or case.name
 
-    it("have the derivatives of central differences: " .. activation, function()
+    it("have the derivatives of central differences: " .. title, function()
       for _, shape in ipairs(shapes) do
         local rows, N = shape[1], math.min(shape[2], 9)
         local Z, weights = logits(core, 5, rows, N), random(core, 6, rows, N)
@@ -336,7 +459,7 @@ describe("the activations in float64", function()
       end
     end)
 
-    it("have the Jacobian of central differences: " .. activation, function()
+    it("have the Jacobian of central differences: " .. title, function()
       local Z = logits(core, 7, 6, 1)
       local A = core.matrix(6, 1)
       local expected = naive.matrix_differences(function()

@@ -29,10 +29,12 @@ describe("the public table", function()
         matrix decode generator threads add subtract hadamard divide maximum minimum
         abs exp log sign sqrt square tanh accumulate product sum_columns sum_rows
         count_equal affine_forward affine_gradients affine_backward dense_forward
-        dense_gradients squared_error
+        dense_gradients activation squared_error
         softmax_cross_entropy sgd_update momentum_update adam_update gather gather_bytes
       ]])
-      assert_has("table", core.activations, "identity relu sigmoid softmax softsign tanh")
+      assert_has("table", core.activations, [[
+        elu identity leaky_relu relu sigmoid softmax softsign tanh
+      ]])
       assert.equal(name, core.matrix(1, 1).dtype)
     end
     assert.equal("float32", pl.matrix(1, 1).dtype)

@@ -13,35 +13,37 @@
 #if REAL_BITS == 32
 typedef float real;
 typedef uint32_t RealBits;
-#define REAL_NAME           "float32"
-#define luaopen_core        luaopen_perilune_core_float32
-#define blas_gemm           cblas_sgemm
-#define REAL_MANTISSA       23
-#define REAL_EXPONENT_BIAS  127
-#define REAL_EXP_DEGREE     7
-#define REAL_EXP_LOWEST     (-104.0F)           // below, exp is 0 even as a denormal
-#define REAL_EXP_HIGHEST    89.0F               // above, exp is infinite
-#define REAL_LN2_HIGH       0.693145751953125F  // 15 bits, so that n * this is exact
-#define REAL_LN2_LOW        1.42860682030941723212e-6F
-#define REAL_LOG2E          1.44269504088896340736F
-#define REAL_SMALLEST       FLT_MIN  // that is not denormal
-#define REAL_TANH_SATURATED 10.0F    // tanh rounds to 1 from here on
+#define REAL_NAME          "float32"
+#define luaopen_core       luaopen_perilune_core_float32
+#define blas_gemm          cblas_sgemm
+#define REAL_MANTISSA      23
+#define REAL_EXPONENT_BIAS 127
+#define REAL_EXP_DEGREE    7
+#define REAL_EXP_LOWEST    (-104.0F)           // below, exp is 0 even as a denormal
+#define REAL_EXP_HIGHEST   89.0F               // above, exp is infinite
+#define REAL_LN2_HIGH      0.693145751953125F  // 15 bits, so that n * this is exact
+#define REAL_LN2_LOW       1.42860682030941723212e-6F
+#define REAL_LOG2E         1.44269504088896340736F
+#define REAL_SMALLEST      FLT_MIN  // that is not denormal
+#define REAL_LARGEST       FLT_MAX
+#define REAL_EXPM1_LOWEST  (-20.0F)  // below, exp - 1 rounds to -1
 #elif REAL_BITS == 64
 typedef double real;
 typedef uint64_t RealBits;
-#define REAL_NAME           "float64"
-#define luaopen_core        luaopen_perilune_core_float64
-#define blas_gemm           cblas_dgemm
-#define REAL_MANTISSA       52
-#define REAL_EXPONENT_BIAS  1023
-#define REAL_EXP_DEGREE     13
-#define REAL_EXP_LOWEST     (-746.0)
-#define REAL_EXP_HIGHEST    710.0
-#define REAL_LN2_HIGH       6.93147180369123816490e-1  // 33 bits
-#define REAL_LN2_LOW        1.90821492927058770002e-10
-#define REAL_LOG2E          1.44269504088896340736
-#define REAL_SMALLEST       DBL_MIN
-#define REAL_TANH_SATURATED 20.0
+#define REAL_NAME          "float64"
+#define luaopen_core       luaopen_perilune_core_float64
+#define blas_gemm          cblas_dgemm
+#define REAL_MANTISSA      52
+#define REAL_EXPONENT_BIAS 1023
+#define REAL_EXP_DEGREE    13
+#define REAL_EXP_LOWEST    (-746.0)
+#define REAL_EXP_HIGHEST   710.0
+#define REAL_LN2_HIGH      6.93147180369123816490e-1  // 33 bits
+#define REAL_LN2_LOW       1.90821492927058770002e-10
+#define REAL_LOG2E         1.44269504088896340736
+#define REAL_SMALLEST      DBL_MIN
+#define REAL_LARGEST       DBL_MAX
+#define REAL_EXPM1_LOWEST  (-40.0)
 #else
 #error "compile with -DREAL_BITS=32 or -DREAL_BITS=64"
 #endif

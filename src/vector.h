@@ -63,14 +63,18 @@ static inline real vector_exp(real x) {
          vector_power_of_two(n - half);
 }
 
+/* e^x - 1 for x <= 0, without the cancellation near 0; NaN stays NaN. */
+static inline real vector_expm1(real x) {
+  x = x < REAL_EXPM1_LOWEST ? REAL_EXPM1_LOWEST : x;
+  real n = vector_round(x * REAL_LOG2E);
+  real r = (x - n * REAL_LN2_HIGH) - n * REAL_LN2_LOW;
+  real scale = vector_power_of_two(n);
+  return scale * vector_expm1_series(r) + (scale - 1);
+}
+
 /* tanh x = -t / (t + 2) with t = e^(-2|x|) - 1, at most 4 ulp off; NaN stays NaN. */
 static inline real vector_tanh(real x) {
-  real y = -2 * fabs(x);
-  y = y < -2 * REAL_TANH_SATURATED ? -2 * REAL_TANH_SATURATED : y;
-  real n = vector_round(y * REAL_LOG2E);
-  real r = (y - n * REAL_LN2_HIGH) - n * REAL_LN2_LOW;
-  real scale = vector_power_of_two(n);
-  real t = scale * vector_expm1_series(r) + (scale - 1);
+  real t = vector_expm1(-2 * fabs(x));
   return copysign(t / (t + 2), x);
 }
 

@@ -131,8 +131,8 @@ describe("a dense layer", function()
 
   it("names the known activations and initializers for an unknown one", function()
     misuse.at_caller(function() pl.network { inputs = 3, pl.dense(2, "relo") } end,
-      "layer 1: unknown activation 'relo' (known: identity, relu, sigmoid, softmax, "
-      .. "softsign, tanh)")
+      "layer 1: unknown activation 'relo' (known: elu, identity, leaky_relu, relu, "
+      .. "sigmoid, softmax, softsign, tanh)")
     misuse.at_caller(function()
       pl.network { inputs = 3, pl.dense(2), pl.dense(2, "relu", { initializer = "hee" }) }
     end, "layer 2: unknown initializer 'hee' (known: glorot, he, lecun, normal, uniform)")

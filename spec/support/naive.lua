@@ -101,11 +101,31 @@ function naive.tanh(x)
   return x < 0 and -y or y
 end
 
--- sigma and its derivative of the elementwise activations
+-- sigma and its derivative of the elementwise activations, some with options
 naive.elementwise = {
+  elu = {
+    value = function(z, options)
+      local alpha = options and options.alpha or 1
+      return z > 0 and z or alpha * (math.exp(z) - 1)
+    end,
+    derivative = function(z, options)
+      local alpha = options and options.alpha or 1
+      return z > 0 and 1 or alpha * math.exp(z)
+    end,
+  },
   identity = {
     value = function(z) return z end,
     derivative = function() return 1 end,
+  },
+  leaky_relu = {
+    value = function(z, options)
+      local slope = options and options.slope or 0.01
+      return z > 0 and z or slope * z
+    end,
+    derivative = function(z, options)
+      local slope = options and options.slope or 0.01
+      return z > 0 and 1 or slope
+    end,
   },
   relu = {
     value = function(z) return z > 0 and z or 0 end,
@@ -127,7 +147,9 @@ naive.elementwise = {
   },
 }
 
-naive.activations = { "identity", "relu", "sigmoid", "softmax", "softsign", "tanh" }
+naive.activations = {
+  "elu", "identity", "leaky_relu", "relu", "sigmoid", "softmax", "softsign", "tanh",
+}
 
 ---softmax of a list
 local function softmax(z)
@@ -148,9 +170,9 @@ local function column(A, n)
 end
 
 ---A = sigma(Z)
-function naive.activate(name, Z)
+function naive.activate(name, Z, options)
   local sigma = naive.elementwise[name]
-  if sigma then return naive.zip(sigma.value, Z) end
+  if sigma then return naive.zip(function(z) return sigma.value(z, options) end, Z) end
   local columns = {}
   for n = 1, #Z[1] do columns[n] = softmax(column(Z, n)) end
   return naive.transpose(columns)
@@ -162,21 +184,21 @@ function naive.derivative(name, Z)
 end
 
 ---da_i / dz_j of one column z, a list
-function naive.jacobian(name, z)
+function naive.jacobian(name, z, options)
   local sigma = naive.elementwise[name]
   local a = not sigma and softmax(z)
   return naive.build(#z, #z, function(i, j)
     local diagonal = i == j and 1 or 0
-    if sigma then return diagonal * sigma.derivative(z[i]) end
+    if sigma then return diagonal * sigma.derivative(z[i], options) end
     return a[i] * (diagonal - a[j])
   end)
 end
 
 ---H = J_sigma^t Delta, by the whole Jacobian of every column
-function naive.backward(name, Delta, Z)
+function naive.backward(name, Delta, Z, options)
   local columns = {}
   for n = 1, #Z[1] do
-    local J = naive.jacobian(name, column(Z, n))
+    local J = naive.jacobian(name, column(Z, n), options)
     columns[n] = {}
     for j = 1, #Z do
       columns[n][j] = naive.sum(#Z, function(i) return J[i][j] * Delta[i][n] end)

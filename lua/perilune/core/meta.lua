@@ -170,14 +170,23 @@ function Generator:restore(state) end
 ---One activation sigma and its derivative.
 ---@class Activation
 ---@field name string
+---@field options? table<string, number>  what it was made with: { slope = 0.01 }
 ---@field forward fun(A: Matrix, Z: Matrix): Matrix  A = sigma(Z) (1.4); A may be Z
 ---@field backward fun(H: Matrix, Delta: Matrix, Z: Matrix, A: Matrix): Matrix  H = J_sigma^t Delta, which is Delta (.) dsigma/dZ (4.2) where sigma is elementwise; H may be Delta
 ---@field handle? userdata  what dense_forward and dense_gradients know it by; an activation of your own has none
 
 ---@class Core
 ---@field name "float32"|"float64"
----@field activations table<string, Activation>  identity, relu, sigmoid, softmax, softsign, tanh
+---@field activations table<string, Activation>  each with its usual options: elu, identity, leaky_relu, relu, sigmoid, softmax, softsign, tanh
 local core = {}
+
+---An activation with options: elu has alpha (usually 1), z where z > 0, else alpha (e^z - 1); leaky_relu has slope
+---(usually 0.01), z where z > 0, else slope z. Raises for a name or an option that there is not, and for a value that is
+---negative or not finite.
+---@param name string
+---@param options? table<string, number>  those that are not given have their usual values
+---@return Activation
+function core.activation(name, options) end
 
 ---A matrix of zeros, or the matrix of a table of rows.
 ---@param rows integer|number[][]  >= 1
