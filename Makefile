@@ -16,9 +16,17 @@ pkg_config = $(shell { $(PKG_CONFIG) $(1); } 2>/dev/null)
 ifndef LUA_CFLAGS
 LUA_CFLAGS := $(call pkg_config,--cflags lua$(LUA_VERSION) || $(PKG_CONFIG) --cflags lua-$(LUA_VERSION))
 endif
+
+# Debian keeps each flavour of OpenBLAS in a folder of its own. The serial one is preferred, because it has no threads,
+# which src/blas.c is told. Where there are several, the loader's name for OpenBLAS is another: hence the -rpath.
 ifndef OPENBLAS_LIBS
-OPENBLAS_CFLAGS := $(call pkg_config,--cflags openblas)
-OPENBLAS_LIBS   := $(call pkg_config,--libs openblas)
+OPENBLAS_SERIAL := $(wildcard $(call pkg_config,--variable=pcfiledir openblas)/../openblas-serial/pkgconfig/openblas.pc)
+OPENBLAS_CFLAGS := $(call pkg_config,--cflags $(or $(OPENBLAS_SERIAL),openblas))
+OPENBLAS_LIBS   := $(call pkg_config,--libs $(or $(OPENBLAS_SERIAL),openblas))
+ifneq ($(OPENBLAS_SERIAL),)
+OPENBLAS_CFLAGS += -DOPENBLAS_SERIAL
+OPENBLAS_LIBS   += -Wl,-rpath,$(call pkg_config,--variable=libdir $(OPENBLAS_SERIAL))
+endif
 endif
 
 # The binary is generic: kernels choose their vector width when they are loaded, so no -march=native.
@@ -36,11 +44,13 @@ COMPILE  := $(CC) -std=gnu11 -fopenmp-simd $(OPTIMIZE) -g -fPIC -fno-plt -fvisib
 SHARED := $(if $(filter Darwin,$(shell uname -s)),-bundle -undefined dynamic_lookup,-shared -Wl,-z,nodelete)
 LINK   := $(CC) $(OPTIMIZE) $(SHARED) -pthread $(LDFLAGS)
 
-CORE    := $(patsubst src/%.c,%.o,$(filter-out src/system.c,$(wildcard src/*.c)))
+# Compiled once, a module each: they know no element type.
+SINGLE  := openblas system
+CORE    := $(filter-out $(SINGLE:=.o),$(patsubst src/%.c,%.o,$(wildcard src/*.c)))
 FLOAT32 := $(addprefix $(BUILD)/float32/,$(CORE))
 FLOAT64 := $(addprefix $(BUILD)/float64/,$(CORE))
-SYSTEM  := $(BUILD)/system/system.o
-MODULES := $(addprefix $(BUILD)/perilune/core/,float32.so float64.so system.so)
+SINGLES := $(SINGLE:%=$(BUILD)/single/%.o)
+MODULES := $(patsubst %,$(BUILD)/perilune/core/%.so,float32 float64 $(SINGLE))
 
 all: $(MODULES)  ## build the C modules into build/
 
@@ -48,15 +58,17 @@ $(BUILD)/float32/%.o: src/%.c Makefile | $(BUILD)/libraries
 	$(COMPILE) -DREAL_BITS=32 -c -o $@ $<
 $(BUILD)/float64/%.o: src/%.c Makefile | $(BUILD)/libraries
 	$(COMPILE) -DREAL_BITS=64 -c -o $@ $<
-$(BUILD)/system/%.o: src/%.c Makefile | $(BUILD)/libraries
+$(BUILD)/single/%.o: src/%.c Makefile | $(BUILD)/libraries
 	$(COMPILE) -c -o $@ $<
 $(BUILD)/perilune/core/float32.so: $(FLOAT32)
 $(BUILD)/perilune/core/float64.so: $(FLOAT64)
 $(BUILD)/perilune/core/float%.so:
-	$(LINK) -o $@ $^ $(OPENBLAS_LIBS) -lm
-$(BUILD)/perilune/core/system.so: $(SYSTEM)
+	$(LINK) -o $@ $^ -lm
+$(BUILD)/perilune/core/openblas.so: $(BUILD)/single/openblas.o
+	$(LINK) -o $@ $^ $(OPENBLAS_LIBS)
+$(BUILD)/perilune/core/system.so: $(BUILD)/single/system.o
 	$(LINK) -o $@ $^
--include $(FLOAT32:.o=.d) $(FLOAT64:.o=.d) $(SYSTEM:.o=.d)
+-include $(FLOAT32:.o=.d) $(FLOAT64:.o=.d) $(SINGLES:.o=.d)
 
 # A missing library is reported by its name, before the first compiler error. Headers of another Lua count as missing:
 # modules built with them would not load.
@@ -67,8 +79,8 @@ $(BUILD)/libraries:
 	  $(CC) $(LUA_CFLAGS) -E - >/dev/null 2>&1 || { echo \
 	  "Lua $(LUA_VERSION)'s headers were not found: install pkg-config and liblua$(LUA_VERSION)-dev" >&2; exit 1; }
 	@printf '#include <cblas.h>\n' | $(CC) $(OPENBLAS_CFLAGS) -E - >/dev/null 2>&1 || { echo \
-	  "OpenBLAS's headers were not found: install pkg-config and libopenblas-dev" >&2; exit 1; }
-	@mkdir -p $(dir $(MODULES)) $(dir $(FLOAT32) $(FLOAT64) $(SYSTEM)) && touch $@
+	  "OpenBLAS's headers were not found: install pkg-config and libopenblas-serial-dev" >&2; exit 1; }
+	@mkdir -p $(dir $(MODULES)) $(dir $(FLOAT32) $(FLOAT64) $(SINGLES)) && touch $@
 
 # $(call need,program:package ...), with Debian's name of the package where it differs from the program's
 need = @for tool in $(1); do command -v "$${tool%:*}" >/dev/null || { \

@@ -32,7 +32,7 @@ find_missing() {
       pkg-config) check='command -v pkg-config' why='finds Lua and OpenBLAS' ;;
       lua5.4) check='command -v lua5.4' why='runs everything' ;;
       liblua5.4-dev) check='library lauxlib.h lua5.4 lua-5.4' why="Lua's headers" ;;
-      libopenblas-dev) check='library cblas.h openblas' why='multiplies matrices' ;;
+      libopenblas-serial-dev) check='library cblas.h openblas' why='multiplies matrices' ;;
       lua-argparse) check='module argparse' why='reads the options of scripts' ;;
       lua-zlib) check='module zlib' why='reads compressed data' ;;
       lua-filesystem) check='module lfs' why='makes and lists folders' ;;
@@ -147,7 +147,7 @@ case ${1:-} in
     ;;
 esac
 
-base='make gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libopenblas-dev
+base='make gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libopenblas-serial-dev
   lua-argparse lua-zlib lua-filesystem lua-dkjson gzip'
 # shellcheck disable=SC2086
 case $command in

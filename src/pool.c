@@ -3,7 +3,6 @@
 */
 #include "pool.h"
 
-#include <cblas.h>
 #include <lauxlib.h>
 #include <pthread.h>
 #include <sched.h>
@@ -12,7 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,9 +33,6 @@
 */
 #define TRIAL         0.02
 #define LONGEST_ALONE 0.4
-
-/* OpenBLAS maps up to 128 MiB for each thread that calls it. */
-#define BLAS_SCRATCH ((size_t)136 << 20)
 
 typedef struct Worker {
   pthread_t id;
@@ -81,8 +76,9 @@ struct Pool {
   double alone;           // seconds, after a trial that fails
   double alone_until;     // moment
   pid_t owner;
-  bool blas_checked;
-  bool closed;  // finalised: nothing would end threads started now
+  const Blas *blas;   // NULL until the first product that needs it
+  bool blas_checked;  // for this number of threads
+  bool closed;        // finalised: nothing would end threads started now
   Worker workers[MAX_THREADS - 1];
   /* for the shares, which begin where a line does */
   char room[(MAX_THREADS + 1) * CACHE_LINE];
@@ -425,6 +421,7 @@ void pool_push(lua_State *L) {
   pool->shares = (Share *)(room - room % CACHE_LINE);
   pool->threads = 1;
   pool->owner = getpid();
+  blas_open(L);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, pool_gc);
   lua_setfield(L, -2, "__gc");
@@ -435,18 +432,12 @@ void pool_push(lua_State *L) {
 
 void pool_check_blas(lua_State *L, Pool *pool) {
   if (pool->blas_checked) return;
-  /* Without room for its scratch memory OpenBLAS would try forever. */
-  size_t scratch = BLAS_SCRATCH * (size_t)pool->threads;
-  void *probe =
-    mmap(NULL, scratch, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (probe == MAP_FAILED) {
-    luaL_error(
-      L, "not enough memory: OpenBLAS needs %d MiB of address space for each thread",
-      (int)(BLAS_SCRATCH >> 20));
-  }
-  munmap(probe, scratch);
-  openblas_set_num_threads(1);
+  pool->blas = blas_check(L, pool->blas, pool->threads);
   pool->blas_checked = true;
+}
+
+const Blas *pool_blas(const Pool *pool) {
+  return pool->blas;
 }
 
 int pool_threads(lua_State *L) {
@@ -471,7 +462,7 @@ int pool_threads(lua_State *L) {
                         (int)threads, pool->threads, strerror(error));
     }
   }
-  pool->blas_checked = false;  // more threads need more scratch memory
+  pool->blas_checked = false;  // for as many threads
   lua_pushinteger(L, pool->threads);
   return 1;
 }

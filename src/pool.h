@@ -10,6 +10,8 @@
 #include <lua.h>
 #include <stdbool.h>
 
+#include "blas.h"
+
 /* Elements of a piece of elementwise work: enough to be worth a second thread, few enough for the cache */
 #define POOL_GRAIN 32768
 
@@ -48,8 +50,11 @@ static inline int pool_lines(int length) {
   return POOL_GRAIN / length + 1;
 }
 
-/* Raise unless OpenBLAS can be used; the first call in a state also tells it to keep to one thread. */
+/* Raise unless OpenBLAS can be called by each thread of the pool; loads it if need be. */
 void pool_check_blas(lua_State *L, Pool *pool);
+
+/* What the last pool_check_blas found, or NULL */
+const Blas *pool_blas(const Pool *pool);
 
 /* threads([n]) --> n */
 int pool_threads(lua_State *L);

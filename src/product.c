@@ -38,6 +38,7 @@ typedef struct Product {
   int ldb;
   bool adds;
   const Tiles *tiles;  // to multiply in, or NULL
+  const Blas *blas;
   int block_rows;
   int block_cols;
   int blocks_down;
@@ -256,8 +257,8 @@ static void compute(const Product *p, Block b) {
     part.ldc = p->m;
     p->tiles->compute(&part);
   } else {
-    blas_gemm(CblasColMajor, p->opA, p->opB, b.rows, b.cols, p->k, 1, A, p->lda, B,
-              p->ldb, p->adds ? 1 : 0, C, p->m);
+    p->blas->REAL_GEMM(CblasColMajor, p->opA, p->opB, b.rows, b.cols, p->k, 1, A, p->lda,
+                       B, p->ldb, p->adds ? 1 : 0, C, p->m);
   }
 }
 
@@ -274,6 +275,7 @@ static void compute_block(void *product, int index) {
 void product_run(Pool *pool, Matrix *C, const Matrix *A, const Matrix *B, How how) {
   Product p;
   prepare(&p, C, A, B, &how);
+  p.blas = pool_blas(pool);
   cut(&p);
   pool_run(pool, p.blocks_down * p.blocks_across, compute_block, &p);
 }

@@ -5,7 +5,6 @@
 #ifndef PERILUNE_REAL_H
 #define PERILUNE_REAL_H
 
-#include <cblas.h>
 #include <float.h>
 #include <stdint.h>
 #include <tgmath.h>
@@ -15,7 +14,7 @@ typedef float real;
 typedef uint32_t RealBits;
 #define REAL_NAME          "float32"
 #define luaopen_core       luaopen_perilune_core_float32
-#define blas_gemm          cblas_sgemm
+#define REAL_GEMM          sgemm
 #define REAL_MANTISSA      23
 #define REAL_EXPONENT_BIAS 127
 #define REAL_EXP_DEGREE    7
@@ -32,7 +31,7 @@ typedef double real;
 typedef uint64_t RealBits;
 #define REAL_NAME          "float64"
 #define luaopen_core       luaopen_perilune_core_float64
-#define blas_gemm          cblas_dgemm
+#define REAL_GEMM          dgemm
 #define REAL_MANTISSA      52
 #define REAL_EXPONENT_BIAS 1023
 #define REAL_EXP_DEGREE    13
