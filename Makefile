@@ -72,7 +72,7 @@ $(BUILD)/perilune/core/system.so: $(BUILD)/single/system.o
 
 # A missing library is reported by its name, before the first compiler error. Headers of another Lua count as missing:
 # modules built with them would not load.
-$(BUILD)/libraries:
+$(BUILD)/libraries: Makefile
 	@[ -n "$(filter 5.4 5.5,$(LUA_VERSION))" ] || { echo \
 	  "Perilune needs Lua 5.4 or 5.5, and LUA=$(LUA) is neither" >&2; exit 1; }
 	@printf '#include <lauxlib.h>\n#if LUA_VERSION_NUM != $(subst .,0,$(LUA_VERSION))\n#error\n#endif\n' | \
