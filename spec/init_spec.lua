@@ -29,7 +29,7 @@ describe("the public table", function()
         matrix decode generator threads add subtract hadamard divide maximum minimum
         abs exp log sign sqrt square tanh accumulate product sum_columns sum_rows
         count_equal affine_forward affine_gradients affine_backward dense_forward
-        dense_gradients activation squared_error
+        dense_gradients activation log_sum_exp squared_error
         softmax_cross_entropy sgd_update momentum_update adam_update gather gather_bytes
       ]])
       assert_has("table", core.activations, [[

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "reduce.h"
+#include "softmax.h"
 #include "vector.h"
 
 #define HANDLE "perilune.activation." REAL_NAME
@@ -20,13 +22,14 @@ typedef struct Option {
   double most;
 } Option;
 
+/* Of n elements or, where those of a column depend on each other, of whole columns */
 typedef struct Activation {
   const char *name;
-  /* Of n elements; of a column, n being its rows, where its elements depend on each other */
   void (*forward)(int n, const real *options, const real *Z, real *A);
   void (*backward)(int n, const real *options, const real *Delta, const real *Z,
                    const real *A, real *H);
-  bool by_column;
+  void (*forward_columns)(int rows, int cols, const real *Z, real *A);
+  void (*backward_columns)(int rows, int cols, const real *Delta, const real *A, real *H);
   const Option *options;  // MOST_OPTIONS of them; those that are used have a name
 } Activation;
 
@@ -154,31 +157,27 @@ MULTIVERSION static void tanh_backward(int n, const real *options, const real *D
   for (int k = 0; k < n; k++) H[k] = Delta[k] * (1 - A[k] * A[k]);
 }
 
-/* a_i = e^z_i / sum_j e^z_j, shifted by the largest z so that nothing overflows */
-MULTIVERSION static void softmax_forward(int n, const real *options, const real *Z,
-                                         real *A) {
-  (void)options;
-  real largest = Z[0];
-  for (int i = 1; i < n; i++) largest = Z[i] > largest ? Z[i] : largest;
-  VECTOR_LOOP
-  for (int i = 0; i < n; i++) A[i] = vector_exp(Z[i] - largest);
-  double sum = 0;
-  for (int i = 0; i < n; i++) sum += (double)A[i];
-  real factor = (real)(1 / sum);
-  VECTOR_LOOP
-  for (int i = 0; i < n; i++) A[i] *= factor;
+/* a_i = e^z_i / sum_j e^z_j */
+static void softmax_forward(int rows, int cols, const real *Z, real *A) {
+  softmax_shift(rows, cols, Z, A);
+  softmax_exponentials(rows * cols, A);
+  for (int j = 0; j < cols; j++, A += rows) {
+    real factor = (real)(1 / reduce_sum(rows, A));
+    VECTOR_LOOP
+    for (int i = 0; i < rows; i++) A[i] *= factor;
+  }
 }
 
 /* The Jacobian is diag(a) - a a^t, so h_i = a_i (delta_i - sum_j a_j delta_j). */
-MULTIVERSION static void softmax_backward(int n, const real *options, const real *Delta,
-                                          const real *Z, const real *A, real *H) {
-  (void)options;
-  (void)Z;
-  double sum = 0;
-  for (int i = 0; i < n; i++) sum += (double)A[i] * (double)Delta[i];
-  real mean = (real)sum;
-  VECTOR_LOOP
-  for (int i = 0; i < n; i++) H[i] = A[i] * (Delta[i] - mean);
+static void softmax_backward(int rows, int cols, const real *Delta, const real *A,
+                             real *H) {
+  for (int j = 0; j < cols; j++, Delta += rows, A += rows, H += rows) {
+    double sum = 0;
+    for (int i = 0; i < rows; i++) sum += (double)A[i] * (double)Delta[i];
+    real mean = (real)sum;
+    VECTOR_LOOP
+    for (int i = 0; i < rows; i++) H[i] = A[i] * (Delta[i] - mean);
+  }
 }
 
 static const Option none[MOST_OPTIONS];
@@ -190,14 +189,14 @@ static const Option leaky_relu_options[MOST_OPTIONS] = {
 };
 
 static const Activation activations[] = {
-  {"elu",        elu_forward,        elu_backward,        false, elu_options       },
-  {"identity",   identity_forward,   identity_backward,   false, none              },
-  {"leaky_relu", leaky_relu_forward, leaky_relu_backward, false, leaky_relu_options},
-  {"relu",       relu_forward,       relu_backward,       false, none              },
-  {"sigmoid",    sigmoid_forward,    sigmoid_backward,    false, none              },
-  {"softmax",    softmax_forward,    softmax_backward,    true,  none              },
-  {"softsign",   softsign_forward,   softsign_backward,   false, none              },
-  {"tanh",       tanh_forward,       tanh_backward,       false, none              },
+  {"elu",        elu_forward,        elu_backward,        NULL,            NULL,             elu_options       },
+  {"identity",   identity_forward,   identity_backward,   NULL,            NULL,             none              },
+  {"leaky_relu", leaky_relu_forward, leaky_relu_backward, NULL,            NULL,             leaky_relu_options},
+  {"relu",       relu_forward,       relu_backward,       NULL,            NULL,             none              },
+  {"sigmoid",    sigmoid_forward,    sigmoid_backward,    NULL,            NULL,             none              },
+  {"softmax",    NULL,               NULL,                softmax_forward, softmax_backward, none              },
+  {"softsign",   softsign_forward,   softsign_backward,   NULL,            NULL,             none              },
+  {"tanh",       tanh_forward,       tanh_backward,       NULL,            NULL,             none              },
 };
 
 #define ACTIVATIONS ((int)(sizeof activations / sizeof activations[0]))
@@ -228,19 +227,19 @@ static void backward_elements(void *context, int first, int last) {
 
 static void forward_columns(void *context, int first, int last) {
   const Run *r = context;
-  for (int j = first; j < last; j++) {
-    int k = j * r->rows;
-    r->activation->forward(r->rows, r->options, r->Z + k, r->result + k);
-  }
+  int k = first * r->rows;
+  r->activation->forward_columns(r->rows, last - first, r->Z + k, r->result + k);
 }
 
 static void backward_columns(void *context, int first, int last) {
   const Run *r = context;
-  for (int j = first; j < last; j++) {
-    int k = j * r->rows;
-    r->activation->backward(r->rows, r->options, r->Delta + k, r->Z + k, r->A + k,
-                            r->result + k);
-  }
+  int k = first * r->rows;
+  r->activation->backward_columns(r->rows, last - first, r->Delta + k, r->A + k,
+                                  r->result + k);
+}
+
+bool activation_is_elementwise(const Sigma *sigma) {
+  return sigma->activation->forward != NULL;
 }
 
 static void run(Pool *pool, Run *r, const Sigma *sigma, const Matrix *Z,
@@ -249,14 +248,10 @@ static void run(Pool *pool, Run *r, const Sigma *sigma, const Matrix *Z,
   r->options = sigma->options;
   r->rows = Z->rows;
   r->Z = Z->data;
-  if (r->activation->by_column)
-    pool_run_range(pool, Z->cols, pool_lines(Z->rows), by_columns, r);
-  else
+  if (activation_is_elementwise(sigma))
     pool_run_range(pool, matrix_size(Z), POOL_GRAIN, by_elements, r);
-}
-
-bool activation_is_elementwise(const Sigma *sigma) {
-  return !sigma->activation->by_column;
+  else
+    pool_run_range(pool, Z->cols, pool_lines(Z->rows), by_columns, r);
 }
 
 void activation_apply(const Sigma *sigma, int n, const real *Z, real *A) {

@@ -5,6 +5,7 @@
 
 #include "matrix.h"
 #include "reduce.h"
+#include "softmax.h"
 #include "vector.h"
 
 typedef struct Loss {
@@ -42,19 +43,13 @@ MULTIVERSION static double squared_differences(const void *context, int first, i
   return total;
 }
 
-MULTIVERSION static void exponentials(int n, real *x) {
-  VECTOR_LOOP
-  for (int k = 0; k < n; k++) x[k] = vector_exp(x[k]);
-}
-
 /* sum_i t_i of column j: 1 for a label */
 static double target_sum(const Loss *loss, int j) {
   return loss->labels ? 1 : reduce_sum(loss->rows, loss->T + j * loss->rows);
 }
 
-/* sum_i t_i (z_i - shift) of column j; terms with t_i = 0 count nothing, even for infinite z_i */
-static double target_logit(const Loss *loss, int j, real shift) {
-  const real *z = loss->A + j * loss->rows;
+/* sum_i t_i x_i of column j, x being the column of Z less `shift`; terms with t_i = 0 count nothing, even for infinite x_i */
+static double target_logit(const Loss *loss, int j, const real *z, real shift) {
   if (loss->labels) return (double)(z[(int)loss->T[j] - 1] - shift);
   const real *t = loss->T + j * loss->rows;
   double total = 0;
@@ -64,57 +59,39 @@ static double target_logit(const Loss *loss, int j, real shift) {
   return total;
 }
 
-/* sum_i e^(z_i - shift) */
-static double exponential_sum(int n, const real *z, real shift) {
-  enum { SPAN = 256 };
-  real span[SPAN];
-  double total = 0;
-  for (int first = 0; first < n; first += SPAN) {
-    int count = n - first < SPAN ? n - first : SPAN;
-    for (int i = 0; i < count; i++) span[i] = z[first + i] - shift;
-    exponentials(count, span);
-    total += reduce_sum(count, span);
-  }
-  return total;
-}
-
 /*
-** - sum of t_i log softmax(z)_i. With the largest z of a column as shift, log softmax(z)_i is
-** z_i - shift - log(sum_j e^(z_j - shift)), where nothing overflows and the sum is at least 1.
+** - sum of t_i log softmax(z)_i, where log softmax(z)_i is z_i - shift - log(sum_j e^(z_j - shift)), the shift being the
+** largest z of the column.
 */
 static double cross_entropy(const void *context, int first, int last) {
   const Loss *loss = context;
   int n = loss->rows;
   double J = 0;
   for (int j = first; j < last; j++) {
-    real shift = reduce_largest(n, loss->A + j * n);
-    double log_sum = log(exponential_sum(n, loss->A + j * n, shift));
-    J += target_sum(loss, j) * log_sum - target_logit(loss, j, shift);
+    const real *z = loss->A + j * n;
+    real shift = 0;
+    double sum = softmax_sum(n, z, &shift);
+    J += target_sum(loss, j) * log(sum) - target_logit(loss, j, z, shift);
   }
   return J;
 }
 
 /*
-** The same, and Delta = (softmax(Z) sum_i t_i - T) / N; the exponentials of all columns in one pass. A logarithm takes
-** longer than all else of a short column, so the sums of columns with sum_i t_i = 1 are multiplied before one is taken:
-** 32 of them, each at least 1 and less than 2^31, are within a double's range.
+** The same, and Delta = (softmax(Z) sum_i t_i - T) / N. A logarithm takes longer than all else of a short column, so the
+** sums of columns with sum_i t_i = 1 are multiplied before one is taken: 32 of them, each at least 1 and less than 2^31,
+** are within a double's range.
 */
-static double cross_entropy_with_gradient(const void *context, int first, int last) {
+MULTIVERSION static double cross_entropy_with_gradient(const void *context, int first,
+                                                       int last) {
   enum { FACTORS = 32 };
   const Loss *loss = context;
   int n = loss->rows;
   real weight = 1 / (real)loss->cols;
   double J = 0;
   double product = 1;
-  for (int j = first; j < last; j++) {
-    const real *z = loss->A + j * n;
-    real *delta = loss->Delta + j * n;
-    real shift = reduce_largest(n, z);
-    J -= target_logit(loss, j, shift);
-    VECTOR_LOOP
-    for (int i = 0; i < n; i++) delta[i] = z[i] - shift;
-  }
-  exponentials(n * (last - first), loss->Delta + first * n);
+  softmax_shift(n, last - first, loss->A + first * n, loss->Delta + first * n);
+  for (int j = first; j < last; j++) J -= target_logit(loss, j, loss->Delta + j * n, 0);
+  softmax_exponentials(n * (last - first), loss->Delta + first * n);
   for (int j = first; j < last; j++) {
     real *delta = loss->Delta + j * n;
     double total = reduce_sum(n, delta);

@@ -122,6 +122,7 @@ void product_open(lua_State *L);
 void reduce_open(lua_State *L);
 void elementwise_open(lua_State *L);
 void affine_open(lua_State *L);
+void softmax_open(lua_State *L);
 void activation_open(lua_State *L);
 void dense_open(lua_State *L);
 void loss_open(lua_State *L);

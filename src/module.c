@@ -15,6 +15,7 @@ int luaopen_core(lua_State *L) {
   reduce_open(L);
   elementwise_open(L);
   affine_open(L);
+  softmax_open(L);
   activation_open(L);
   dense_open(L);
   loss_open(L);

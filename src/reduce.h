@@ -25,9 +25,13 @@ static inline double reduce_sum(int n, const real *X) {
 static inline real reduce_largest(int n, const real *X) {
   if (n > REDUCE_FEW) return reduce_largest_of_many(n, X);
   real best = X[0];
-  for (int k = 0; k < n; k++) {
-    if (X[k] != X[k]) return X[k];
-    best = X[k] > best ? X[k] : best;
+  /* From both ends: one comparison tells of NaN in either. */
+  for (int k = 0; k < n - k; k++) {
+    real a = X[k];
+    real b = X[n - 1 - k];
+    if (isunordered(a, b)) return (real)NAN;
+    real larger = a > b ? a : b;
+    best = larger > best ? larger : best;
   }
   return best;
 }

@@ -271,6 +271,12 @@ function core.sum_columns(b, X) end
 ---@return Matrix r
 function core.sum_rows(r, X) end
 
+---r_n = log sum_i e^(z_in) for each column, shifted so that nothing overflows.
+---@param r Matrix  1 x cols
+---@param Z Matrix
+---@return Matrix r
+function core.log_sum_exp(r, Z) end
+
 ---How many elements of A and B are equal.
 ---@param A Matrix
 ---@param B Matrix
