@@ -288,8 +288,250 @@ for _, name in ipairs(naive.types) do
   end)
 end
 
+-- Weights of samples and of single targets, some of them 0
+local function weights_for(core, kind, rows, N)
+  local W = core.generator(31):uniform(core.matrix(kind == "samples" and 1 or rows, N))
+  return W:map(function(w) return w < 0.3 and 0 or w end)
+end
+
+local kinds = { "samples", "targets" }
+
+for _, name in ipairs(naive.types) do
+  local core = require("perilune.core." .. name)
+  local other = require("perilune.core." .. naive.other[name])
+  local tolerance = naive.tolerance[name]
+
+  -- The losses, each with targets in every form it takes
+  local losses = {
+    { name = "squared_error", oracle = naive.squared_error, make = function(rows, N)
+      return random(core, 2, rows, N)
+    end },
+    { name = "softmax_cross_entropy", oracle = naive.softmax_cross_entropy,
+      make = function(rows, N) return targets[2].make(core, rows, N) end },
+    { name = "softmax_cross_entropy", of = " of labels",
+      oracle = function(Z, T, weights)
+        return naive.softmax_cross_entropy(Z, naive.one_hot(T[1], #Z), weights)
+      end,
+      make = function(rows, N) return core.matrix { labels_for(rows, N) } end },
+  }
+
+  for _, loss in ipairs(losses) do
+    local f = core[loss.name]
+
+    describe(("weights in %s%s in %s"):format(loss.name, loss.of or "", name), function()
+      for _, kind in ipairs(kinds) do
+        for _, shape in ipairs { { 2, 1 }, { 10, 64 }, { 33, 7 }, { 3, 20000 } } do
+          local rows, N = table.unpack(shape)
+
+          it(("of %s weigh J and Delta of %d x %d"):format(kind, rows, N), function()
+            local A, T = random(core, 1, rows, N), loss.make(rows, N)
+            local W = weights_for(core, kind, rows, N)
+            local J, expected, total = loss.oracle(A:totable(), T:totable(), W:totable())
+            local Delta = core.matrix(rows, N):fill(nan)
+            local got_J, got_total = f(Delta, A, T, W)
+            near_number(got_J, J, tolerance)
+            near_number(got_total, total, 1e-12)
+            near(Delta, expected, tolerance)
+            near_number(f(nil, A, T, W), J, tolerance)
+            near_number(f(A, A, T, W), J, tolerance)
+            near(A, Delta:totable(), 0)
+          end)
+        end
+
+        it("of " .. kind .. " that are all 1 change nothing", function()
+          local A, T = random(core, 1, 5, 8), loss.make(5, 8)
+          local ones = core.matrix(kind == "samples" and 1 or 5, 8):fill(1)
+          local Delta, weighted = core.matrix(5, 8), core.matrix(5, 8):fill(nan)
+          local J, total = f(Delta, A, T)
+          assert.equal(8, total)
+          local J_weighted, total_weighted = f(weighted, A, T, ones)
+          near_number(J_weighted, J, tolerance)
+          assert.equal(8, total_weighted)
+          near(weighted, Delta:totable(), tolerance)
+          near_number(f(nil, A, T, nil), J, 1e-14)
+        end)
+
+        it("of " .. kind .. " that are all 0 give J = 0 and Delta = 0", function()
+          local zeros = core.matrix(kind == "samples" and 1 or 5, 8)
+          for _, x in ipairs { 1, nan } do
+            local T = loss.make(5, 8)
+            if x ~= x then T:fill(nan) end
+            local Delta = core.matrix(5, 8):fill(nan)
+            assert.same({ 0, 0 }, { f(Delta, random(core, 1, 5, 8), T, zeros) })
+            near(Delta, naive.fill(5, 8, 0), 0)
+          end
+        end)
+      end
+
+      it("of 0, 1 and 2 leave samples out, take them, and take them twice", function()
+        local A, T = random(core, 1, 4, 6), loss.make(4, 6)
+        local W = core.matrix { { 1, 0, 2, 0, 1, 2 } }
+        local taken = { 1, 3, 3, 5, 6, 6 }
+        local A_taken = core.gather(core.matrix(4, 6), A, taken)
+        local T_taken = core.gather(core.matrix(T.rows, 6), T, taken)
+        local Delta, Delta_taken = core.matrix(4, 6), core.matrix(4, 6)
+        near_number(f(Delta, A, T, W), f(Delta_taken, A_taken, T_taken), tolerance)
+        local sums = core.matrix(4, 6)
+        for k, n in ipairs(taken) do
+          local sum = sums:columns(n, n)
+          core.add(sum, sum, Delta_taken:columns(k, k))
+        end
+        near(Delta, sums:totable(), tolerance)
+      end)
+
+      it("of 0 leave out what is not a number", function()
+        for _, kind in ipairs(kinds) do
+          local A, T = random(core, 1, 4, 6), loss.make(4, 6)
+          local W = weights_for(core, kind, 4, 6):columns(1, 6)
+          W:columns(2, 2):fill(0)
+          local wanted = core.matrix(4, 6)
+          local J, total = f(wanted, A, T, W)
+          A:columns(2, 2):fill(nan)
+          T:columns(2, 2):fill(nan)
+          local Delta = core.matrix(4, 6):fill(nan)
+          assert.same({ J, total }, { f(Delta, A, T, W) })
+          near(Delta, wanted:totable(), 0)
+          near_number(f(nil, A, T, W), J, 1e-14)
+        end
+      end)
+
+      it("do not keep what is not a number from J where they are not 0", function()
+        for _, kind in ipairs(kinds) do
+          local A, T = random(core, 1, 4, 6):set(3, 2, nan), loss.make(4, 6)
+          local Delta = core.matrix(4, 6)
+          local W = core.matrix(kind == "samples" and 1 or 4, 6):fill(1)
+          local J = f(Delta, A, T, W)
+          assert.is_true(J ~= J)
+          assert.is_true(Delta:get(3, 2) ~= Delta:get(3, 2))
+          assert.is_true(Delta:columns(3, 6):is_finite())
+        end
+      end)
+
+      it("give the same bits whatever the number of threads", function()
+        local A, T = random(core, 1, 7, 20000), loss.make(7, 20000)
+        local before = core.threads()
+        finally(function() core.threads(before) end)
+        for _, kind in ipairs(kinds) do
+          local W = weights_for(core, kind, 7, 20000)
+          local results = {}
+          for threads = 1, 3, 2 do
+            core.threads(threads)
+            local Delta = core.matrix(7, 20000)
+            local J, total = f(Delta, A, T, W)
+            results[#results + 1] = Delta:encode(name) .. string.pack("dd", J, total)
+          end
+          assert.is_true(results[1] == results[2])
+        end
+      end)
+
+      it("are refused when negative or not finite, naming where, before Delta is written",
+        function()
+          local A, T = random(core, 1, 3, 4), loss.make(3, 4)
+          local Delta = random(core, 3, 3, 4)
+          for bad, got in pairs {
+            [-1] = "%-1", [infinity] = "inf", [-infinity] = "%-inf",
+          } do
+            local W = core.matrix(3, 4):fill(1):set(2, 3, bad)
+            refuses(Delta, "#4 .*%(finite weight >= 0 expected, got " .. got
+              .. " in row 2, column 3%)", function() f(Delta, A, T, W) end)
+            W = core.matrix(1, 4):fill(1):set(1, 3, bad)
+            refuses(Delta, "#4 .*%(finite weight >= 0 expected, got " .. got
+              .. " in column 3%)", function() f(Delta, A, T, W) end)
+          end
+          local W = core.matrix(1, 4):set(1, 4, nan)
+          refuses(Delta, "#4 .*got %-?nan in column 4", function() f(Delta, A, T, W) end)
+          if name == "float64" then
+            W:fill(1.7e308)
+            refuses(Delta, "#4 .*weights with a finite sum expected",
+              function() f(Delta, A, T, W) end)
+          end
+        end)
+
+      it("are refused in another shape, type or order, or where Delta is", function()
+        local A, T = random(core, 1, 3, 4), loss.make(3, 4)
+        local Delta = core.abs(core.matrix(3, 4), random(core, 3, 3, 4))
+        refuses(Delta, "#4 .*%(1 x 4 matrix expected, got 1 x 3%)",
+          function() f(Delta, A, T, core.matrix(1, 3)) end)
+        refuses(Delta, "#4 .*%(3 x 4 matrix expected, got 2 x 4%)",
+          function() f(Delta, A, T, core.matrix(2, 4)) end)
+        refuses(Delta, "#4 .*" .. naive.mixed(name, "perilune.matrix." .. other.name),
+          function() f(Delta, A, T, other.matrix(1, 4)) end)
+        refuses(Delta, "#4 .*" .. naive.mixed(name, "table"),
+          function() f(Delta, A, T, { 1, 1, 1, 1 }) end)
+        refuses(Delta, "#4 .*matrix stored by columns expected, got one stored by rows",
+          function() f(Delta, A, T, core.matrix(3, 4, "rows")) end)
+        refuses(Delta, "#1 .*argument #4", function() f(Delta, A, T, Delta) end)
+        refuses(Delta, "#1 .*argument #4",
+          function() f(Delta, A, T, Delta:view(2, 1, 4)) end)
+      end)
+    end)
+  end
+
+  describe("weights of single targets in " .. name, function()
+    it("leave out the targets that are missing", function()
+      local A, T = random(core, 1, 3, 4), random(core, 2, 3, 4)
+      local W = core.matrix(3, 4):fill(1):set(2, 1, 0):set(1, 3, 0):set(3, 3, 0)
+      local wanted = core.matrix(3, 4)
+      local J = core.squared_error(wanted, A, T, W)
+      assert.equal(0, wanted:get(2, 1))
+      T:set(2, 1, nan):set(1, 3, nan):set(3, 3, infinity)
+      local Delta = core.matrix(3, 4)
+      assert.equal(J, (core.squared_error(Delta, A, T, W)))
+      near(Delta, wanted:totable(), 0)
+      -- the mean over the nine that are there, times S_L
+      local D = core.hadamard(core.matrix(3, 4), A - T:map(function(t)
+        return t - t == 0 and t or 0
+      end), W)
+      near_number(J, core.square(D, D):sum() / 2 / 9 * 3, tolerance)
+    end)
+
+    it("weigh a label by the weight of its class", function()
+      local Z = random(core, 1, 3, 4)
+      local W = core.matrix(3, 4):fill(1)
+      local by_class = { 1, 5, 0 }
+      for i = 1, 3 do
+        for n = 1, 4 do W:set(i, n, by_class[i]) end
+      end
+      local labels = core.matrix { { 2, 2, 3, 1 } }
+      local J, total = core.softmax_cross_entropy(nil, Z, labels, W)
+      local A = core.activations.softmax.forward(core.matrix(3, 4), Z)
+      local expected = -5 * math.log(A:get(2, 1)) - 5 * math.log(A:get(2, 2))
+        - math.log(A:get(1, 4))
+      assert.equal(8, total)
+      near_number(J, expected / 8, tolerance)
+    end)
+
+    it("still refuse a label that is no class where a class of its sample has weight",
+      function()
+        local Z, Delta = random(core, 1, 3, 2), random(core, 2, 3, 2)
+        local W = core.matrix(3, 2):set(2, 2, 1)
+        core.softmax_cross_entropy(nil, Z, core.matrix { { 7, 1 } }, W)
+        local labels = core.matrix { { 1, 7 } }
+        refuses(Delta, "#3 .*%(labels 1 to 3 expected, got 7 in column 2%)",
+          function() core.softmax_cross_entropy(Delta, Z, labels, W) end)
+      end)
+  end)
+end
+
 describe("the losses in float64", function()
   local core = require "perilune.core.float64"
+
+  for _, kind in ipairs(kinds) do
+    it("have Delta by central differences with weights of " .. kind, function()
+      local W = weights_for(core, kind, 5, 4)
+      for _, case in ipairs {
+        { core.squared_error, random(core, 2, 5, 4) },
+        { core.softmax_cross_entropy, targets[2].make(core, 5, 4) },
+        { core.softmax_cross_entropy, targets[4].make(core, 5, 4) },
+        { core.softmax_cross_entropy, core.matrix { { 5, 1, 1, 3 } } },
+      } do
+        local f, T = table.unpack(case)
+        local A, Delta = random(core, 1, 5, 4), core.matrix(5, 4)
+        f(Delta, A, T, W)
+        near(Delta, naive.differences(function() return (f(nil, A, T, W)) end, A), 1e-8)
+      end
+    end)
+  end
 
   it("have Delta = dJ/dA by central differences (2.20)", function()
     local A, T = random(core, 1, 5, 4), random(core, 2, 5, 4)

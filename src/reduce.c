@@ -203,6 +203,10 @@ double reduce_parts(Pool *pool, int n, int grain, Part part, const void *context
   return fold(pool, n, grain, part, context, add);
 }
 
+double reduce_matrix(Pool *pool, const Matrix *M) {
+  return reduce_parts(pool, matrix_size(M), POOL_GRAIN, sum, M->data);
+}
+
 /* All elements of M put together */
 static double fold_elements(lua_State *L, const Matrix *M, Part part,
                             double (*together)(double, double)) {
@@ -290,7 +294,7 @@ static int reduce_sum_rows(lua_State *L) {
 /* M:sum() --> number */
 static int reduce_sum_of(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
-  lua_pushnumber(L, fold_elements(L, M, sum, add));
+  lua_pushnumber(L, reduce_matrix(matrix_pool(L), M));
   return 1;
 }
 

@@ -45,6 +45,9 @@ typedef double (*Part)(const void *context, int first, int last);
 */
 double reduce_parts(Pool *pool, int n, int grain, Part part, const void *context);
 
+/* The sum of all elements */
+double reduce_matrix(Pool *pool, const Matrix *M);
+
 /* Elements first..first+count-1 of b = X J_N, or of b + X J_N: the sum of the columns of X */
 void reduce_columns(const Matrix *X, int first, int count, bool adds, real *b);
 

@@ -207,19 +207,34 @@ function naive.backward(name, Delta, Z, options)
   return naive.transpose(columns)
 end
 
----J = 1/2N sum |a - t|^2 (2.18) and Delta = (A - T)/N (2.23)
-function naive.squared_error(A, T)
-  local N = #A[1]
-  local J = 0
-  for i = 1, #A do
-    for n = 1, N do J = J + (A[i][n] - T[i][n]) ^ 2 end
+-- w(i, n) of weights of samples, 1 x N, or of targets, S_L x N, or of none; and sum w_in / S_L
+local function weighting(rows, N, weights)
+  local function w(i, n)
+    if not weights then return 1 end
+    return #weights == 1 and weights[1][n] or weights[i][n]
   end
-  return J / (2 * N), naive.zip(function(a, t) return (a - t) / N end, A, T)
+  return w, naive.sum(rows, function(i)
+    return naive.sum(N, function(n) return w(i, n) end)
+  end) / rows
 end
 
----J = -1/N sum t log softmax(z) and dJ/dZ, T being target columns
-function naive.softmax_cross_entropy(Z, T)
+---J = sum w |a - t|^2 / 2 over the total weight, without weights 1/2N sum |a - t|^2 (2.18), and
+---Delta = dJ/dA (2.23)
+function naive.squared_error(A, T, weights)
+  local w, total = weighting(#A, #A[1], weights)
+  local J = 0
+  local Delta = naive.build(#A, #A[1], function(i, n)
+    if w(i, n) == 0 then return 0 end
+    J = J + w(i, n) * (A[i][n] - T[i][n]) ^ 2 / 2
+    return w(i, n) * (A[i][n] - T[i][n]) / total
+  end)
+  return total == 0 and 0 or J / total, Delta, total
+end
+
+---J = - sum w t log softmax(z) over the total weight (without weights N), and dJ/dZ; T: target columns
+function naive.softmax_cross_entropy(Z, T, weights)
   local N = #Z[1]
+  local w, norm = weighting(#Z, N, weights)
   local A = naive.activate("softmax", Z)
   local J = 0
   local Delta = naive.fill(#Z, N, 0)
@@ -227,14 +242,15 @@ function naive.softmax_cross_entropy(Z, T)
     local z = column(Z, n)
     local largest = math.max(table.unpack(z))
     local total = naive.sum(#z, function(i) return math.exp(z[i] - largest) end)
-    local weight = naive.sum(#z, function(i) return T[i][n] end)
+    local function target(i) return w(i, n) == 0 and 0 or w(i, n) * T[i][n] end
+    local targets = naive.sum(#z, target)
     for i = 1, #z do
       local log_a = z[i] - largest - math.log(total)
-      if T[i][n] ~= 0 then J = J - T[i][n] * log_a end
-      Delta[i][n] = (A[i][n] * weight - T[i][n]) / N
+      if target(i) ~= 0 then J = J - target(i) * log_a end
+      if norm ~= 0 then Delta[i][n] = (A[i][n] * targets - target(i)) / norm end
     end
   end
-  return J / N, Delta
+  return norm == 0 and 0 or J / norm, Delta, norm
 end
 
 ---Target columns of 0 and 1 from a list of labels

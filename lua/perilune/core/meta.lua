@@ -337,20 +337,30 @@ function core.dense_forward(A, Z, W, A_below, b, sigma) end
 ---@return Matrix dJ_dW
 function core.dense_gradients(dJ_dW, dJ_db, H, A_below, Delta, Z, A, sigma, adds) end
 
----J = 1/(2N) sum over samples of |a - t|^2 (2.18), and Delta = (A - T)/N (2.23) unless Delta is nil.
----@param Delta Matrix?  S_L x N
----@param A Matrix       S_L x N
----@param T Matrix       S_L x N
----@return number J
-function core.squared_error(Delta, A, T) end
+-- Losses. Weights are finite and >= 0, stored by columns: one for each sample (1 x N) or for each target (S_L x N).
+--     J = sum_n sum_i w_in J_in / (sum_n sum_i w_in / S_L)
+-- Without weights each is 1, and J has the paper's 1/N. A weight of 0 leaves its term out, even where A or T is NaN; where
+-- all are 0, J and Delta are 0. The second result is what J was divided by: N without weights.
+
+---J = 1/(2N) sum over samples of |a - t|^2 (2.18), and Delta = (A - T)/N (2.23) unless Delta is nil;
+---with weights J_in = (a_in - t_in)^2 / 2.
+---@param Delta Matrix?    S_L x N; may be A or T
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N
+---@param weights? Matrix  1 x N or S_L x N
+---@return number J, number total
+function core.squared_error(Delta, A, T, weights) end
 
 ---J = -1/N sum over samples of sum_i t_i log softmax(z)_i, and Delta = dJ/dZ = (softmax(Z) sum_i t_i - T)/N
 ---unless Delta is nil. By a shifted log-sum-exp: exact to rounding for logits of any size.
----@param Delta Matrix?  S_L x N; may be Z
----@param Z Matrix       S_L x N, logits
----@param T Matrix       S_L x N target columns, or 1 x N labels (classes counted from 1)
----@return number J
-function core.softmax_cross_entropy(Delta, Z, T) end
+---With weights J_in = - t_in log softmax(z)_in; a label counts as t_in = 1 for its class, and may be anything where all
+---weights of its sample are 0.
+---@param Delta Matrix?    S_L x N; may be Z
+---@param Z Matrix         S_L x N, logits
+---@param T Matrix         S_L x N target columns, or 1 x N labels (classes counted from 1)
+---@param weights? Matrix  1 x N or S_L x N
+---@return number J, number total
+function core.softmax_cross_entropy(Delta, Z, T, weights) end
 
 ---p = p - rate (g + decay p)
 ---@param p Matrix      parameters, any shape
