@@ -323,6 +323,43 @@ for _, name in ipairs(naive.types) do
           function() return core.matrix(50000, 1) + core.matrix(1, 50000) end)
       end)
 
+      it("let a type of the user's own answer, on either side", function()
+        local Own = {}
+        Own.__index = Own
+        for _, event in ipairs { "add", "sub", "mul", "div" } do
+          Own["__" .. event] = function(a, b) return { event, a, b }, "and no more" end
+        end
+        local A, own = core.matrix(2, 2), setmetatable({}, Own)
+        local function answers(event, a, b, ...)
+          local answer = ...
+          assert.equal(1, select("#", ...))
+          assert.equal(event, answer[1])
+          assert.is_true(rawequal(a, answer[2]) and rawequal(b, answer[3]))
+        end
+        answers("add", A, own, A + own)
+        answers("add", own, A, own + A)
+        answers("sub", A, own, A - own)
+        answers("sub", own, A, own - A)
+        answers("mul", A, own, A * own)
+        answers("mul", own, A, own * A)
+        answers("div", A, own, A / own)
+        answers("div", own, A, own / A)
+      end)
+
+      it("pass on the error of such a type, and whatever it answers", function()
+        local A = core.matrix(2, 2)
+        local odd = setmetatable({}, {
+          __add = function() error("not today", 0) end,
+          __sub = function() end,
+          __mul = setmetatable({}, { __call = function(_, a) return a end }),
+          __metatable = "closed",
+        })
+        raises("not today", function() return A + odd end)
+        assert.is_nil(A - odd)
+        assert.equal(A, A * odd)
+        raises("number expected, got table", function() return A / odd end)
+      end)
+
       it("refuse operands that are neither matrices nor numbers", function()
         local A = core.matrix(2, 2)
         raises("got string", function() return A + "x" end)

@@ -271,14 +271,35 @@ static int allocating(lua_State *L, Binary binary) {
   return 1;
 }
 
+/*
+** Whether the right operand has answered, with the result on top of the stack. Lua asks the left one first, which is a
+** matrix; a value of another type on the right must then be asked by us. Matrices, those of the other core too, would ask
+** back, and strings have metamethods but know nothing of matrices.
+*/
+static bool other_answers(lua_State *L, const char *event) {
+  int type = lua_type(L, 2);
+  if (type == LUA_TNUMBER || type == LUA_TSTRING || matrix_test(L, 1) == NULL)
+    return false;
+  if (matrix_test(L, 2) != NULL) return false;
+  if (luaL_getmetafield(L, 2, "__metatable") == LUA_TSTRING &&
+      strcmp(lua_tostring(L, -1), "matrix") == 0) {
+    return false;
+  }
+  if (luaL_getmetafield(L, 2, event) == LUA_TNIL) return false;
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 2);
+  lua_call(L, 2, 1);
+  return true;
+}
+
 /* A + B */
 static int operator_add(lua_State *L) {
-  return allocating(L, add);
+  return other_answers(L, "__add") ? 1 : allocating(L, add);
 }
 
 /* A - B */
 static int operator_subtract(lua_State *L) {
-  return allocating(L, subtract);
+  return other_answers(L, "__sub") ? 1 : allocating(L, subtract);
 }
 
 /* A:hadamard(B) */
@@ -290,12 +311,14 @@ static int method_hadamard(lua_State *L) {
 
 /* A * B: the matrix product, or a multiple */
 static int operator_multiply(lua_State *L) {
+  if (other_answers(L, "__mul")) return 1;
   bool numbers = lua_type(L, 1) == LUA_TNUMBER || lua_type(L, 2) == LUA_TNUMBER;
   return numbers ? allocating(L, hadamard) : product_operator(L);
 }
 
 /* A / x */
 static int operator_divide(lua_State *L) {
+  if (other_answers(L, "__div")) return 1;
   matrix_check(L, 1);
   if (lua_type(L, 2) != LUA_TNUMBER) luaL_typeerror(L, 2, "number");
   return allocating(L, divide);

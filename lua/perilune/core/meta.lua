@@ -13,6 +13,7 @@
 ---`A * B` is the matrix product, `x * A`, `A * x` and `A / x` scale, `A + B` and `A - B` add and
 ---subtract; in sums a rows x 1 matrix is repeated over the columns, a 1 x cols matrix over the rows,
 ---and a number over everything. Operators and methods that return a matrix allocate a new one.
+---A value of another type beside a matrix answers by its own metamethod, if it has one.
 ---@class Matrix
 ---@field rows integer
 ---@field cols integer
