@@ -163,19 +163,45 @@ describe("the threads", function()
 
   -- Built with threads, OpenBLAS needs a buffer for each processor too: the limit has room for those, and
   -- for a few threads of ours.
+  local limit = "P=$(getconf _NPROCESSORS_ONLN); export P; ulimit -v $(((P + 4) * 140000)); "
+
   it("raise where OpenBLAS has no room, and do other work", function()
     if sanitized then return pending("sanitizers reserve more memory than the limit") end
-    local limit = "P=$(getconf _NPROCESSORS_ONLN); ulimit -v $(((P + 4) * 140000)); "
-    local output = child.shell(limit .. "export P; " .. child.command [[
+    local output = child.shell(limit .. child.command [[
       local core = require "perilune.core.float64"
       core.threads(math.min(os.getenv "P" + 8, 256))
-      local A = core.matrix(3, 3):fill(1)
-      local ok, message = pcall(function() return A * A end)
-      print(ok, message:match("not enough memory: OpenBLAS"))
-      print((A + A):sum())
+      local A, C = core.matrix(3, 3):fill(1), core.matrix(3, 3):fill(5)
+      -- both transposed: OpenBLAS's on every processor
+      local ok, message = pcall(core.product, C, A, A, "TT")
+      print(ok, message:match("not enough memory: OpenBLAS"), C:sum())
+      print((A + A):sum(), (A * A:columns(1, 1)):sum())
       core.threads(1)
-      print((A * A):sum())]])
-    assert.equal("false\tnot enough memory: OpenBLAS\n18.0\n27.0\n", output)
+      print(core.product(C, A, A, "TT"):sum())]])
+    assert.equal("false\tnot enough memory: OpenBLAS\t45.0\n18.0\t9.0\n27.0\n", output)
+  end)
+
+  it("raise so before any result is written", function()
+    if sanitized then return pending("sanitizers reserve more memory than the limit") end
+    local output = child.shell(limit .. child.command [[
+      local core = require "perilune.core.float32"
+      core.threads(math.min(os.getenv "P" + 8, 256))
+      -- By rows, H A_below^t is a product of two transposes.
+      local A_below, H = core.matrix(4, 5, "rows"):fill(1), core.matrix(3, 5):fill(1)
+      local dJ_dW, dJ_db = core.matrix(3, 4, "rows"):fill(2), core.matrix(3, 1):fill(2)
+      local Delta, relu = core.matrix(3, 5):fill(7), core.activations.relu
+      local function refused(...)
+        local ok, message = pcall(...)
+        return not ok and message:match "not enough memory: OpenBLAS"
+      end
+      print(refused(core.dense_gradients, dJ_dW, dJ_db, H, A_below, Delta, Delta, Delta,
+        relu.handle))
+      print(refused(core.affine_gradients, dJ_dW, dJ_db, H, A_below))
+      print(dJ_dW:sum(), dJ_db:sum(), H:sum())
+      core.threads(1)
+      core.dense_gradients(dJ_dW, dJ_db, H, A_below, Delta, Delta, Delta, relu.handle)
+      print(dJ_dW:sum(), dJ_db:sum(), H:sum())]])
+    local refused = ("not enough memory: OpenBLAS\n"):rep(2)
+    assert.equal(refused .. "24.0\t6.0\t15.0\n420.0\t105.0\t105.0\n", output)
   end)
 
   it("leave the rounding of the caller's own small numbers as it was", function()

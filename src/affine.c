@@ -58,7 +58,7 @@ Affine affine_check(lua_State *L, int first) {
   matrix_check_distinct(L, first, a.Z, first + 1, a.W);
   matrix_check_distinct(L, first, a.Z, first + 2, a.A_below);
   if (a.b != NULL) matrix_check_distinct(L, first, a.Z, first + 3, a.b);
-  pool_check_blas(L, matrix_pool(L));
+  product_check_memory(L, a.Z, a.W, a.A_below, (How){0});
   return a;
 }
 
@@ -88,7 +88,7 @@ AffineGradients affine_check_gradients(lua_State *L, int adds) {
     matrix_check_distinct(L, 2, g.dJ_db, 3, g.H);
     matrix_check_distinct(L, 2, g.dJ_db, 4, g.A_below);
   }
-  pool_check_blas(L, matrix_pool(L));
+  product_check_memory(L, g.dJ_dW, g.H, g.A_below, (How){.transposeB = true});
   return g;
 }
 
@@ -113,9 +113,9 @@ static int affine_backward(lua_State *L) {
   matrix_check_size(L, 1, Delta, W->cols, H->cols);
   matrix_check_distinct(L, 1, Delta, 2, W);
   matrix_check_distinct(L, 1, Delta, 3, H);
-  pool_check_blas(L, matrix_pool(L));
-
   How how = {.transposeA = true, .adds = lua_toboolean(L, 4)};
+  product_check_memory(L, Delta, W, H, how);
+
   product_run(matrix_pool(L), Delta, W, H, how);
   lua_settop(L, 1);
   return 1;

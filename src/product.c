@@ -60,16 +60,20 @@ static int div_up(int n, int by) {
 
 /* Preparation */
 
+static bool is_with_vector(const Product *p) {
+  return p->m == 1 || p->n == 1 || p->k == 1;
+}
+
 /* The tiles to multiply in, or NULL */
 static const Tiles *suitable_tiles(const Product *p) {
   const Tiles *tiles = tiles_here();
-  if (p->m == 1 || p->n == 1 || p->k == 1 || !tiles) return NULL;
+  if (is_with_vector(p) || !tiles) return NULL;
   if (p->opA == CblasTrans && p->opB == CblasTrans) return NULL;
   return tiles->suit(p->m, p->n, p->k, p->opA == CblasTrans) ? tiles : NULL;
 }
 
-static void prepare(Product *p, const Matrix *C, const Matrix *A, const Matrix *B,
-                    const How *how) {
+static inline void prepare(Product *p, const Matrix *C, const Matrix *A, const Matrix *B,
+                           const How *how) {
   bool transposeA = how->transposeA;
   bool transposeB = how->transposeB;
   /* Stored by rows, a matrix is its transpose stored by columns; and C^t = op(B)^t op(A)^t. */
@@ -118,7 +122,7 @@ static void cut(Product *p) {
   int least_cols = tiles && p->m * p->n < LARGE ? tiles->least_cols : LEAST_LARGE_COLS;
   double smallest = is_vector ? MIN_VECTOR_VOLUME : MIN_VOLUME;
   double volume = (double)p->m * p->n * p->k;
-  for (int blocks = 1; blocks < most && volume / blocks >= 2 * smallest; blocks *= 2) {
+  for (int blocks = 1; blocks < most && volume >= 2 * blocks * smallest; blocks *= 2) {
     bool is_first_cut =
       tiles && (rows_first ? rows >= 2 * LEAST_ROWS : cols >= 2 * least_cols);
     if (is_first_cut ? rows_first : rows >= cols)
@@ -242,7 +246,7 @@ static void compute(const Product *p, Block b) {
   const real *A = p->A + b.row * (p->opA == CblasTrans ? p->lda : 1);
   const real *B = p->B + b.col * (p->opB == CblasTrans ? 1 : p->ldb);
   real *C = p->C + b.col * p->m + b.row;
-  if (p->m == 1 || p->n == 1 || p->k == 1) {
+  if (is_with_vector(p)) {
     compute_with_vector(p, b, A, B, C);
   } else if (p->tiles) {
     TileProduct part = {.m = b.rows, .n = b.cols, .k = p->k};
@@ -272,6 +276,13 @@ static void compute_block(void *product, int index) {
               is_transpose ? (Block){b.col, b.row, b.cols, b.rows} : b);
 }
 
+void product_check_memory(lua_State *L, const Matrix *C, const Matrix *A, const Matrix *B,
+                          How how) {
+  Product p;
+  prepare(&p, C, A, B, &how);
+  if (!is_with_vector(&p) && !p.tiles) pool_check_blas(L, matrix_pool(L));
+}
+
 void product_run(Pool *pool, Matrix *C, const Matrix *A, const Matrix *B, How how) {
   Product p;
   prepare(&p, C, A, B, &how);
@@ -299,7 +310,7 @@ static int product_product(lua_State *L) {
   matrix_check_size(L, 1, C, m, n);
   matrix_check_distinct(L, 1, C, 2, A);
   matrix_check_distinct(L, 1, C, 3, B);
-  pool_check_blas(L, matrix_pool(L));
+  product_check_memory(L, C, A, B, how);
 
   product_run(matrix_pool(L), C, A, B, how);
   lua_settop(L, 1);
@@ -314,10 +325,11 @@ int product_operator(lua_State *L) {
     return luaL_error(L, "the product of %d x %d and %d x %d matrices is not defined",
                       A->rows, A->cols, B->rows, B->cols);
   }
-  pool_check_blas(L, matrix_pool(L));
-
   Matrix *C = matrix_new(L, A->rows, B->cols, BY_COLUMNS);
-  product_run(matrix_pool(L), C, A, B, (How){0});
+  How how = {0};
+  product_check_memory(L, C, A, B, how);
+
+  product_run(matrix_pool(L), C, A, B, how);
   return 1;
 }
 
