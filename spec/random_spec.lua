@@ -441,6 +441,19 @@ for _, name in ipairs(naive.types) do
     end)
 
     describe("its state", function()
+      it("is copied, and assigned, with all that it will give", function()
+        local g = core.generator(5)
+        g:number()
+        local copy, assigned = g:copy(), core.generator(6)
+        assert.equal(assigned, assigned:assign(g))
+        for _ = 1, 5 do
+          local x = g:number()
+          assert.equal(x, copy:number())
+          assert.equal(x, assigned:number())
+        end
+        raises("generator", g.assign, g, 5)
+      end)
+
       it("is 64 hexadecimal digits from which it continues", function()
         local g = core.generator(61)
         g:normal(core.matrix(3, 3))

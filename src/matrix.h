@@ -130,5 +130,6 @@ void update_open(lua_State *L);
 void random_open(lua_State *L);
 void bytes_open(lua_State *L);
 void gather_open(lua_State *L);
+void rows_open(lua_State *L);
 
 #endif

@@ -23,5 +23,6 @@ int luaopen_core(lua_State *L) {
   random_open(L);
   bytes_open(L);
   gather_open(L);
+  rows_open(L);
   return 1;
 }

@@ -257,12 +257,31 @@ static int random_restore(lua_State *L) {
   return 1;
 }
 
+/* g:copy() --> a generator that gives the same numbers */
+static int random_copy(lua_State *L) {
+  const Generator *g = generator_check(L);
+  Generator *copy = lua_newuserdatauv(L, sizeof(Generator), 0);
+  *copy = *g;
+  luaL_setmetatable(L, GENERATOR);
+  return 1;
+}
+
+/* g:assign(other) --> g, which goes on as the other would */
+static int random_assign(lua_State *L) {
+  Generator *g = generator_check(L);
+  *g = *(const Generator *)luaL_checkudata(L, 2, GENERATOR);
+  lua_settop(L, 1);
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
   {"generator", random_generator},
   {NULL,        NULL            },
 };
 
 static const luaL_Reg methods[] = {
+  {"assign",      random_assign     },
+  {"copy",        random_copy       },
   {"dropout",     random_dropout    },
   {"integer",     random_integer    },
   {"normal",      random_normal     },

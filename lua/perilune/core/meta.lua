@@ -160,6 +160,14 @@ function Generator:number() end
 ---@return integer  uniform in low..high, without modulo bias
 function Generator:integer(low, high) end
 
+---@return Generator  another one that gives the same numbers
+function Generator:copy() end
+
+---Go on as `other` would: restore(other:state()) without a string between.
+---@param other Generator
+---@return Generator self
+function Generator:assign(other) end
+
 ---@return string  the whole state as 64 hexadecimal digits
 function Generator:state() end
 
@@ -415,6 +423,20 @@ function core.gather(X, S, indices, first) end
 ---@return Matrix X
 function core.gather_bytes(X, bytes, offset, scale, indices, first) end
 
+---C's rows from `first` on = the rows of A. Raises unless they lie within C.
+---@param C Matrix         stored by columns
+---@param first integer    counted from 1
+---@param A Matrix         any rows x the columns of C, stored by columns; no part of C
+---@return Matrix C
+function core.put_rows(C, first, A) end
+
+---A = the rows of C from `first` on.
+---@param A Matrix         any rows x the columns of C, stored by columns; no part of C
+---@param C Matrix         stored by columns
+---@param first integer    counted from 1
+---@return Matrix A
+function core.take_rows(A, C, first) end
+
 ---@class System  perilune.core.system: what Lua itself cannot ask of the operating system
 local system = {}
 
@@ -429,6 +451,12 @@ function system.processors() end
 ---@return boolean
 function system.isatty(file) end
 
+---A new file, open for writing. What has the name already, a link as well, is refused.
+---@param path string
+---@param permissions? integer  chmod's nine bits, 0 to 511; default: the umask decides
+---@return file*?, string?  nil and a message on failure
+function system.create(path, permissions) end
+
 ---Flush a file opened for writing to the disk itself.
 ---@param file file*
 ---@return true?, string?  nil and a message on failure
@@ -439,8 +467,11 @@ function system.sync(file) end
 ---@return true?, string?  nil and a message on failure
 function system.sync_directory(path) end
 
----From now on the first Ctrl-C (SIGINT) only sets a flag, the second ends the process as usual. Process-wide.
-function system.catch_interrupt() end
+---From now on the first Ctrl-C (SIGINT) writes `words` to stderr and sets a flag; the second ends the process as
+---usual, and so does the first with `ends`. Process-wide.
+---@param words? string   at most 160 bytes; default: none
+---@param ends? boolean
+function system.catch_interrupt(words, ends) end
 
 ---@return boolean  Ctrl-C has been pressed since catch_interrupt
 function system.interrupted() end
