@@ -1,6 +1,7 @@
 -- What Lua cannot ask of the operating system: src/system.c.
 
 local child = require "spec.support.child"
+local lfs = require "lfs"
 local raises = require "spec.support.raises"
 local system = require "perilune.core.system"
 
@@ -77,6 +78,81 @@ describe("the operating system's", function()
       raises("FILE* expected, got number", system.isatty, 1)
       local M = require("perilune.core.float32").matrix(1, 1)
       raises("FILE* expected, got perilune.matrix.float32", system.isatty, M)
+    end)
+  end)
+
+  describe("new file", function()
+    local path
+    before_each(function()
+      path = os.tmpname()
+      os.remove(path)
+    end)
+    after_each(function() os.remove(path) end)
+
+    local function permissions() return lfs.attributes(path, "permissions") end
+
+    it("is open for writing, and closed as any other", function()
+      local file = assert(system.create(path))
+      assert.equal("file", io.type(file))
+      assert.equal(file, file:write("some", " bytes"))
+      assert.is_true(file:close())
+      assert.equal("closed file", io.type(file))
+      local reader <close> = assert(io.open(path, "rb"))
+      assert.equal("some bytes", reader:read("a"))
+    end)
+
+    it("never takes the place of a file or a link", function()
+      local file = assert(system.create(path))
+      file:write("precious")
+      file:close()
+      local again, message, code = system.create(path)
+      assert.is_nil(again)
+      assert.equal(path .. ": File exists", message)
+      assert.equal("integer", math.type(code))
+      assert.equal(8, lfs.attributes(path, "size"))
+      os.remove(path)
+      assert(lfs.link(path .. ".elsewhere", path, true))
+      assert.is_nil((system.create(path)))
+      assert.is_nil((io.open(path .. ".elsewhere")))
+    end)
+
+    it("has the permissions that are asked for, whatever the umask", function()
+      for expected, number in pairs {
+        ["rw-r--r--"] = 420, ["rw-------"] = 384, ["---------"] = 0, ["rwxrwxrwx"] = 511,
+      } do
+        child.shell("umask 077; " .. child.command(
+          ('require("perilune.core.system").create(%q, %d)'):format(path, number)))
+        assert.equal(expected, permissions())
+        os.remove(path)
+      end
+    end)
+
+    it("has those of the umask where none are asked for", function()
+      child.shell("umask 027; " .. child.command(
+        ('require("perilune.core.system").create(%q):close()'):format(path)))
+      assert.equal("rw-r-----", permissions())
+    end)
+
+    it("is refused with a reason where it cannot be", function()
+      assert.same({ nil, path .. "/in/it: No such file or directory", 2 },
+        { system.create(path .. "/in/it") })
+      raises("permissions of 0 to 511 expected", system.create, path, 512)
+      raises("permissions of 0 to 511 expected", system.create, path, -1)
+      raises("number expected, got string", system.create, path, "rw-------")
+      raises("string expected, got nil", system.create, nil)
+      assert.is_nil((io.open(path)))
+    end)
+
+    it("is closed by the collector", function()
+      local limited = "ulimit -n 20; " .. child.command(([[
+        local system = require "perilune.core.system"
+        for k = 1, 100 do
+          assert(system.create(%q))
+          os.remove(%q)
+          if k %% 5 == 0 then collectgarbage() end
+        end
+        print "done"]]):format(path, path))
+      assert.equal("done\n", (child.shell(limited)))
     end)
   end)
 
@@ -186,6 +262,32 @@ describe("the operating system's", function()
           print(system.interrupted())
         end]])
       assert.equal(("false\ntrue\n"):rep(3), output)
+    end)
+
+    it("is answered at once, by words of the program's", function()
+      local output, how, status = child.shell(child.command(script .. [[
+        system.catch_interrupt("heard, ", false)
+        press()
+        print("and going on")
+        system.catch_interrupt("heard, and over\n", true)
+        press()
+        print "still there"]]))
+      assert.equal("heard, and going on\nheard, and over\n", output)
+      local ended = how == "exit" and status == 130 or how == "signal" and status == 2
+      assert.is_true(ended, how .. " " .. tostring(status))
+    end)
+
+    it("is answered while C is at work, not after it", function()
+      local output = child.shell(child.command(script .. [[
+        system.catch_interrupt("over\n", true)
+        local pipe = io.popen("exec 2>/dev/null; kill -INT $PPID; sleep 2")
+        print(pipe:read("a"), "still there")]]))
+      assert.equal("over\n", output)
+    end)
+
+    it("is answered in a line or two", function()
+      raises("too long", system.catch_interrupt, ("x"):rep(161))
+      raises("string expected, got boolean", system.catch_interrupt, true)
     end)
 
     it("does not disturb threads at work, nor what is read meanwhile", function()

@@ -115,25 +115,60 @@ describe("Whole files", function()
     end)
 
     it("replace the temporary file of a process that was killed", function()
-      assert.is_true(file.write(path .. ".tmp", "half a fi"))
+      assert.is_true(file.write(path .. ".perilune-tmp", "half a fi"))
       assert.is_true(file.write(path, "whole"))
       assert.same({ "target" }, entries())
     end)
 
     it("do not go where a link in place of the temporary file leads", function()
       assert.is_true(file.write(folder .. "/precious", "old"))
-      assert(lfs.link("precious", path .. ".tmp", true))
+      assert(lfs.link("precious", path .. ".perilune-tmp", true))
       assert.is_true(file.write(path, "new"))
       assert.equal("old", content(folder .. "/precious"))
       assert.equal("file", lfs.symlinkattributes(path, "mode"))
     end)
 
     it("do not remove a folder in place of the temporary file", function()
-      assert(lfs.mkdir(path .. ".tmp"))
+      assert(lfs.mkdir(path .. ".perilune-tmp"))
       local ok, reason = file.write(path, "x")
       assert.is_nil(ok)
-      assert.equal(("%s: %s.tmp is in the way, a directory"):format(path, path), reason)
-      assert.same({ "target.tmp" }, entries())
+      assert.equal(("%s: %s.perilune-tmp is in the way, a directory"):format(path, path),
+        reason)
+      assert.same({ "target.perilune-tmp" }, entries())
+    end)
+
+    it("leave files of other names alone", function()
+      local others = {
+        "target.tmp", "target.new", "target~", "target.bak", "#target#", ".target.swp",
+        ".target.tmp",
+      }
+      for _, name in ipairs(others) do
+        assert(io.open(folder .. "/" .. name, "wb")):write(name):close()
+      end
+      assert.is_true(file.write(path, "new"))
+      for _, name in ipairs(others) do
+        assert.equal(name, content(folder .. "/" .. name))
+      end
+    end)
+
+    it("keep the permissions of the file that they replace", function()
+      for _, permissions in ipairs {
+        "rw-------", "r--r-----", "rwxr-xr-x", "rw-rw-rw-", "---------",
+      } do
+        assert.is_true(file.write(path, "old"))
+        local mode = permissions:gsub("[rwx]", "1"):gsub("-", "0")
+        assert(os.execute(("chmod %o '%s'"):format(tonumber(mode, 2), path)))
+        assert.is_true(file.write(path, "new"))
+        assert.equal(permissions, lfs.attributes(path, "permissions"))
+        assert(os.remove(path))
+      end
+    end)
+
+    it("have those that any new file has where they replace none", function()
+      assert.is_true(file.write(path, "new"))
+      assert(io.open(folder .. "/other", "wb")):close()
+      assert.equal(lfs.attributes(folder .. "/other", "permissions"),
+        lfs.attributes(path, "permissions"))
     end)
 
     it("raise for what is no path and no bytes", function()
@@ -148,11 +183,11 @@ describe("Whole files", function()
       at_caller(function()
         local ok = file.write(path, 5)
         return ok
-      end, "a string or a list of strings expected, got number")
+      end, "a string or a list of strings expected, got 5")
       at_caller(function()
         local ok = file.write(path, { "a", 5 })
         return ok
-      end, "strings expected, got number as chunk 2")
+      end, "strings expected, got 5 as chunk 2")
       assert.same({}, entries())
     end)
   end)
@@ -173,19 +208,17 @@ describe("Whole files", function()
 
     it("the disk is full", function()
       local check = fails "No space left on device"
-      stub(io, "open", function(name, mode)
-        if mode ~= "wb" then return open(name, mode) end
-        assert(open(name, mode)):close()
-        return open("/dev/full", mode)
+      stub(system, "create", function(name)
+        assert(open(name, "wb")):close()
+        return open("/dev/full", "wb")
       end)
       check "small enough for the buffer"
       check { ("x"):rep(100000), ("y"):rep(100000) }
     end)
 
-    it("the file cannot be opened", function()
+    it("the file cannot be created", function()
       local check = fails "Permission denied"
-      stub(io, "open", function(name, mode)
-        if mode ~= "wb" then return open(name, mode) end
+      stub(system, "create", function(name)
         return nil, name .. ": Permission denied", 13
       end)
       check "new"
@@ -193,9 +226,9 @@ describe("Whole files", function()
 
     it("closing fails", function()
       local check = fails "Input/output error"
-      stub(io, "open", function(name, mode)
-        local handle = open(name, mode)
-        if mode ~= "wb" then return handle end
+      local create = system.create
+      stub(system, "create", function(...)
+        local handle = create(...)
         return {
           write = function(_, ...) return handle:write(...) end,
           close = function()
@@ -221,6 +254,50 @@ describe("Whole files", function()
         return nil, from .. ": Operation not permitted", 1
       end)
       check "new"
+    end)
+  end)
+
+  describe("are known to be writable", function()
+    it("where they could be created or replaced, and nothing is done yet", function()
+      assert.is_true(file.check_writable(path))
+      assert.same({}, entries())
+      assert.is_true(file.write(path, "old"))
+      local before = lfs.attributes(path)
+      assert.is_true(file.check_writable(path))
+      local after = lfs.attributes(path)
+      assert.equal("old", content(path))
+      for _, attribute in ipairs { "ino", "permissions", "modification", "change" } do
+        assert.equal(before[attribute], after[attribute])
+      end
+      assert.same({ "target" }, entries())
+    end)
+
+    it("or not, with the reason that writing them would have", function()
+      assert(os.execute(("mkfifo '%s'"):format(path)))
+      for _, wrong in ipairs {
+        folder, folder .. "/", path, "/dev/full", folder .. "/missing/target",
+        folder .. "/missing/", path .. "/target", folder .. "/" .. ("x"):rep(300),
+      } do
+        local ok, reason = file.check_writable(wrong)
+        assert.is_nil(ok)
+        assert.equal(wrong, reason:sub(1, #wrong))
+        assert.same({ nil, reason }, { file.write(wrong, "x") })
+      end
+      assert.same({ "target" }, entries())
+    end)
+
+    it("or not, where the folder takes no new files", function()
+      stub(system, "create", function(name)
+        return nil, name .. ": Permission denied", 13
+      end)
+      assert.same({ nil, path .. ": Permission denied" }, { file.check_writable(path) })
+    end)
+
+    it("unless it is no path that is asked about", function()
+      at_caller(function()
+        local ok = file.check_writable ""
+        return ok
+      end, "a path expected, got \"\"")
     end)
   end)
 
@@ -258,7 +335,8 @@ describe("Whole files", function()
       assert(os.remove(path))
     end
     for _, name in ipairs(entries()) do
-      assert.is_truthy(name == "save.lua" or name == "target.tmp", name)
+      assert.is_truthy(name == "save.lua" or name == "target.perilune-tmp",
+        name)
     end
   end)
 
@@ -282,7 +360,7 @@ describe("Whole files", function()
       at_caller(function()
         local bytes = file.read {}
         return bytes
-      end, "a path expected, got table")
+      end, "a path expected, got a table")
     end)
   end)
 end)

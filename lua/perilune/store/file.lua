@@ -2,29 +2,28 @@
 -- leaves half a file: the new bytes go to a temporary file beside the target, reach the
 -- disk, and take the target's name in one step. Until then the old file is untouched. One
 -- writer for each target: the temporary name is fixed, so that a killed process leaves at
--- most one stray file, which the next write replaces.
+-- most one stray file, which the next write removes; and it is a name that nobody else
+-- gives a file.
 
+local errors = require "perilune.errors"
 local lfs = require "lfs"
 local system = require "perilune.core.system"
 
 local file = {}
 
 local MOST_LINKS = 40 -- as Linux follows
+local SUFFIX = ".perilune-tmp"
 
-local function check_path(path, level)
-  if type(path) ~= "string" then
-    error(("a path expected, got %s"):format(type(path)), level + 1)
-  end
-  -- C ends a path at a zero byte, and would name another file.
-  if path == "" or path:find("\0", 1, true) then
-    error(("a path expected, got %q"):format(path), level + 1)
-  end
+-- C ends a path at a zero byte, and would name another file.
+local function check_path(path)
+  local is_path = type(path) == "string" and path ~= "" and not path:find("\0", 1, true)
+  errors.check(is_path, "a path expected, got %s", errors.show(path))
 end
 
 -- Messages of the operating system name a path, or do not; ours do, once.
 local function failure(path, message)
   message = tostring(message)
-  for _, prefix in ipairs { path .. ": ", path .. ".tmp: " } do
+  for _, prefix in ipairs { path .. ": ", path .. SUFFIX .. ": " } do
     if message:sub(1, #prefix) == prefix then message = message:sub(#prefix + 1) end
   end
   return nil, path .. ": " .. message
@@ -50,6 +49,36 @@ local function resolve(path)
   return nil, "too many symbolic links"
 end
 
+-- "rw-r-----" as chmod's number
+local function bits(permissions)
+  local number = 0
+  for letter in permissions:gmatch "." do
+    number = 2 * number + (letter == "-" and 0 or 1)
+  end
+  return number
+end
+
+-- The new file beside the one it will replace: its handle, its path, and the path of the
+-- other; or nil and "path: reason".
+local function begin(path)
+  local target, reason = resolve(path)
+  if not target then return failure(path, reason) end
+  local old = lfs.attributes(target)
+  if old and old.mode ~= "file" then
+    return failure(path, ("not replaced, because it is a %s"):format(old.mode))
+  end
+  local temporary = target .. SUFFIX
+  local stray = lfs.symlinkattributes(temporary, "mode")
+  if stray == "directory" then
+    return failure(path, temporary .. " is in the way, a directory")
+  elseif stray then
+    os.remove(temporary) -- of a process that was killed
+  end
+  local handle, refusal = system.create(temporary, old and bits(old.permissions))
+  if not handle then return failure(path, refusal) end
+  return handle, temporary, target
+end
+
 -- Write and close whatever happens; the first failure counts.
 local function fill(handle, chunks)
   local ok, message = true, nil
@@ -66,39 +95,23 @@ end
 ---Replace the file `path`, or create it. Either it holds all the bytes afterwards and
 ---they are on the disk, or the old file is as it was. A symbolic link is followed; its
 ---file is replaced. Only a regular file is: a device, a directory or a pipe is refused.
----The permissions are those of a new file.
+---The permissions stay those of the file that is replaced.
 ---@param path string
 ---@param chunks string|string[]  the content, in one or several pieces
 ---@return true?
 ---@return string?  nil and "path: reason"
 function file.write(path, chunks)
-  check_path(path, 2)
+  check_path(path)
   if type(chunks) == "string" then chunks = { chunks } end
-  if type(chunks) ~= "table" then
-    error(("a string or a list of strings expected, got %s"):format(type(chunks)), 2)
-  end
+  errors.check(type(chunks) == "table", "a string or a list of strings expected, got %s",
+    errors.show(chunks))
   for k, chunk in ipairs(chunks) do
-    if type(chunk) ~= "string" then
-      error(("strings expected, got %s as chunk %d"):format(type(chunk), k), 2)
-    end
+    errors.check(type(chunk) == "string", "strings expected, got %s as chunk %d",
+      errors.show(chunk), k)
   end
 
-  local target, reason = resolve(path)
-  if not target then return failure(path, reason) end
-  local mode = lfs.attributes(target, "mode")
-  if mode and mode ~= "file" then
-    return failure(path, ("not replaced, because it is a %s"):format(mode))
-  end
-  local temporary = target .. ".tmp"
-  local stray = lfs.symlinkattributes(temporary, "mode")
-  if stray == "directory" then
-    return failure(path, temporary .. " is in the way, a directory")
-  elseif stray then
-    os.remove(temporary) -- were it a link, opening it would write elsewhere
-  end
-
-  local handle, refusal = io.open(temporary, "wb")
-  if not handle then return failure(path, refusal) end
+  local handle, temporary, target = begin(path)
+  if not handle then return nil, temporary end
   local ok, message = fill(handle, chunks)
   if ok then ok, message = os.rename(temporary, target) end
   if not ok then
@@ -112,12 +125,26 @@ function file.write(path, chunks)
   return true
 end
 
+---Whether write could replace the file `path`, or create it, now: to be asked before hours
+---of work whose result is to be written there. A file that is there is not touched.
+---@param path string
+---@return true?
+---@return string?  nil and "path: reason"
+function file.check_writable(path)
+  check_path(path, 2)
+  local handle, temporary = begin(path)
+  if not handle then return nil, temporary end
+  handle:close()
+  os.remove(temporary)
+  return true
+end
+
 ---The content of a regular file.
 ---@param path string
 ---@return string?
 ---@return string?  nil and "path: reason"
 function file.read(path)
-  check_path(path, 2)
+  check_path(path)
   local attributes = lfs.attributes(path)
   if attributes and attributes.mode ~= "file" then
     return failure(path, ("is a %s, not a regular file"):format(attributes.mode))
