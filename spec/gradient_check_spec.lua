@@ -1,4 +1,5 @@
 local at_caller = require("spec.support.misuse").at_caller
+local own = require "spec.support.layers"
 local pl = require "perilune"
 local same = require("spec.support.matrices").same
 
@@ -75,19 +76,81 @@ describe("the gradient check", function()
     assert.is_true(report.passed, tostring(report))
   end)
 
-  it("leaves parameters, inputs and the generator's place as they were", function()
-    local network, X = smooth {
-      inputs = 4, pl.dense(6, "tanh"), pl.dropout(0.5), pl.dense(3),
-    }
-    local theta, inputs = network.theta:copy(), X:copy()
-    local drawn = network.generator:state()
+  it("passes with weights of the samples", function()
+    local network, X = smooth { inputs = 4, pl.dense(3, "tanh") }
+    local report = pl.gradient_check(network, X, targets(3),
+      { loss = "squared_error", weights = core.matrix { { 1, 0, 2, 0.5, 1, 3 } } })
+    assert.is_true(report.passed, tostring(report))
+    assert.is_true(report.largest_error > 0)
+  end)
+
+  -- A counter of batches would give other numbers at each forward, and state moves with it.
+  local function with_state()
+    local Fading = setmetatable({}, { __index = own.counter })
+    Fading.__index = Fading
+    function Fading.new(options, context)
+      return setmetatable(own.counter.new(options, context), Fading)
+    end
+    function Fading:forward(A_below)
+      self.batches = self.batches + 1
+      return A_below / self.batches
+    end
+    function Fading:backward(Delta) return Delta / self.batches end
+    return smooth({
+      inputs = 4, "center", pl.dense(6, "tanh"), pl.batch_norm(), pl.dropout(0.5),
+      "fading", pl.dense(3, "tanh", { frozen = true }), pl.dense(3),
+    }, { layers = { fading = Fading, center = own.center } })
+  end
+
+  it("passes where state moves with each forward", function()
+    local network, X = with_state()
+    local report = pl.gradient_check(network, X, targets(3), { loss = "squared_error" })
+    assert.is_true(report.passed, tostring(report))
+  end)
+
+  -- All that the network is, and X
+  local function remembered(network, X)
+    local state, parts = network:state(), { X:encode "float64" }
+    for _, tensor in ipairs(network:tensors()) do
+      parts[#parts + 1] = state.tensors[tensor.name]:encode "float64"
+    end
+    return { parts, state.generator, state.layers }
+  end
+
+  it("leaves tensors, inputs, the generator and all state as they were", function()
+    local network, X = with_state()
     network:forward(X)
-    local after_forward = network.generator:state()
-    network.generator:restore(drawn)
+    local before = remembered(network, X)
     pl.gradient_check(network, X, targets(3), { loss = "squared_error" })
-    assert.is_true(same(theta, network.theta))
-    assert.is_true(same(inputs, X))
-    assert.equal(after_forward, network.generator:state())
+    assert.same(before, remembered(network, X))
+    local by_rows = X:copy "rows"
+    pl.gradient_check(network, by_rows, targets(3), { loss = "squared_error" })
+    assert.same(before, remembered(network, by_rows))
+  end)
+
+  it("leaves them so when the loss or a layer raises midway", function()
+    local network, X = with_state()
+    local before = remembered(network, X)
+    for _, last in ipairs { 1, 2, 5, 50 } do
+      local calls = 0
+      local function failing(...)
+        calls = calls + 1
+        if calls == last then error("out of order", 0) end
+        return pl.loss.squared_error(...)
+      end
+      assert.has_error(function()
+        pl.gradient_check(network, X, targets(3), { loss = failing })
+      end, "out of order")
+      assert.equal(last, calls)
+      assert.same(before, remembered(network, X))
+    end
+  end)
+
+  it("leaves in the layers what a forward of the network as it is leaves", function()
+    local network, X = smooth { inputs = 4, pl.dense(6, "tanh"), pl.dense(3) }
+    local A = network:forward(X):copy()
+    pl.gradient_check(network, X, targets(3), { loss = "squared_error" })
+    assert.is_true(same(A, network.A))
   end)
 
   it("is printed as one sentence", function()
@@ -101,11 +164,12 @@ describe("the gradient check", function()
   it("takes a loss of one's own, a step and a tolerance", function()
     local network, X = smooth { inputs = 4, pl.dense(3, "tanh") }
     local calls = 0
-    local function own(...)
+    local function counting(...)
       calls = calls + 1
       return pl.loss.squared_error(...)
     end
-    local report = pl.gradient_check(network, X, targets(3), { loss = own, step = 1e-3 })
+    local report = pl.gradient_check(network, X, targets(3),
+      { loss = counting, step = 1e-3 })
     assert.is_true(report.passed)
     assert.equal(1 + 4 * report.count, calls)
     assert.is_false(pl.gradient_check(network, X, targets(3),
@@ -118,62 +182,66 @@ end)
 local Hand = {}
 Hand.__index = Hand
 
-function Hand.new(description, context)
-  return setmetatable({
-    wrong = description.wrong, inputs = context.inputs, outputs = context.inputs,
-    shapes = {
-      { name = "W", rows = context.inputs, cols = context.inputs },
-      { name = "b", rows = context.inputs, cols = 1 },
-    },
-  }, Hand)
+function Hand.new(options, context)
+  return setmetatable({ wrong = options.wrong, output = { size = context.input.size } },
+    Hand)
 end
 
-function Hand:bind(parameters, generator)
-  self.W, self.dJ_dW = parameters[1].value, parameters[1].gradient
-  self.b, self.dJ_db = parameters[2].value, parameters[2].gradient
-  generator:normal(self.W, 0, 0.5)
-  generator:normal(self.b, 0, 0.5)
+local function draw(M, generator) return generator:normal(M, 0, 0.5) end
+
+function Hand:declare()
+  local size = self.output.size
+  return {
+    { name = "W", role = "parameter", rows = size, cols = size, first = draw },
+    { name = "b", role = "parameter", rows = size, cols = 1, first = draw },
+  }
 end
 
 -- (1.4)
+local function A_of(self, A_below)
+  local W, b = self.tensors.W.value, self.tensors.b.value
+  return core.tanh(core.matrix(self.output.size, A_below.cols), W * A_below + b)
+end
+
 function Hand:forward(A_below)
-  self.A_below = A_below
-  self.A = core.tanh(core.matrix(self.outputs, A_below.cols), self.W * A_below + self.b)
+  self.A_below, self.A = A_below, A_of(self, A_below)
   return self.A
 end
+
+function Hand:predict(A_below) return A_of(self, A_below) end
 
 -- (4.1), (4.2), but for what is wrong
 function Hand:backward(Delta)
   local wrong, ones = self.wrong, core.matrix(Delta.cols, 1):fill(1)
   local derivative = self.A:map(function(a) return 1 - a * a end)
-  self.H = wrong == "no sigma'" and Delta or Delta:hadamard(derivative)
+  local H = wrong == "no sigma'" and Delta or Delta:hadamard(derivative)
   local A_below = wrong == "A in place of A_below" and self.A or self.A_below
-  local dJ_dW = self.H * A_below:transpose()
+  local dJ_dW = H * A_below:transpose()
   if wrong == "sign of dJ/dW" then dJ_dW = -dJ_dW end
   if wrong == "transposed dJ/dW" then dJ_dW = dJ_dW:transpose() end
   if wrong == "0.1 % in dJ/dW" then dJ_dW:set(2, 3, dJ_dW:get(2, 3) * 1.001) end
   if wrong == "NaN in dJ/dW" then dJ_dW:set(2, 3, 0 / 0) end
-  local dJ_db = self.H * ones
+  local dJ_db = H * ones
   if wrong == "mean in place of sum in dJ/db" then dJ_db = dJ_db / Delta.cols end
   if wrong == "Delta in place of H in dJ/db" then dJ_db = Delta * ones end
-  if wrong == "dJ/db of the first sample" then dJ_db = self.H:columns(1, 1) end
+  if wrong == "dJ/db of the first sample" then dJ_db = H:columns(1, 1) end
   if wrong == "0.1 % in dJ/db" then dJ_db:set(4, 1, dJ_db:get(4, 1) * 1.001) end
-  self.dJ_dW:assign(dJ_dW)
-  self.dJ_db:assign(dJ_db)
-end
+  self.tensors.W:receive(dJ_dW)
+  self.tensors.b:receive(dJ_db)
 
--- (4.2)
-function Hand:propagate()
-  if self.wrong == "W not transposed in Delta" then return self.W * self.H end
-  if self.wrong == "sign of Delta" then return -(self.W:transpose() * self.H) end
-  local Delta = self.W:transpose() * self.H
-  if self.wrong == "0.1 % in Delta" then Delta:set(1, 2, Delta:get(1, 2) * 1.001) end
-  return Delta
+  local W = self.tensors.W.value
+  if wrong == "W not transposed in Delta" then return W * H end
+  if wrong == "sign of Delta" then return -(W:transpose() * H) end
+  local Delta_below = W:transpose() * H
+  if wrong == "0.1 % in Delta" then
+    Delta_below:set(1, 2, Delta_below:get(1, 2) * 1.001)
+  end
+  return Delta_below
 end
 
 local function check_hand(wrong, loss)
   local network, X = smooth({
-    inputs = WIDTH, { kind = "hand", wrong = wrong }, { kind = "hand" },
+    inputs = WIDTH, { "hand", wrong = wrong }, { "hand" },
   }, { layers = { hand = Hand } })
   local report = pl.gradient_check(network, X, targets(WIDTH),
     { loss = loss or "squared_error" })
@@ -264,6 +332,19 @@ describe("misuse of the gradient check", function()
         { loss = "squared_error" })
     end, "a float64 network expected, got float32")
     local network, X = smooth { inputs = 4, pl.dense(3) }
+    at_caller(function()
+      pl.gradient_check({}, X, targets(3), { loss = "squared_error" })
+    end, "a network expected, got a table")
+    at_caller(function()
+      pl.gradient_check(network, 5, targets(3), { loss = "squared_error" })
+    end, "X: a matrix expected, got 5")
+    at_caller(function()
+      pl.gradient_check(network, X, targets(2), { loss = "squared_error" })
+    end, "3 x 6")
+    at_caller(function()
+      pl.gradient_check(network, core.matrix(5, N), targets(3),
+        { loss = "squared_error" })
+    end, "X has 5 rows but the network has 4 inputs")
     at_caller(function() pl.gradient_check(network, X, targets(3), {}) end,
       "option 'loss' is required")
     at_caller(function() pl.gradient_check(network, X, targets(3)) end,
@@ -272,7 +353,8 @@ describe("misuse of the gradient check", function()
       "unknown loss 'mse'")
     at_caller(function()
       pl.gradient_check(network, X, targets(3), { loss = "squared_error", tol = 1 })
-    end, "unknown option 'tol' (known: floor, loss, step, tolerance)")
+    end, "unknown option 'tol' of gradient_check (known: floor, loss, step, tolerance, "
+      .. "weights)")
     for _, name in ipairs { "step", "tolerance", "floor" } do
       at_caller(function()
         pl.gradient_check(network, X, targets(3),

@@ -10,15 +10,28 @@ end
 describe("the public table", function()
   it("has the functions that scripts and hosts rely on", function()
     assert_has("function", pl, [[
-      matrix generator threads network dense dropout sgd momentum adam dataset bytes
-      batches fit evaluate gradient_check load
+      matrix generator threads network dense dropout batch_norm layer_norm residual branch
+      sgd momentum adam dataset bytes batches trainer fit evaluate gradient_check load
     ]])
-    assert_has("function", pl.data, "mnist")
-    assert_has("function", pl.loss, "squared_error softmax_cross_entropy")
-    assert_has("function", pl.schedule, "constant step exponential cosine warm_up")
-    assert_has("function", pl.initializer, "glorot he lecun uniform normal")
+    assert_has("function", pl.data, "idx mnist digits")
     assert_has("function", pl.metrics, "accuracy correct confusion evaluate")
     assert.matches("^%d+%.%d+%.%d+$", pl.version)
+  end)
+
+  it("has the parts that can be described, by their names", function()
+    for family, names in pairs {
+      activation = "identity relu sigmoid softmax softsign tanh",
+      initializer = "glorot he lecun uniform normal",
+      loss = "squared_error softmax_cross_entropy",
+      optimizer = "adam momentum sgd",
+      schedule = "constant step exponential cosine warm_up",
+    } do
+      for name in names:gmatch "%S+" do
+        assert.equal(name, pl[family][name].name)
+        assert.equal(name, pl[family](name).name)
+        assert.equal(name, pl[family]({ name }).name)
+      end
+    end
   end)
 
   it("has both cores, float32 being the one meant unless said", function()
@@ -54,7 +67,8 @@ describe("the public table", function()
     local network = pl.network({ inputs = 2, pl.dense(3, "relu"), pl.dense(1) },
       { seed = 1 })
     assert_has("function", network, [[
-      forward backward predict parameters flat_parameters parameter_count describe save
+      forward backward predict classify parameters tensors parameter_count state
+      restore check_state clone describe save
     ]])
     local A = network:forward(pl.matrix(2, 4))
     local _, Delta = pl.loss.squared_error(A, pl.matrix(1, 4))
@@ -77,8 +91,14 @@ describe("the public table", function()
   end)
 
   it("loads whatever needs libraries only when it is used", function()
-    assert_has("function", pl.data, "idx mnist digits")
-    assert_has("function", pl, "load")
+    child.run [[
+      local pl = require "perilune"
+      local needed = { pl.load, pl.data.idx, pl.data.mnist, pl.data.digits }
+      assert(#needed == 4)
+      for _, name in ipairs { "zlib", "lfs", "dkjson" } do
+        assert(not package.loaded[name], name)
+      end
+    ]]
   end)
 end)
 

@@ -1,33 +1,17 @@
+-- Optimisers: their steps against loops over single numbers, groups, weight decay, descriptions and options.
+
 local at_caller = require("spec.support.misuse").at_caller
-local distance = require("spec.support.matrices").distance
+local family = require "perilune.optimizer"
+local matrices = require "spec.support.matrices"
 local pl = require "perilune"
-local same = require("spec.support.matrices").same
+local support = require "spec.support.parameters"
 
--- Two parameters of each kind of storage, and gradients that depend on the step.
-local function parameters_of(core)
-  local generator = core.generator(21)
-  local parameters = {}
-  for k, order in ipairs { "columns", "rows" } do
-    parameters[k] = {
-      value = generator:normal(core.matrix(3, 4, order)),
-      gradient = core.matrix(3, 4, order),
-    }
-  end
-  return parameters
-end
+local distance, same = matrices.distance, matrices.same
+local new_list, new_network = support.list, support.network
+local assert_same, assert_same_state = support.assert_same, support.assert_same_state
+local run, values = support.run, support.values
 
-local function run(optimizer, parameters, first, last)
-  for step = first, last do
-    for k, parameter in ipairs(parameters) do
-      parameter.gradient:assign(parameter.value:map(function(p)
-        return math.sin(p * step + k)
-      end))
-    end
-    optimizer:step(parameters)
-  end
-end
-
--- What an update makes of p and g, as its formula says; `kept` is a table for what lasts between steps.
+-- What an update makes of one number p with the gradient g, as its formula says; `kept` lasts between steps.
 local rules = {
   sgd = function(o, p, g) return p - o.rate * (g + o.weight_decay * p) end,
   momentum = function(o, p, g, kept)
@@ -45,111 +29,226 @@ local rules = {
   end,
 }
 
+-- Each with its documented defaults
+local defaults = {
+  sgd = { rate = 0.01, weight_decay = 0 },
+  momentum = { rate = 0.01, momentum = 0.9, nesterov = false, weight_decay = 0 },
+  adam = { rate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0 },
+}
+
+-- The settings that hold for a parameter, worked out apart from the library
+local function settings_for(kind, given, parameter, factor)
+  local settings, group = {}, nil
+  for _, candidate in ipairs(given.groups or {}) do
+    if parameter.name:find(candidate.match) then
+      group = candidate
+      break
+    end
+  end
+  for name, default in pairs(defaults[kind]) do
+    settings[name] = default
+    if given[name] ~= nil then settings[name] = given[name] end
+  end
+  if parameter.decays == false then settings.weight_decay = 0 end
+  for name in pairs(settings) do
+    if group and group[name] ~= nil then settings[name] = group[name] end
+  end
+  settings.rate = settings.rate * (factor or 1)
+  return settings
+end
+
+-- The same steps number by number
+local function expected_values(kind, given, parameters, steps, factor)
+  local results = {}
+  for k, parameter in ipairs(parameters) do
+    local settings = settings_for(kind, given, parameter, factor)
+    results[k] = parameter.value:map(function(p)
+      local kept = {}
+      for step = 1, steps do
+        p = rules[kind](settings, p, support.gradient(p, step, k), kept, step)
+      end
+      return p
+    end)
+  end
+  return results
+end
+
+local groups = {
+  { match = "^1%.", rate = 0.05, weight_decay = 0 },
+  { match = "b$", weight_decay = 0.25 },
+  { match = "", rate = 0.2 },
+}
+
 local variants = {
   { "sgd", {} },
   { "sgd", { rate = 0.3, weight_decay = 0.1 } },
+  { "sgd", { rate = 0.3, weight_decay = 0.1, groups = groups } },
   { "momentum", {} },
   { "momentum", { rate = 0.2, momentum = 0.5, weight_decay = 0.1 } },
   { "momentum", { rate = 0.2, nesterov = true, weight_decay = 0.1 } },
+  { "momentum", { rate = 0.2, weight_decay = 0.1, groups = {
+    { match = "2", momentum = 0.3, nesterov = true }, groups[1] } } },
   { "adam", {} },
   { "adam", { rate = 0.1, beta1 = 0.8, beta2 = 0.9, epsilon = 0.01, weight_decay = 1 } },
+  { "adam", { rate = 0.1, weight_decay = 0.5, groups = groups } },
+  { "adam", { rate = 0.1, groups = { { match = "W$", beta1 = 0.5, beta2 = 0.5 } } } },
 }
 
 local function title(kind, given)
   local words = {}
   for name, value in pairs(given) do
+    if type(value) == "table" then value = ("%d groups"):format(#value) end
     words[#words + 1] = ("%s = %s"):format(name, value)
   end
   table.sort(words)
   return ("%s { %s }"):format(kind, table.concat(words, ", "))
 end
 
+local lists = {
+  { "a list of one's own", new_list },
+  { "a network", function(core) return new_network(core):parameters() end },
+}
+
 for _, variant in ipairs(variants) do
   local kind, given = variant[1], variant[2]
 
   describe(title(kind, given), function()
-    it("steps as its formula says, each parameter for itself", function()
-      local core = pl.float64
-      local optimizer = pl[kind](given)
-      local parameters, expected = parameters_of(core), parameters_of(core)
-      local kept = {}
-      for step = 1, 4 do
-        run(optimizer, parameters, step, step)
-        for k, parameter in ipairs(expected) do
-          for i = 1, 3 do
-            for j = 1, 4 do
-              local name = ("%d %d %d"):format(k, i, j)
-              kept[name] = kept[name] or {}
-              local p = parameter.value:get(i, j)
-              parameter.value:set(i, j,
-                rules[kind](optimizer, p, math.sin(p * step + k), kept[name], step))
-            end
-          end
+    for _, list in ipairs(lists) do
+      it("steps as its formula says over " .. list[1], function()
+        local parameters = list[2](pl.float64)
+        local expected = expected_values(kind, given, parameters, 4)
+        run(pl[kind](given), parameters, 1, 4)
+        for k, parameter in ipairs(parameters) do
+          assert.is_true(distance(expected[k], parameter.value) < 1e-12)
         end
+      end)
+
+      for _, dtype in ipairs { "float32", "float64" } do
+        local what = ("%s, %s"):format(list[1], dtype)
+        it("continues from its state to the same bits over " .. what, function()
+          local core = pl[dtype]
+          local straight, first_half = pl[kind](given), pl[kind](given)
+          local expected, parameters = list[2](core), list[2](core)
+          run(straight, expected, 1, 5)
+          run(first_half, parameters, 1, 3)
+          local state = first_half:state()
+          -- what happens to the one that it came from is nothing to the state
+          run(first_half, list[2](core), 4, 5)
+          local second_half = pl[kind](given)
+          second_half:restore(state)
+          run(second_half, parameters, 4, 5)
+          assert_same(values(expected), parameters)
+          -- nor is what happens to the one that was restored
+          local again = pl[kind](given):restore(state)
+          assert.equal(3, again.steps)
+          assert_same_state(state, again:state())
+        end)
       end
-      for k in ipairs(parameters) do
-        assert.is_true(distance(expected[k].value, parameters[k].value) < 1e-13)
+    end
+
+    it("takes the rate of a step, and multiplies those of groups likewise", function()
+      local parameters = new_list(pl.float64)
+      local expected = expected_values(kind, given, parameters, 3, 0.5)
+      local optimizer = pl[kind](given)
+      run(optimizer, parameters, 1, 3, optimizer.rate / 2)
+      for k, parameter in ipairs(parameters) do
+        assert.is_true(distance(expected[k], parameter.value) < 1e-12)
       end
     end)
 
-    for _, name in ipairs { "float32", "float64" } do
-      it("continues from its state to the same bits, " .. name, function()
-        local core = pl[name]
-        local straight, first_half = pl[kind](given), pl[kind](given)
-        local expected, parameters = parameters_of(core), parameters_of(core)
-        run(straight, expected, 1, 6)
-        run(first_half, parameters, 1, 3)
-        local state = first_half:state()
-        -- what happens to the one it came from is nothing to the state
-        run(first_half, parameters_of(core), 4, 5)
-        local second_half = pl[kind](given)
-        second_half:restore(state)
-        run(second_half, parameters, 4, 6)
-        for k in ipairs(expected) do
-          assert.is_true(same(expected[k].value, parameters[k].value))
-        end
-        -- nor is what happens to the one that was restored
-        local again = pl[kind](given)
-        again:restore(state)
-        assert.equal(3, again:state().steps)
-      end)
-    end
+    it("allocates nothing in a step", function()
+      for _, list in ipairs(lists) do
+        local parameters = list[2](pl.float32)
+        local optimizer = pl[kind](given)
+        run(optimizer, parameters, 1, 2)
+        collectgarbage()
+        collectgarbage "stop"
+        local before = collectgarbage "count"
+        for _ = 1, 10 do optimizer:step(parameters, 0.01) end
+        local after = collectgarbage "count"
+        collectgarbage "restart"
+        assert.equal(before, after)
+      end
+    end)
   end)
 end
 
 describe("an optimizer", function()
   it("has the documented defaults", function()
-    assert.equal(0.01, pl.sgd().rate)
-    assert.equal(0, pl.sgd().weight_decay)
-    local momentum = pl.momentum()
-    assert.same({ 0.01, 0.9, false, 0 },
-      { momentum.rate, momentum.momentum, momentum.nesterov, momentum.weight_decay })
+    for kind, expected in pairs(defaults) do
+      assert.same(expected, pl[kind]().options)
+      assert.equal(expected.rate, pl[kind]().rate)
+    end
+  end)
+
+  it("is made by its short name, by its description, or by its name alone", function()
+    for _, optimizer in ipairs {
+      pl.adam { rate = 0.5 }, pl.optimizer { "adam", rate = 0.5 },
+    } do
+      assert.same({ "adam", 0.5, 0.9 },
+        { optimizer.name, optimizer.rate, optimizer.options.beta1 })
+    end
+    for _, kind in ipairs { "sgd", "momentum", "adam" } do
+      assert.equal(kind, pl[kind]().name)
+      assert.equal(kind, pl.optimizer(kind).name)
+      assert.equal(kind, pl.optimizer[kind].name)
+    end
+  end)
+
+  it("is a new one each time, but itself when it is one", function()
+    assert.not_equal(pl.optimizer.adam, pl.optimizer.adam)
+    assert.not_equal(pl.optimizer "adam", pl.optimizer "adam")
     local adam = pl.adam()
-    assert.same({ 0.001, 0.9, 0.999, 1e-8, 0 },
-      { adam.rate, adam.beta1, adam.beta2, adam.epsilon, adam.weight_decay })
+    assert.equal(adam, pl.optimizer(adam))
+  end)
+
+  it("has a description from which an equal one is made", function()
+    for _, variant in ipairs(variants) do
+      local optimizer = pl[variant[1]](variant[2])
+      local description = family:describe(optimizer)
+      local again = pl.optimizer(description)
+      assert.same(description, family:describe(again))
+      local A, B = new_list(pl.float32), new_list(pl.float32)
+      run(optimizer, A, 1, 3)
+      run(again, B, 1, 3)
+      assert_same(values(A), B)
+    end
+    local groups_of_one = { { match = "b", rate = 1 } }
+    assert.same({ "sgd", rate = 0.5, weight_decay = 0, groups = groups_of_one },
+      family:describe(pl.sgd { rate = 0.5, groups = groups_of_one }))
+  end)
+
+  it("may be a table of one's own with a step", function()
+    local own = { name = "mine", step = function() end }
+    assert.equal(own, pl.optimizer(own))
+    assert.equal("mine", family:describe(own))
+    at_caller(function() local _ = pl.optimizer { name = "sgd", step = own.step } end,
+      "the optimizer 'sgd' is built in: give your own another name")
   end)
 
   it("steps at a rate given for the step, and keeps its own", function()
     local optimizer = pl.sgd { rate = 1 }
     local p, g = pl.matrix { { 10 } }, pl.matrix { { 1 } }
-    optimizer:step({ { value = p, gradient = g } }, 0.25)
+    local list = { { value = p, gradient = g } }
+    optimizer:step(list, 0.25)
     assert.equal(9.75, p:get(1, 1))
-    optimizer:step({ { value = p, gradient = g } })
+    optimizer:step(list)
     assert.equal(8.75, p:get(1, 1))
+    optimizer.rate = 0.5
+    optimizer:step(list)
+    assert.equal(8.25, p:get(1, 1))
   end)
 
   it("does not move the parameters at rate 0", function()
     for _, kind in ipairs { "sgd", "momentum", "adam" } do
-      local parameters = parameters_of(pl.float32)
+      local parameters = new_list(pl.float32)
       run(pl[kind] { rate = 0, weight_decay = 0.5 }, parameters, 1, 2)
-      for k, before in ipairs(parameters_of(pl.float32)) do
-        assert.is_true(same(before.value, parameters[k].value))
-      end
+      assert_same(values(new_list(pl.float32)), parameters)
     end
   end)
 
   it("reads the gradients and does not write them", function()
-    local parameters = parameters_of(pl.float32)
+    local parameters = new_list(pl.float32)
     parameters[1].gradient:fill(0.5)
     for _, kind in ipairs { "sgd", "momentum", "adam" } do
       pl[kind]({ weight_decay = 0.1 }):step(parameters)
@@ -157,31 +256,29 @@ describe("an optimizer", function()
     end
   end)
 
-  it("makes weights decay towards 0 without a gradient", function()
-    for _, kind in ipairs { "sgd", "momentum", "adam" } do
-      local p = pl.float64.matrix { { 1, -1 } }
-      local parameters = { { value = p, gradient = pl.float64.matrix(1, 2) } }
-      local optimizer = pl[kind] { rate = 0.1, weight_decay = 0.5 }
-      optimizer:step(parameters)
-      assert.near(0.95, p:get(1, 1), 1e-12)
-      assert.near(-0.95, p:get(1, 2), 1e-12)
+  it("gives the same for parameters in flat vectors and one by one", function()
+    for _, variant in ipairs(variants) do
+      local A, B = new_network(pl.float32), new_network(pl.float32)
+      local one_by_one = table.move(B:parameters(), 1, #B:parameters(), 1, {})
+      run(pl[variant[1]](variant[2]), A:parameters(), 1, 3)
+      run(pl[variant[1]](variant[2]), one_by_one, 1, 3)
+      assert_same(values(A:parameters()), one_by_one)
     end
   end)
 
-  it("gives the same for a network's parameters one by one and as one vector", function()
+  it("trains a network in an open loop", function()
     for _, kind in ipairs { "sgd", "momentum", "adam" } do
-      local function trained(list)
-        local network = pl.network({ inputs = 3, pl.dense(4, "tanh"), pl.dense(2) })
-        local optimizer = pl[kind] { rate = 0.1, weight_decay = 0.1 }
-        local X = pl.generator(4):normal(pl.matrix(3, 6))
-        for _ = 1, 5 do
-          local _, Delta = pl.loss.squared_error(network:forward(X), pl.matrix(2, 6))
-          network:backward(Delta)
-          optimizer:step(network[list](network))
-        end
-        return network.theta
+      local net = pl.network({ inputs = 3, pl.dense(8, "tanh"), pl.dense(2) })
+      local optimizer = pl[kind] { rate = 0.05 }
+      local X = pl.generator(4):normal(pl.matrix(3, 6))
+      local T = pl.generator(5):normal(pl.matrix(2, 6))
+      local first = pl.loss.squared_error(net:forward(X), T, false)
+      for _ = 1, 200 do
+        local _, Delta = pl.loss.squared_error(net:forward(X), T)
+        net:backward(Delta)
+        optimizer:step(net:parameters())
       end
-      assert.is_true(same(trained "parameters", trained "flat_parameters"))
+      assert.is_true(pl.loss.squared_error(net:forward(X), T, false) < 0.2 * first)
     end
   end)
 
@@ -191,63 +288,174 @@ describe("an optimizer", function()
     assert.equal("adam, rate 0.001", tostring(pl.adam()))
   end)
 
-  it("does not change the table of options it was given", function()
-    local given = { rate = 0.5 }
-    pl.adam(given):step(parameters_of(pl.float32))
-    assert.same({ rate = 0.5 }, given)
+  it("neither changes the options that it was given nor depends on them", function()
+    local given = { rate = 0.5, groups = { { match = "b$", rate = 0.25 } } }
+    local optimizer = pl.adam(given)
+    optimizer:step(new_list(pl.float32))
+    assert.same({ rate = 0.5, groups = { { match = "b$", rate = 0.25 } } }, given)
+    given.groups[1].rate, given.groups[2] = 7, { match = "W" }
+    assert.same({ { match = "b$", rate = 0.25 } }, family:describe(optimizer).groups)
   end)
 
-  it("has a state of plain data and matrices", function()
-    local optimizer = pl.adam()
-    assert.same({ steps = 0, matrices = {} }, optimizer:state())
-    optimizer:step(parameters_of(pl.float32))
-    local state = optimizer:state()
-    assert.equal(1, state.steps)
-    assert.equal(2, #state.matrices)
-    assert.same({ 3, 4 }, { state.matrices[2].m:shape() })
-    assert.same({ 3, 4 }, { state.matrices[2].v:shape() })
+  it("takes whole numbers that are written as floats, and the other way round", function()
+    local A, B = new_list(pl.float32), new_list(pl.float32)
+    run(pl.sgd { rate = 1 }, A, 1, 2)
+    run(pl.sgd { rate = 1.0 }, B, 1, 2)
+    assert_same(values(A), B)
+    local state = pl.adam():state()
+    state.steps = 0.0
+    assert.equal("integer", math.type(pl.adam():restore(state).steps))
+  end)
+end)
+
+describe("weight decay", function()
+  it("pulls towards 0 without a gradient", function()
+    for _, kind in ipairs { "sgd", "momentum", "adam" } do
+      local p = pl.float64.matrix { { 1, -1 } }
+      local parameters = { { value = p, gradient = pl.float64.matrix(1, 2) } }
+      pl[kind]({ rate = 0.1, weight_decay = 0.5 }):step(parameters)
+      assert.near(0.95, p:get(1, 1), 1e-12)
+      assert.near(-0.95, p:get(1, 2), 1e-12)
+    end
   end)
 
-  it("refuses an unknown option", function()
+  it("leaves biases and normalisation alone unless a group asks for it", function()
+    for _, asked in ipairs { false, true } do
+      local net = pl.network { inputs = 3, pl.dense(4), pl.batch_norm(), pl.layer_norm() }
+      for _, parameter in ipairs(net:parameters()) do parameter.value:fill(2) end
+      pl.sgd({ rate = 0.5, weight_decay = 0.5, groups = asked and {
+        { match = "b$", weight_decay = 0.25 }, { match = "^2", weight_decay = 1 },
+      } or nil }):step(net:parameters())
+      local expected = { ["1.W"] = 1.5 }
+      if asked then
+        expected = {
+          ["1.W"] = 1.5, ["1.b"] = 1.75, ["2.scale"] = 1, ["2.shift"] = 1,
+        }
+      end
+      for _, parameter in ipairs(net:parameters()) do
+        local value = expected[parameter.name] or 2
+        assert.same({ value, value }, { parameter.value:min(), parameter.value:max() })
+      end
+    end
+  end)
+
+  it("leaves biases alone whose group asks for another rate only", function()
+    local list = new_list(pl.float32)
+    for _, parameter in ipairs(list) do parameter.value:fill(2) end
+    pl.sgd({ rate = 0.5, weight_decay = 0.5, groups = { { match = "2", rate = 1 } } })
+      :step(list)
+    assert.same({ 1.5, 1, 2 },
+      { list[1].value:max(), list[2].value:max(), list[3].value:max() })
+  end)
+end)
+
+describe("groups", function()
+  it("follow the rate that is set between steps only where they have none", function()
+    local list = new_list(pl.float32)
+    for _, parameter in ipairs(list) do
+      parameter.value:fill(0)
+      parameter.gradient:fill(1)
+    end
+    local optimizer = pl.sgd { rate = 1, groups = {
+      { match = "1.W", rate = 0.5 }, { match = "2.W", weight_decay = 0 } } }
+    optimizer.rate = 2
+    optimizer:step(list)
+    assert.same({ -0.5, -2, -2 },
+      { list[1].value:max(), list[2].value:max(), list[3].value:max() })
+  end)
+
+  it("may freeze what they match", function()
+    local list = new_list(pl.float32)
+    local before = values(list)
+    run(pl.adam { groups = { { match = "^2", rate = 0 } } }, list, 1, 3)
+    assert.is_false(same(before[1], list[1].value))
+    assert.is_true(same(before[2], list[2].value))
+    assert.is_true(same(before[3], list[3].value))
+  end)
+
+  it("are checked where they are written", function()
+    at_caller(function() local _ = pl.sgd { groups = { match = "b$" } } end,
+      "sgd: groups: a list of groups, { { match = ... }, ... }, expected, got a table")
+    at_caller(function() local _ = pl.sgd { groups = 5 } end,
+      "sgd: groups: a list of groups, { { match = ... }, ... }, expected, got 5")
+    at_caller(function() local _ = pl.sgd { groups = { { rate = 1 } } } end,
+      "group 1: option 'match' is required")
+    at_caller(function() local _ = pl.sgd { groups = { { match = "b" }, 5 } } end,
+      "group 2: a table of options expected, got 5")
+    local group = { match = "b", beta1 = 0.5 }
+    at_caller(function() local _ = pl.sgd { groups = { group } } end,
+      "unknown option 'beta1' of group 1 (known: match, rate, weight_decay)")
+    group.rate = -1
+    at_caller(function() local _ = pl.adam { groups = { group } } end,
+      "group 1: rate: a number from 0 to 1e+38 expected, got -1")
+    at_caller(function()
+      pl.optimizer { "adam", groups = { { match = "b", groups = {} } } }
+    end, "unknown option 'groups' of group 1")
+    at_caller(function() local _ = pl.sgd { groups = { { match = "[b" } } } end,
+      "match: a pattern of Lua's expected, got \"[b\"")
+    at_caller(function()
+      pl.sgd { rate = 0, groups = { { match = "b", rate = 1 } } }
+    end, "rate: above 0 expected where groups have their own (a last group "
+      .. "{ match = \"\", rate = 0 } leaves the other parameters as they are)")
+  end)
+
+  it("are checked against the names of the parameters before the first update", function()
+    local list = new_list(pl.float32)
+    for match, expected in pairs {
+      ["b%"] = "match: a pattern of Lua's expected, got \"b%\"",
+      ["%.bias$"] = "group 2: no parameter has a name that \"%.bias$\" matches, "
+        .. "the first has \"1.W\"",
+    } do
+      local optimizer = pl.adam { groups = { { match = "W" }, { match = match } } }
+      at_caller(function() optimizer:step(list) end, expected)
+      assert.same({ steps = 0, tensors = {} }, optimizer:state())
+    end
+    assert_same(values(new_list(pl.float32)), list)
+    pl.adam({ groups = { { match = "W" } } }):step {} -- all of a network may be frozen
+  end)
+
+  it("may match what an earlier one has taken", function()
+    local list = new_list(pl.float32)
+    pl.adam({ groups = { { match = "^2" }, { match = "b$" } } }):step(list)
+  end)
+end)
+
+describe("the options of an optimizer", function()
+  it("are refused when they are unknown", function()
     at_caller(function() local _ = pl.sgd { learning_rate = 1 } end,
-      "unknown option 'learning_rate' (known: rate, weight_decay)")
-    at_caller(function() local _ = pl.momentum { beta = 1 } end, "unknown option 'beta'")
-    at_caller(function() local _ = pl.adam { eps = 1 } end, "unknown option 'eps'")
+      "unknown option 'learning_rate' of sgd (known: groups, rate, weight_decay)")
+    at_caller(function() local _ = pl.momentum { beta = 1 } end,
+      "unknown option 'beta' of momentum")
+    at_caller(function() local _ = pl.optimizer { "adam", eps = 1 } end,
+      "unknown option 'eps' of adam")
+    at_caller(function() local _ = pl.adam { "sgd" } end, "unknown option '1' of adam")
     at_caller(function() local _ = pl.adam(0.1) end,
-      "a table of options expected, got number")
+      "adam: a table of options expected, got 0.1")
+    at_caller(function() local _ = pl.optimizer "rprop" end,
+      "unknown optimizer 'rprop' (known: adam, momentum, sgd)")
+    at_caller(function() local _ = pl.optimizer.rprop end, "unknown optimizer 'rprop'")
+    at_caller(function() local _ = pl.optimizer { step = 5 } end,
+      "a table with the method step(parameters, rate) expected, got a table")
   end)
 
-  it("refuses an option out of its range", function()
+  it("are refused when they are out of their range", function()
     at_caller(function() local _ = pl.sgd { rate = -1 } end,
-      "sgd: a finite number >= 0 expected as rate, got -1")
-    at_caller(function() local _ = pl.sgd { rate = 0 / 0 } end, "expected as rate, got")
-    at_caller(function() local _ = pl.sgd { rate = 1 / 0 } end,
-      "expected as rate, got inf")
-    at_caller(function() local _ = pl.sgd { rate = "fast" } end,
-      "expected as rate, got fast")
-    at_caller(function() local _ = pl.sgd { weight_decay = -1 } end,
-      "expected as weight_decay, got -1")
+      "sgd: rate: a number from 0 to 1e+38 expected, got -1")
+    for _, wrong in ipairs { 0 / 0, 1 / 0, 1e39, "fast", true } do
+      at_caller(function() local _ = pl.sgd { rate = wrong } end,
+        "sgd: rate: a number from 0 to 1e+38 expected, got ")
+      at_caller(function() local _ = pl.adam { weight_decay = wrong } end,
+        "adam: weight_decay: a number from 0 to 1e+38 expected, got ")
+      at_caller(function() local _ = pl.adam { epsilon = wrong } end, "adam: epsilon: ")
+    end
     at_caller(function() local _ = pl.momentum { momentum = 1 } end,
-      "momentum: a number in [0, 1) expected as momentum, got 1")
-    at_caller(function() local _ = pl.adam { beta1 = 1 } end, "expected as beta1, got 1")
-    at_caller(function() local _ = pl.adam { beta2 = -0.1 } end,
-      "expected as beta2, got -0.1")
+      "momentum: momentum: a number of 0 or more and below 1 expected, got 1")
+    at_caller(function() local _ = pl.momentum { nesterov = 1 } end,
+      "momentum: nesterov: true or false expected, got 1")
+    at_caller(function() local _ = pl.adam { beta1 = 1 } end,
+      "adam: beta1: a number of 0 or more and below 1 expected, got 1")
+    at_caller(function() local _ = pl.adam { beta2 = -0.1 } end, "expected, got -0.1")
     at_caller(function() local _ = pl.adam { epsilon = 0 } end,
-      "expected as epsilon, got 0")
-  end)
-
-  it("refuses a state of another kind of optimizer, and keeps its own", function()
-    local sgd, adam = pl.sgd(), pl.adam()
-    local parameters = parameters_of(pl.float32)
-    sgd:step(parameters)
-    adam:step(parameters)
-    at_caller(function() adam:restore(sgd:state()) end,
-      "optimiser state without 'm' of parameter 1")
-    assert.equal(2, #adam:state().matrices)
-  end)
-
-  it("refuses to restore what is no state", function()
-    at_caller(function() pl.adam():restore(nil) end, "state")
-    at_caller(function() pl.adam():restore {} end, "state")
+      "adam: epsilon: a number of at most 1e+38 and above 0 expected, got 0")
   end)
 end)

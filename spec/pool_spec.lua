@@ -469,7 +469,7 @@ describe("training in its stride", function()
     local batches = pl.batches(pl.dataset { X = X, labels = labels },
       { batch = 16, generator = core.generator(2) })
     local Deltas = { [16] = core.matrix(3, 16), [2] = core.matrix(3, 2) }
-    local optimizer, parameters = pl.adam(), net:flat_parameters()
+    local optimizer, parameters = pl.adam(), net:parameters()
     return function()
       local X_batch, T = batches:next()
       if not X_batch then X_batch, T = batches:next() end

@@ -1,4 +1,7 @@
+-- Schedules: the factors that their formulas give, and how they are described.
+
 local at_caller = require("spec.support.misuse").at_caller
+local family = require "perilune.schedule"
 local schedule = require("perilune").schedule
 
 -- The factors at some points of a training of ten epochs.
@@ -15,81 +18,147 @@ end
 
 describe("a schedule", function()
   it("constant is 1 throughout", function()
-    near({ 1, 1, 1 }, factors(schedule.constant(), 0, 4.7, 10))
+    near({ 1, 1, 1 }, factors(schedule.constant, 0, 4.7, 10))
   end)
 
   it("step multiplies by its factor after every so many epochs", function()
     near({ 1, 1, 0.5, 0.5, 0.25, 0.125 },
-      factors(schedule.step { every = 3, factor = 0.5 }, 0, 2.99, 3, 5.5, 6, 9.5))
-    near({ 1, 0.1 }, factors(schedule.step(), 9.9, 10))
+      factors(schedule { "step", every = 3, factor = 0.5 }, 0, 2.99, 3, 5.5, 6, 9.5))
+    near({ 1, 0.1 }, factors(schedule.step, 9.9, 10))
   end)
 
   it("exponential multiplies by its factor each epoch, smoothly", function()
     near({ 1, 0.5, math.sqrt(0.5), 0.125 },
-      factors(schedule.exponential { factor = 0.5 }, 0, 1, 0.5, 3))
-    near({ 0.95 }, factors(schedule.exponential(), 1))
+      factors(schedule { "exponential", factor = 0.5 }, 0, 1, 0.5, 3))
+    near({ 0.95 }, factors(schedule.exponential, 1))
   end)
 
-  it("cosine falls in half a wave from 1 to its floor", function()
-    near({ 1, (1 + math.sqrt(0.5)) / 2, 0.5, 0 },
-      factors(schedule.cosine(), 0, 2.5, 5, 10))
-    near({ 1, 0.6, 0.2 }, factors(schedule.cosine { floor = 0.2 }, 0, 5, 10))
+  it("cosine falls in half a wave from 1 to its floor, and stays there", function()
+    near({ 1, (1 + math.sqrt(0.5)) / 2, 0.5, 0, 0, 0 },
+      factors(schedule.cosine, 0, 2.5, 5, 10, 11, 20))
+    near({ 1, 0.6, 0.2, 0.2 },
+      factors(schedule { "cosine", floor = 0.2 }, 0, 5, 10, 15))
+  end)
+
+  it("cosine does not fall in a training without an end", function()
+    assert.equal(1, schedule.cosine(7, math.huge))
   end)
 
   it("warm_up rises in a line and stays", function()
-    near({ 0, 0.5, 1, 1 }, factors(schedule.warm_up(), 0, 0.5, 1, 7))
-    near({ 0.125, 0.5, 1 }, factors(schedule.warm_up { epochs = 4 }, 0.5, 2, 4))
+    near({ 0, 0.5, 1, 1 }, factors(schedule.warm_up, 0, 0.5, 1, 7))
+    near({ 0.125, 0.5, 1 }, factors(schedule { "warm_up", epochs = 4 }, 0.5, 2, 4))
   end)
 
   it("warm_up goes over to another schedule, which sees only what remains", function()
     local seen
-    local f = schedule.warm_up {
-      epochs = 2,
-      after = function(...)
-        seen = { ... }
-        return 0.75
-      end,
-    }
-    near({ 0.5, 0.75 }, factors(f, 1, 5))
+    local function after(...)
+      seen = { ... }
+      return 0.75
+    end
+    near({ 0.5, 0.75 }, factors(schedule { "warm_up", epochs = 2, after = after }, 1, 5))
     assert.same({ 3, 8 }, seen)
-    local cosine = schedule.warm_up { epochs = 2, after = schedule.cosine() }
-    near({ 0.5, 1, 0.5, 0 }, factors(cosine, 1, 2, 6, 10))
-    local once = schedule.warm_up { after = schedule.cosine() }
-    near({ 0.5, 0.5, 1, 0 }, factors(schedule.warm_up { after = once }, 0.5, 1.5, 2, 10))
+    near({ 0.5, 1, 0.5, 0 },
+      factors(schedule { "warm_up", epochs = 2, after = "cosine" }, 1, 2, 6, 10))
+    near({ 0.5, 1, 0.6, 0.2 }, factors(schedule { "warm_up", epochs = 2,
+      after = { "cosine", floor = 0.2 } }, 1, 2, 6, 10))
+    local once = { "warm_up", after = schedule.cosine }
+    near({ 0.5, 0.5, 1, 0 },
+      factors(schedule { "warm_up", after = once }, 0.5, 1.5, 2, 10))
   end)
 
   it("warm_up may be as long as the training, or longer", function()
-    local f = schedule.warm_up { epochs = 20, after = schedule.cosine() }
-    near({ 0, 0.25, 0.475 }, factors(f, 0, 5, 9.5))
+    local f = schedule { "warm_up", epochs = 20, after = "cosine" }
+    near({ 0, 0.25, 0.475, 0.5 }, factors(f, 0, 5, 9.5, 10))
+    local whole = schedule { "warm_up", epochs = 10, after = "cosine" }
+    near({ 0.95, 0 }, factors(whole, 9.5, 10))
+  end)
+
+  it("is known by its name, and made anew with options", function()
+    assert.equal(schedule.cosine, schedule.cosine)
+    assert.equal(schedule.cosine, schedule(schedule.cosine))
+    assert.equal("cosine", schedule.cosine.name)
+    near(factors(schedule "cosine", 3), factors(schedule { "cosine" }, 3))
+    local names = {}
+    for name, part in pairs(schedule) do
+      names[#names + 1] = name
+      assert.equal("number", type(part(1, 10)))
+    end
+    table.sort(names)
+    assert.same({ "constant", "cosine", "exponential", "step", "warm_up" }, names)
+  end)
+
+  it("has a description from which an equal one is made", function()
+    for _, description in ipairs {
+      "constant", { "step", every = 2.5, factor = 0.5 }, { "exponential", factor = 0.9 },
+      { "cosine", floor = 0.25 },
+      { "warm_up", epochs = 2, after = { "cosine", floor = 0.25 } },
+    } do
+      local made = schedule(description)
+      assert.same(description, family:describe(made))
+      local again = schedule(family:describe(made))
+      for epoch = 0, 10, 0.25 do assert.equal(made(epoch, 10), again(epoch, 10)) end
+    end
+    assert.same({ "warm_up", epochs = 1, after = "constant" },
+      family:describe(schedule.warm_up))
+  end)
+
+  it("may be a function of one's own, or what can be called like one", function()
+    local function half() return 0.5 end
+    assert.equal(half, schedule(half))
+    assert.is_nil(family:describe(half))
+    local named = setmetatable({ name = "half" }, { __call = half })
+    assert.equal(named, schedule(named))
+    assert.equal("half", family:describe(named))
+    local warm = schedule { "warm_up", after = named }
+    assert.same({ "warm_up", epochs = 1, after = "half" }, family:describe(warm))
+    at_caller(function()
+      local unnamed = setmetatable({ name = "cosine" }, { __call = half })
+      schedule { "warm_up", after = unnamed }
+    end, "the schedule 'cosine' is built in: give your own another name")
+  end)
+
+  it("refuses an unknown name", function()
+    at_caller(function() local _ = schedule "cosinus" end, "unknown schedule 'cosinus' "
+      .. "(known: constant, cosine, exponential, step, warm_up)")
+    at_caller(function() local _ = schedule.cosinus end, "unknown schedule 'cosinus'")
+    at_caller(function() local _ = schedule { "warm_up", after = "cosinus" } end,
+      "warm_up: after: unknown schedule 'cosinus'")
+    for _, wrong in ipairs { 5, true, {}, setmetatable({}, {}) } do
+      at_caller(function() local _ = schedule(wrong) end,
+        "a function (epoch, epochs) --> factor expected, got ")
+    end
   end)
 
   it("refuses an unknown option", function()
-    at_caller(function() local _ = schedule.constant { rate = 1 } end,
-      "unknown option 'rate'")
-    at_caller(function() local _ = schedule.step { each = 1 } end,
-      "unknown option 'each' (known: every, factor)")
-    at_caller(function() local _ = schedule.exponential { gamma = 1 } end,
-      "unknown option 'gamma'")
-    at_caller(function() local _ = schedule.cosine { low = 1 } end,
-      "unknown option 'low'")
-    at_caller(function() local _ = schedule.warm_up { steps = 1 } end,
-      "unknown option 'steps'")
+    at_caller(function() local _ = schedule { "constant", rate = 1 } end,
+      "unknown option 'rate' of constant (known: none)")
+    at_caller(function() local _ = schedule { "step", each = 1 } end,
+      "unknown option 'each' of step (known: every, factor)")
+    at_caller(function() local _ = schedule { "warm_up", 5 } end,
+      "unknown option '2' of warm_up (known: after, epochs)")
   end)
 
   it("refuses an option out of its range", function()
-    at_caller(function() local _ = schedule.step { every = 0 } end,
-      "every > 0 expected, got 0")
-    at_caller(function() local _ = schedule.step { every = "3" } end,
-      "every > 0 expected, got 3")
-    at_caller(function() local _ = schedule.step { factor = -1 } end,
-      "factor > 0 expected, got -1")
-    at_caller(function() local _ = schedule.exponential { factor = 0 } end,
-      "factor > 0 expected, got 0")
-    at_caller(function() local _ = schedule.cosine { floor = 2 } end,
-      "floor in [0, 1] expected, got 2")
-    at_caller(function() local _ = schedule.warm_up { epochs = 0 } end,
-      "epochs > 0 expected, got 0")
-    at_caller(function() local _ = schedule.warm_up { after = "cosine" } end,
-      "after: a schedule expected, got string")
+    at_caller(function() local _ = schedule { "step", every = 0 } end,
+      "step: every: a number above 0 expected, got 0")
+    at_caller(function() local _ = schedule { "step", every = "3" } end,
+      "step: every: a number above 0 expected, got \"3\"")
+    at_caller(function() local _ = schedule { "step", factor = -1 } end,
+      "step: factor: a number above 0 expected, got -1")
+    at_caller(function() local _ = schedule { "exponential", factor = 0 } end,
+      "exponential: factor: a number above 0 expected, got 0")
+    at_caller(function() local _ = schedule { "cosine", floor = 2 } end,
+      "cosine: floor: a number from 0 to 1 expected, got 2")
+    at_caller(function() local _ = schedule { "warm_up", epochs = 0 } end,
+      "warm_up: epochs: a number above 0 expected, got 0")
+    at_caller(function() local _ = schedule { "warm_up", epochs = 1 / 0 } end,
+      "warm_up: epochs: a number above 0 expected, got inf")
+  end)
+
+  it("asks for the epochs done and all there will be", function()
+    at_caller(function() local _ = schedule.cosine(3) end,
+      "cosine: the epochs done and all there will be expected, got 3 and nil")
+    at_caller(function() local _ = schedule.step("3", 10) end,
+      "step: the epochs done and all there will be expected, got \"3\" and 10")
   end)
 end)

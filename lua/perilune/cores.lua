@@ -1,18 +1,17 @@
 -- The C core of each element type, by its name and by its matrices.
 
+local errors = require "perilune.errors"
 local float32 = require "perilune.core.float32"
 local float64 = require "perilune.core.float64"
 
 local cores = { float32 = float32, float64 = float64 }
 
----The core called `name`; raises at the line `level` calls up for an unknown one.
+---The core called `name`.
 ---@param name string
----@param level? integer  default: the caller of the caller
 ---@return Core
-function cores.named(name, level)
+function cores.named(name)
   if name ~= "float32" and name ~= "float64" then
-    error(("dtype 'float32' or 'float64' expected, got '%s'"):format(tostring(name)),
-      (level or 2) + 1)
+    errors.raise("dtype: \"float32\" or \"float64\" expected, got %s", errors.show(name))
   end
   return cores[name]
 end
@@ -36,6 +35,26 @@ end
 ---@return boolean
 function cores.is_generator(value)
   return type(value) == "userdata" and getmetatable(value) == "generator"
+end
+
+---A value as a message shows it, matrices with their type.
+---@param value any
+---@return string
+function cores.show(value)
+  local text = errors.show(value)
+  return cores.is_matrix(value) and ("%s of %s"):format(text, value.dtype) or text
+end
+
+---Raise unless `state` is one that a generator's state() gave.
+---@param state any
+function cores.check_generator_state(state)
+  local is_state = type(state) == "string" and #state == 64
+    and not state:find("[^0-9a-f]")
+    and state:find("[^0]")
+  if not is_state then
+    errors.raise("state of a generator: 64 hexadecimal digits expected, got %s",
+      errors.show(state))
+  end
 end
 
 return cores

@@ -1,8 +1,8 @@
 -- Whether backward computes the derivatives of what forward computes, by central differences.
 
-local choose = require "perilune.choose"
-local losses = require "perilune.loss"
-local options = require "perilune.options"
+local cores = require "perilune.cores"
+local errors = require "perilune.errors"
+local fields = require "perilune.fields"
 
 ---@class GradientReport
 ---@field passed boolean
@@ -22,79 +22,127 @@ function Report.__tostring(self)
     self.row, self.col, self.analytic, self.numeric)
 end
 
+local option_fields = {
+  loss = { "part", of = "loss" },
+  weights = { "value", optional = true },
+  step = { "number", default = 1e-4, above = 0 },
+  tolerance = { "number", default = 1e-6, above = 0 },
+  floor = { "number", default = 1e-5, above = 0 },
+}
+
+-- The network and X as they were, when the differences of the check are taken
+local function keeper(network, X)
+  local before, X_before = network:state(), X:copy(X.order)
+  local fixed = network.held.fixed
+  local fixed_before = fixed and fixed:copy()
+
+  -- What a forward moved: the place of the generator, tensors that are state, states of layers
+  local function rewind()
+    network.generator:restore(before.generator)
+    if fixed then fixed:assign(fixed_before) end
+    for _, node in ipairs(network.nodes) do
+      if node.layer.state then node.layer:restore(before.layers[node.path]) end
+    end
+  end
+  local function restore()
+    network:restore(before)
+    X:assign(X_before)
+  end
+  return rewind, restore
+end
+
+-- d error_now() / dM(i, j) by Richardson's combination of two central differences, whose error is of order
+-- step^4 in place of step^2
+local function derivative(M, i, j, error_now, step)
+  local at = M:get(i, j)
+  local function difference(h)
+    M:set(i, j, at + h)
+    local J_above = error_now()
+    M:set(i, j, at - h)
+    return (J_above - error_now()) / (2 * h)
+  end
+  local numeric = (4 * difference(step) - difference(2 * step)) / 3
+  M:set(i, j, at)
+  return numeric
+end
+
+local function compare(report, parameter, i, j, numeric, floor)
+  local analytic = parameter.gradient:get(i, j)
+  local relative = math.abs(analytic - numeric)
+    / math.max(math.abs(analytic) + math.abs(numeric), floor)
+  report.count = report.count + 1
+  local is_nan_already = report.largest_error ~= report.largest_error
+  if is_nan_already or relative <= report.largest_error then return end
+  report.largest_error = relative
+  report.name, report.row, report.col = parameter.name, i, j
+  report.analytic, report.numeric = analytic, numeric
+end
+
+-- What backward says: Delta^(0) and the gradient of each parameter, as copies
+local function analytic_gradients(network, X, Delta)
+  local Delta_0 = network:backward(Delta, true):copy()
+  local gradients = { { name = "X", value = X, gradient = Delta_0 } }
+  for k, parameter in ipairs(network:parameters()) do
+    gradients[k + 1] = {
+      name = parameter.name, value = parameter.value,
+      gradient = parameter.gradient:copy(),
+    }
+  end
+  return gradients
+end
+
+local function check(network, X, T, chosen, rewind)
+  local function error_now(Delta)
+    rewind()
+    return chosen.loss(network:forward(X), T, Delta, chosen.weights)
+  end
+  local function J() return (error_now(false)) end
+
+  local _, Delta = error_now(nil)
+  local report = setmetatable({ largest_error = -1, count = 0 }, Report)
+  for _, parameter in ipairs(analytic_gradients(network, X, Delta)) do
+    for i = 1, parameter.value.rows do
+      for j = 1, parameter.value.cols do
+        local numeric = derivative(parameter.value, i, j, J, chosen.step)
+        compare(report, parameter, i, j, numeric, chosen.floor)
+      end
+    end
+  end
+  -- so that layers keep Z and A of the network as it is, not of the last difference
+  rewind()
+  network:forward(X)
+  report.passed = report.largest_error <= chosen.tolerance
+  return report
+end
+
 ---Compare every derivative of a float64 network with central differences: those of all parameters
 ---and Delta^(0).
----Options: loss (a name of pl.loss or a function; required), step (default 1e-4), tolerance
----(default 1e-6), floor (default 1e-5: derivatives smaller than this are compared absolutely, their
----differences being rounding noise).
+---Options: loss (a name, a description or a function; required), weights (of the samples or single targets),
+---step (default 1e-4), tolerance (default 1e-6), floor (default 1e-5: derivatives smaller than this are
+---compared absolutely, their differences being rounding noise).
 ---Keep inputs away from the kink of relu: a difference across it is no derivative. Random layers
----draw the same numbers each time. The network is as before afterwards, but for its gradients.
+---draw the same numbers each time. The network is as before afterwards, its state too, but for its gradients
+---and what the layers keep of a forward.
 ---@param network Network
 ---@param X Matrix  S_0 x N
 ---@param T Matrix  S_L x N, or 1 x N labels
 ---@param given table
 ---@return GradientReport
 local function gradient_check(network, X, T, given)
-  local chosen = options(given, { step = 1e-4, tolerance = 1e-6, floor = 1e-5 }, nil,
-    { loss = true })
-  local loss = choose("loss", losses, chosen.loss, nil, "function")
-  for _, name in ipairs { "step", "tolerance", "floor" } do
-    if type(chosen[name]) ~= "number" or not (chosen[name] > 0) then
-      error(("%s: a number above 0 expected, got %s"):format(name,
-        tostring(chosen[name])), 2)
-    end
+  if type(network) ~= "table" or not network.held then
+    errors.raise("a network expected, got %s", errors.show(network))
   end
+  local chosen = fields.check(option_fields, given, "gradient_check")
   if network.dtype ~= "float64" then
-    error("gradient check: a float64 network expected, got float32, "
-      .. "which differences are too coarse for", 2)
+    errors.raise("gradient_check: a float64 network expected, got float32, which is too "
+      .. "coarse for differences")
+  elseif not cores.is_matrix(X) then
+    errors.raise("X: a matrix expected, got %s", errors.show(X))
   end
-  local drawn = network.generator:state()
-  local function forward()
-    network.generator:restore(drawn)
-    return network:forward(X)
-  end
-
-  local _, Delta = loss(forward(), T)
-  local Delta_0 = network:backward(Delta, true):copy()
-  local compared = { { name = "X", value = X, gradient = Delta_0 } }
-  for _, parameter in ipairs(network:parameters()) do
-    compared[#compared + 1] = {
-      name = parameter.name, value = parameter.value,
-      gradient = parameter.gradient:copy(),
-    }
-  end
-
-  local report = setmetatable({ largest_error = -1, count = 0 }, Report)
-  local function compare(parameter, i, j)
-    local value = parameter.value
-    local at = value:get(i, j)
-    local function difference(step)
-      value:set(i, j, at + step)
-      local J_above = loss(forward(), T, false)
-      value:set(i, j, at - step)
-      return (J_above - loss(forward(), T, false)) / (2 * step)
-    end
-    -- Richardson's combination of two central differences: an error of step^4, not step^2.
-    local numeric = (4 * difference(chosen.step) - difference(2 * chosen.step)) / 3
-    value:set(i, j, at)
-    local analytic = parameter.gradient:get(i, j)
-    local relative = math.abs(analytic - numeric)
-      / math.max(math.abs(analytic) + math.abs(numeric), chosen.floor)
-    report.count = report.count + 1
-    local is_nan_already = report.largest_error ~= report.largest_error
-    if not (is_nan_already or relative <= report.largest_error) then
-      report.largest_error = relative
-      report.name, report.row, report.col = parameter.name, i, j
-      report.analytic, report.numeric = analytic, numeric
-    end
-  end
-  for _, parameter in ipairs(compared) do
-    for i = 1, parameter.value.rows do
-      for j = 1, parameter.value.cols do compare(parameter, i, j) end
-    end
-  end
-  forward()
-  report.passed = report.largest_error <= chosen.tolerance
+  local rewind, restore = keeper(network, X)
+  local ok, report = pcall(check, network, X, T, chosen, rewind)
+  restore()
+  if not ok then error(report, 0) end
   return report
 end
 

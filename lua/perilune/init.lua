@@ -10,16 +10,17 @@ local Batches = require "perilune.data.batches"
 local Bytes = require "perilune.data.bytes"
 local Dataset = require "perilune.data.dataset"
 local Network = require "perilune.network"
+local activation = require "perilune.activation"
 local cores = require "perilune.cores"
-local dense = require "perilune.layer.dense"
-local dropout = require "perilune.layer.dropout"
+local describe = require "perilune.layer.describe"
 local gradient_check = require "perilune.gradient_check"
 local initializer = require "perilune.initializer"
 local loss = require "perilune.loss"
 local metrics = require "perilune.metrics"
 local optimizer = require "perilune.optimizer"
+local registry = require "perilune.registry"
 local schedule = require "perilune.schedule"
-local training = require "perilune.training"
+local trainer = require "perilune.trainer"
 
 -- What needs libraries beyond Lua is loaded when it is used, so that a host that only trains needs
 -- none of them.
@@ -27,7 +28,12 @@ local function later(name, method)
   return function(...) return require(name)[method](...) end
 end
 
-return {
+-- pl.adam { rate = 1e-3 } is short for pl.optimizer { "adam", rate = 1e-3 }.
+local function short(name)
+  return function(options) return optimizer:new(name, options) end
+end
+
+local public = {
   version = "0.1.0",
   float32 = cores.float32,
   float64 = cores.float64,
@@ -35,18 +41,19 @@ return {
   generator = cores.float32.generator,
   threads = cores.float32.threads,
   network = Network.new,
-  dense = dense.description,
-  dropout = dropout.description,
-  initializer = initializer.functions,
-  loss = loss,
-  sgd = optimizer.sgd,
-  momentum = optimizer.momentum,
-  adam = optimizer.adam,
-  schedule = schedule,
+  activation = registry.public(activation),
+  initializer = registry.public(initializer),
+  loss = registry.public(loss),
+  optimizer = registry.public(optimizer),
+  schedule = registry.public(schedule),
+  sgd = short "sgd",
+  momentum = short "momentum",
+  adam = short "adam",
   dataset = Dataset.new,
   bytes = Bytes.new,
   batches = Batches.new,
-  fit = training.fit,
+  trainer = trainer.new,
+  fit = trainer.fit,
   metrics = metrics,
   evaluate = metrics.evaluate,
   gradient_check = gradient_check,
@@ -57,3 +64,6 @@ return {
     digits = later("perilune.data.digits", "read"),
   },
 }
+for name, layer in pairs(describe) do public[name] = layer end
+
+return public

@@ -1,300 +1,386 @@
--- Layers 1..L in a row: forward, backward, prediction, parameters.
+-- The owner of one tree of layers: forward, backward, prediction in chunks, tensors, state, files.
 
-local at_caller = require "perilune.at_caller"
+local Tensors = require "perilune.tensors"
+local activation = require "perilune.activation"
 local cores = require "perilune.cores"
-local kinds = require "perilune.layer"
-local options = require "perilune.options"
-
--- A layer is whatever has these methods; a class of them is made known by the option `layers`.
---
---   Class.new(description, context)    a layer for context.inputs inputs, with the field `outputs`
---                                      and, where it has parameters, `shapes`: a list of
---                                      { name =, rows =, cols =, order = }
---   layer:bind(parameters, generator)  only with `shapes`: keep parameters[k].value and .gradient,
---                                      set first values
---   layer:forward(A_below, N) --> A    S_(l-1) x N to S_l x N, keeping what backward needs
---   layer:predict(A_below, N) --> A    the same for inference; without it forward is used
---   layer:backward(Delta)              set the parameters' gradients, keep what propagate needs
---   layer:propagate() --> Delta_below  dJ/dA^(l-1), S_(l-1) x N; called only where it is needed
---   layer:describe() --> description   plain data from which new makes it again, for files
-
----@class LayerContext
----@field core Core
----@field inputs integer          S_(l-1)
----@field generator Generator     for whatever the layer draws at random
----@field activations table<string, Activation>  the caller's own
+local errors = require "perilune.errors"
+local fields = require "perilune.fields"
+local registry = require "perilune.registry"
+local tree = require "perilune.layer.tree"
 
 ---@class Network
 ---@field layers table[]      layers 1..L
 ---@field inputs integer      S_0
 ---@field outputs integer     S_L
----@field classes string[]?   names of the classes, in the order of the outputs
----@field theta Matrix        all parameters of the layers, one after the other
+---@field classes string[]?   names of the classes
+---@field gives string?       what the outputs are: "logits", "probabilities" or "values"; set by training
+---@field core Core
+---@field dtype "float32"|"float64"
+---@field generator Generator
+---@field theta Matrix        all parameters to train, one after the other
 ---@field dJ_dtheta Matrix    their gradients, likewise
 local Network = {}
 Network.__index = Network
 
-local ALIGNMENT = 16 -- elements: parameters begin where the vectors of the processor do
-local LARGE = 65536  -- elements: a parameter of so many is shared by threads on its own
-local CHUNK = 1024   -- samples that predict takes at once: its memory does not grow with N
+local NONE = {} -- no matrix yet
+local CHUNK = 1024 -- samples that predict takes at once: its memory does not grow with N
 
-local function new_layer(description, context, classes, position)
-  if type(description) ~= "table" then
-    error(("layer %d: a layer expected, got %s"):format(position, type(description)), 0)
-  end
-  local class = classes[description.kind] or kinds[description.kind]
-  if not class then
-    error(("layer %d: unknown kind of layer '%s'"):format(position,
-      tostring(description.kind)), 0)
-  end
-  local ok, layer = pcall(class.new, description, context)
-  if not ok then
-    local reason = tostring(layer):gsub("^[^:\n]*:%d+: ", "")
-    error(("layer %d: %s"):format(position, reason), 0)
-  end
-  if math.type(layer.outputs) ~= "integer" or layer.outputs < 1 then
-    error(("layer %d: its field outputs must say how many it has"):format(position), 0)
-  end
-  return layer
+local raise, show = errors.raise, errors.show
+
+local function copied(t)
+  local copy = {}
+  for key, value in pairs(t) do copy[key] = value end
+  return copy
 end
 
--- Cut one flat vector, and one for the gradients, into the parameters of all layers.
-local function allocate(self)
-  local first = 1
-  local cuts = {}
-  local stretches = {} -- where those of flat_parameters begin
-  for l, layer in ipairs(self.layers) do
-    for _, shape in ipairs(layer.shapes or {}) do
-      cuts[#cuts + 1] = { layer = l, shape = shape, first = first }
-      local size = shape.rows * shape.cols
-      if first == 1 or size >= LARGE then stretches[#stretches + 1] = first end
-      first = first + (size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
-      self.size = self.size + size
-    end
-  end
-  if #cuts == 0 then return end
-  self.theta = self.core.matrix(first - 1, 1)
-  self.dJ_dtheta = self.core.matrix(first - 1, 1)
-  for k, start in ipairs(stretches) do
-    local count = (stretches[k + 1] or first) - start
-    self.flat[k] = {
-      name = "theta." .. k,
-      value = self.theta:view(start, count, 1),
-      gradient = self.dJ_dtheta:view(start, count, 1),
-    }
-  end
-  for _, cut in ipairs(cuts) do
-    local shape = cut.shape
-    self.named[#self.named + 1] = {
-      name = cut.layer .. "." .. shape.name,
-      value = self.theta:view(cut.first, shape.rows, shape.cols, shape.order),
-      gradient = self.dJ_dtheta:view(cut.first, shape.rows, shape.cols, shape.order),
-    }
+---Raise unless these are names for the classes of a network with so many outputs.
+---@param classes any
+---@param outputs integer
+function Network.check_classes(classes, outputs)
+  fields.value("classes", classes, { "names" })
+  local needed = outputs == 1 and 2 or outputs
+  if #classes ~= needed then
+    raise("classes: %d names expected for %d output%s, got %d", needed, outputs,
+      outputs == 1 and "" or "s", #classes)
   end
 end
 
-local function bind(self)
-  local bound = 0
-  for l, layer in ipairs(self.layers) do
-    local count = #(layer.shapes or {})
-    if count > 0 then
-      local own = table.move(self.named, bound + 1, bound + count, 1, {})
-      layer:bind(own, self.generator)
-      self.lowest = self.lowest or l
-      bound = bound + count
-    end
-  end
-end
+local own_tables = { layers = "layer", activations = "activation",
+  initializers = "initializer" }
 
-local function check_descriptions(descriptions)
-  if type(descriptions) ~= "table" then
-    error(("a table of inputs and layers expected, got %s"):format(type(descriptions)), 0)
-  end
-  local count = #descriptions
-  for key in pairs(descriptions) do
-    local is_layer = math.type(key) == "integer" and key >= 1 and key <= count
-    if key ~= "inputs" and not is_layer then
-      error(("unknown field '%s' beside inputs and the layers"):format(tostring(key)), 0)
-    end
-  end
-  if math.type(descriptions.inputs) ~= "integer" or descriptions.inputs < 1 then
-    error(("inputs: a whole number of 1 or more expected, got %s"):format(
-      tostring(descriptions.inputs)), 0)
-  end
-  if count == 0 then error("at least one layer expected", 0) end
-end
-
-local defaults = {
-  dtype = "float32", seed = 1, generator = false, classes = false, layers = {},
-  activations = {},
+local option_fields = {
+  dtype = { "choice", choices = { "float32", "float64" }, default = "float32" },
+  seed = { "integer", default = 1 },
+  generator = { "value", optional = true, test = cores.is_generator,
+    expected = "a generator" },
+  classes = { "names", optional = true },
+  gives = { "choice", choices = { "logits", "probabilities", "values" },
+    optional = true },
+  layers = { "table", default = {} },
+  activations = { "table", default = {} },
+  initializers = { "table", default = {} },
 }
 
-local function new(descriptions, given)
-  check_descriptions(descriptions)
-  local core = cores.named(given.dtype, -1)
+---A user's own parts by family, checked not to take built-in names.
+---@param options { layers: table, activations: table, initializers: table }
+---@return table<string, table>
+function Network.own_parts(options)
+  local own = {}
+  for option, family in pairs(own_tables) do
+    registry.families[family]:check_own(options[option])
+    own[family] = options[option]
+  end
+  return own
+end
+
+-- A network whose tensors are declared and not allocated. It keeps what it was made from, for
+-- clones. `what` says whose options these are, for messages.
+local function declared(inputs, layers, given, what)
+  local options = fields.check(option_fields, given, what)
+  inputs, layers = fields.value("inputs", inputs, { "count" }), tree.copy(layers)
+  for option in pairs(own_tables) do options[option] = copied(options[option]) end
+  local core = cores[options.dtype]
   local self = setmetatable({
-    core = core,
-    dtype = given.dtype,
-    inputs = descriptions.inputs,
-    classes = given.classes or nil,
-    generator = given.generator or core.generator(given.seed),
-    layers = {},
-    named = {},
-    flat = {},
-    size = 0,
+    X = NONE, Delta = NONE, -- of the last forward and the last backward
+    core = core, dtype = options.dtype, inputs = inputs, classes = options.classes,
+    gives = options.gives, generator = options.generator or core.generator(options.seed),
+    source = { layers = layers, options = options },
   }, Network)
-  local width = self.inputs
-  for l, description in ipairs(descriptions) do
-    self.layers[l] = new_layer(description, {
-      core = core, inputs = width, generator = self.generator,
-      activations = given.activations,
-    }, given.layers, l)
-    width = self.layers[l].outputs
-  end
-  self.outputs = width
-  if self.classes and #self.classes ~= self.outputs then
-    error(("names for %d classes expected, one for each output, got %d"):format(
-      self.outputs, #self.classes), 0)
-  end
-  allocate(self)
-  bind(self)
+  self.root, self.nodes = tree.new({ "chain", layers = layers }, {
+    core = core, generator = self.generator, input = { size = inputs },
+    own = Network.own_parts(options),
+  })
+  self.layers = self.root.layer.layers
+  self.outputs = self.root.layer.output.size
+  if self.classes then Network.check_classes(self.classes, self.outputs) end
+  self.held = Tensors.new(core, self.nodes)
+  return self
+end
+
+local function allocate(self, is_empty)
+  self.held:allocate(self.generator, is_empty)
+  self.theta, self.dJ_dtheta = self.held.theta, self.held.dJ_dtheta
+  self.shared = self.held.shared
   return self
 end
 
 ---A network of S_0 = `inputs` inputs and the layers 1..L.
 ---    pl.network({ inputs = 784, pl.dense(128, "relu"), pl.dense(10) }, { seed = 1 })
 ---Options: dtype ("float32" or "float64"), seed (default 1) or generator, for the first weights and
----dropout; classes, the names of the outputs; layers and activations, tables of your own by name.
+---dropout; classes, the names of the classes; gives, what the outputs are ("logits",
+---"probabilities" or "values"; training sets it); layers, activations and initializers, your own by
+---name.
 ---@param descriptions table
 ---@param given? table
 ---@return Network
 function Network.new(descriptions, given)
-  local self = at_caller(2, new, descriptions, options(given, defaults))
-  return self
-end
-
----The network that `describe` described, its weights newly initialised.
----@param description table  { inputs =, dtype =, layers = {...}, classes = }
----@param given? { layers: table, activations: table }
----@return Network
-function Network.from_description(description, given)
-  given = options(given, { layers = {}, activations = {} })
-  if type(description) ~= "table" or type(description.layers) ~= "table" then
-    error("a description expected: a table of inputs, dtype and layers", 2)
+  if type(descriptions) ~= "table" then
+    raise("a table of inputs and layers expected, got %s", show(descriptions))
   end
-  local layers = description.layers
-  local self = at_caller(2, Network.new,
-    table.move(layers, 1, #layers, 1, { inputs = description.inputs }), {
-      dtype = description.dtype, classes = description.classes,
-      layers = given.layers, activations = given.activations,
-    })
+  local layers = copied(descriptions)
+  layers.inputs = nil
+  return allocate(declared(descriptions.inputs, layers, given, "pl.network"))
+end
+
+---The network that `describe` described, with the values that `find` finds: a function from the
+---name, rows and cols of a tensor, called for all of them before anything is allocated, to a
+---function that gives the matrix.
+---@param description table  { inputs =, dtype =, layers = {...}, classes =, gives = }
+---@param own { layers: table, activations: table, initializers: table }
+---@param find fun(name: string, rows: integer, cols: integer): fun(): Matrix
+---@return Network
+function Network.from_description(description, own, find)
+  local self = declared(description.inputs, description.layers, {
+    dtype = description.dtype, classes = description.classes, gives = description.gives,
+    layers = own.layers, activations = own.activations, initializers = own.initializers,
+  }, "description")
+  local sources = {}
+  for _, entry in ipairs(self.held.entries) do
+    if not entry.owner then
+      sources[entry.name] = find(entry.name, entry.rows, entry.cols)
+    end
+  end
+  allocate(self, true)
+  for _, tensor in ipairs(self.held.all) do
+    tensor.value:assign(sources[tensor.name]())
+  end
   return self
 end
 
----Plain data from which `from_description` makes this network again.
+---Plain data from which this network can be made again. Raises for a part that has no name.
 ---@return table
 function Network:describe()
-  local layers = {}
-  for l, layer in ipairs(self.layers) do
-    if not layer.describe then
-      error(("layer %d has no method describe, which files need"):format(l), 2)
-    end
-    layers[l] = layer:describe()
-  end
+  local root = tree.describe(self.root)
   return {
-    inputs = self.inputs, dtype = self.dtype, layers = layers, classes = self.classes,
+    inputs = self.inputs, dtype = self.dtype, layers = root.layers, gives = self.gives,
+    classes = self.classes and copied(self.classes),
   }
 end
 
+---Another network with the same layers, values and state of its generator, sharing nothing with
+---this one.
+---@return Network
+function Network:clone()
+  local options = copied(self.source.options)
+  options.generator = self.core.generator(1)
+  options.classes, options.gives = self.classes, self.gives
+  local clone = declared(self.inputs, self.source.layers, options, "clone")
+  return allocate(clone, true):restore(self:state())
+end
+
+local function states_of_layers(self)
+  local states = {}
+  for _, node in ipairs(self.nodes) do
+    if node.layer.state then states[node.path] = node.layer:state() end
+  end
+  return states
+end
+
+---All that the network remembers from batch to batch: copies of its tensors, the state of its
+---generator, and of layers that keep more.
+---@return { tensors: table<string, Matrix>, generator: string, layers: table<string, any> }
+function Network:state()
+  return {
+    tensors = self.held:state(), generator = self.generator:state(),
+    layers = states_of_layers(self),
+  }
+end
+
+---Raise unless `state` is one of a network like this one.
+---@param state any
+function Network:check_state(state)
+  if type(state) ~= "table" or type(state.layers) ~= "table" then
+    raise("state of a network expected, as state() gives it, got %s", show(state))
+  end
+  self.held:check(state.tensors)
+  cores.check_generator_state(state.generator)
+  local paths = {}
+  for _, node in ipairs(self.nodes) do
+    if node.layer.state then
+      paths[node.path] = true
+      if state.layers[node.path] == nil then
+        raise("state of layer %s is missing", node.path)
+      end
+    end
+  end
+  for path in pairs(state.layers) do
+    if not paths[path] then raise("state of a layer %s, which keeps none", show(path)) end
+  end
+end
+
+-- Each layer checks its own state as it restores: where one raises, those before it go back.
+local function restore_layers(self, states)
+  local before, restored = states_of_layers(self), {}
+  for _, node in ipairs(self.nodes) do
+    local layer, path = node.layer, node.path
+    if layer.state then
+      local ok, message = pcall(layer.restore, layer, states[path])
+      if not ok then
+        for k = #restored, 1, -1 do
+          restored[k].layer:restore(before[restored[k].path])
+        end
+        error(message, 0)
+      end
+      restored[#restored + 1] = node
+    end
+  end
+end
+
+---Continue from what state() gave. Raises for the state of another network, and changes nothing
+---then.
+---@param state table
+---@return Network self
+function Network:restore(state)
+  self:check_state(state)
+  restore_layers(self, state.layers)
+  self.held:restore(state.tensors)
+  self.generator:restore(state.generator)
+  return self
+end
+
 -- How many samples of S_0 inputs X holds, and whether it is a matrix; else bytes
-local function check_samples(self, X, level)
+local function check_samples(self, X)
   local N = self.core.sample_count(X, self.inputs)
   if N then return N, true end
   local is_matrix = cores.is_matrix(X)
-  if not is_matrix and not (type(X) == "table" and X.gather) then
-    error(("X: samples of %d inputs expected, got %s"):format(self.inputs, type(X)),
-      level + 1)
+  if type(X) == "table" and X.T then
+    raise("X: samples of %d inputs expected, got a dataset (dataset.X are its samples)",
+      self.inputs)
+  elseif not is_matrix and not (type(X) == "table" and X.gather) then
+    raise("X: samples of %d inputs expected, got %s", self.inputs, show(X))
+  elseif X.rows ~= self.inputs then
+    raise("X has %d rows but the network has %d inputs", X.rows, self.inputs)
+  elseif is_matrix then
+    raise("X: a matrix of %s expected, got one of %s (X:to(%q) converts)", self.dtype,
+      X.dtype, self.dtype)
   end
-  if X.rows ~= self.inputs then
-    error(("X has %d rows but the network has %d inputs"):format(X.rows, self.inputs),
-      level + 1)
+  return X.cols, false
+end
+
+-- X as forward takes it. What a matrix is never changes, so that one that was fine need not be
+-- looked at again.
+local function accept_X(self, X)
+  local _, is_matrix = check_samples(self, X)
+  if not is_matrix then
+    raise("X: a matrix expected, got bytes (X:columns(first, last) makes one)")
   end
-  return X.cols, is_matrix
+  if X.order == "rows" then return X:copy() end
+  self.X = X
+  return X
 end
 
 ---A^(L) of the samples X, keeping in the layers what backward needs.
 ---@param X Matrix  S_0 x N; must not change before backward
 ---@return Matrix   S_L x N; valid until the next forward
 function Network:forward(X)
-  local N = check_samples(self, X, 2)
-  local A, layers = X, self.layers
-  for l = 1, #layers do A = layers[l]:forward(A, N) end
-  return A
+  if X ~= self.X then X = accept_X(self, X) end
+  -- A layer of the user's own may raise: then there is nothing to go backward from.
+  self.A = nil
+  self.A = self.root.layer:forward(X)
+  return self.A
+end
+
+-- Delta as backward takes it, for the A of the last forward
+local function accept_Delta(self, Delta)
+  local A = self.A
+  if not A then raise("backward needs a forward before it") end
+  if self.core.sample_count(Delta, self.outputs) ~= A.cols then
+    raise("Delta: a %d x %d matrix of %s expected, got %s", self.outputs, A.cols,
+      self.dtype, cores.show(Delta))
+  end
+  if Delta.order == "rows" then return Delta:copy() end
+  self.Delta, self.A_of_Delta = Delta, A
+  return Delta
 end
 
 ---The gradients of all parameters from Delta^(L) = dJ/dA^(L), by (4.1) and (4.2).
----@param Delta Matrix       S_L x N
----@param to_inputs? boolean  also compute Delta^(0), which training does not need
----@return Matrix?           Delta^(0), S_0 x N, when asked for; valid until the next backward
-function Network:backward(Delta, to_inputs)
-  local lowest = to_inputs and 1 or self.lowest or 1
-  local layers = self.layers
-  for l = #layers, lowest, -1 do
-    local layer = layers[l]
-    layer:backward(Delta)
-    if l > lowest or to_inputs then Delta = layer:propagate() end
+---@param Delta Matrix        S_L x N
+---@param wants_below? boolean  also compute Delta^(0), which training does not need
+---@return Matrix?            Delta^(0), S_0 x N, when asked for; valid until the next backward
+function Network:backward(Delta, wants_below)
+  if Delta ~= self.Delta or self.A ~= self.A_of_Delta then
+    Delta = accept_Delta(self, Delta)
   end
-  if to_inputs then return Delta end
-end
-
-local function predict_chunk(self, X, N)
-  local A, layers = X, self.layers
-  for l = 1, #layers do
-    local layer = layers[l]
-    A = layer.predict and layer:predict(A, N) or layer:forward(A, N)
-  end
-  return A
+  local shared = self.shared
+  for k = 1, #shared do shared[k]:fill(0) end
+  return self.root.layer:backward(Delta, wants_below)
 end
 
 ---A^(L) of the samples X, for inference: what forward left for backward stays as it is, dropout
----does nothing, and the memory used does not grow with N, but for the result.
+---does nothing, and the memory used does not grow with N, but for the result (and a copy of X or of
+---the result where that is stored by rows).
 ---@param X Matrix|Bytes    S_0 x N
 ---@param result? Matrix    S_L x N, allocated when absent
 ---@return Matrix           S_L x N
 function Network:predict(X, result)
-  local N, is_matrix = check_samples(self, X, 2)
-  if not result then
+  local N, is_matrix = check_samples(self, X)
+  local layer = self.root.layer
+  if result == nil then
     result = self.core.matrix(self.outputs, N)
   elseif self.core.sample_count(result, self.outputs) ~= N then
-    error(("a result of %d x %d expected, got %d x %d"):format(self.outputs, N,
-      result.rows, result.cols), 2)
+    raise("result: a %d x %d matrix of %s expected, got %s", self.outputs, N, self.dtype,
+      cores.show(result))
   end
-  if N <= CHUNK and is_matrix then return result:assign(predict_chunk(self, X, N)) end
   if is_matrix and X.order == "rows" then X = X:copy() end
+  if N <= CHUNK and is_matrix then return result:assign(layer:predict(X)) end
+  if result.order == "rows" then return result:assign(self:predict(X)) end
   for first = 1, N, CHUNK do
     local last = math.min(first + CHUNK - 1, N)
     local samples = X:columns(first, last, not is_matrix and self.dtype or nil)
-    result:columns(first, last):assign(predict_chunk(self, samples, last - first + 1))
+    result:columns(first, last):assign(layer:predict(samples))
   end
   return result
 end
 
----@return { name: string, value: Matrix, gradient: Matrix }[]
-function Network:parameters()
-  return self.named
+local function check_no_NaN(A)
+  if A:max() == A:max() then return end
+  for n = 1, A.cols do
+    local largest = A:columns(n, n):max()
+    if largest ~= largest then raise("the network gives NaN for sample %d", n) end
+  end
 end
 
----What an optimiser steps over: the same numbers as parameters(), in as few vectors as threads can
----share well: each large parameter begins one. So a thread updates the units of a layer whose
----gradients it has computed, and their numbers stay in its cache.
----@return { name: string, value: Matrix, gradient: Matrix }[]
-function Network:flat_parameters()
-  return self.flat
+---The class of each sample: names where the network has names for its classes, else labels counted
+---from 1. Raises where the network gives NaN.
+---@param X Matrix|Bytes     S_0 x N
+---@return (string|integer)[] classes   N of them
+---@return Matrix probabilities         S_L x N; of one output for two classes 1 x N, that of the second
+function Network:classify(X)
+  local gives = self.gives
+  if not gives then
+    raise("what the outputs are is not known: train the network with fit, or say "
+      .. "gives = \"logits\" or \"probabilities\" when it is made")
+  end
+  local P = self:predict(X)
+  if gives == "logits" then
+    activation:resolve(self.outputs == 1 and "sigmoid" or "softmax").forward(P, P)
+  end
+  check_no_NaN(P)
+  local labels = {}
+  local best = self.outputs > 1 and P:argmax() or nil
+  for n = 1, P.cols do
+    local label = best and math.tointeger(best:get(1, n))
+      or (P:get(1, n) >= 0.5 and 2 or 1)
+    labels[n] = self.classes and self.classes[label] or label
+  end
+  return labels, P
+end
+
+---The parameters to train, by name, each with its gradient: what an optimiser steps over.
+---@return Tensor[]
+function Network:parameters()
+  return self.held.parameters
+end
+
+---All tensors by name: parameters, frozen ones too, and state.
+---@return Tensor[]
+function Network:tensors()
+  return self.held.all
 end
 
 ---@return integer  how many numbers training adjusts
 function Network:parameter_count()
-  return self.size
+  return self.held.size
 end
 
 ---Write the network to a safetensors file, atomically.
@@ -304,15 +390,24 @@ function Network:save(path)
   return require("perilune.store.model").save(self, path)
 end
 
+local function draw(node, lines, indent)
+  for _, child in ipairs(node.children) do
+    local meta = getmetatable(child.layer)
+    local text = type(meta) == "table" and meta.__tostring and tostring(child.layer)
+      or child.kind
+    lines[#lines + 1] = ("%s%s  %s%s%s"):format(indent, child.path, text,
+      child.own_frozen and ", frozen" or "",
+      child.own_shared and (", shared as %s"):format(child.own_shared) or "")
+    draw(child, lines, indent .. "  ")
+  end
+end
+
 function Network:__tostring()
   local lines = {
-    ("network of %d inputs, %d parameters, %s"):format(self.inputs, self.size,
+    ("network of %d inputs, %d parameters, %s"):format(self.inputs, self.held.size,
       self.dtype),
   }
-  for l, layer in ipairs(self.layers) do
-    local has_name = (getmetatable(layer) or {}).__tostring
-    lines[#lines + 1] = ("  %d  %s"):format(l, has_name and tostring(layer) or "layer")
-  end
+  draw(self.root, lines, "  ")
   return table.concat(lines, "\n")
 end
 

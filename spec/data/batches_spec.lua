@@ -124,7 +124,7 @@ describe("batches", function()
   it("of a part give the samples of the part", function()
     local part = numbered(20):split(0.4, pl.generator(1))
     local batches = pl.batches(part, { batch = 3, generator = pl.generator(2) })
-    local expected = sorted(part:columns())
+    local expected = sorted(part:order())
     for _ = 1, 2 do assert.same(expected, sorted(flat(epoch(batches)))) end
   end)
 
@@ -135,22 +135,108 @@ describe("batches", function()
     assert.same({ { 1, 2, 3, 4 }, { 5, 6, 7, 8 }, { 9, 10 } }, epoch(batches))
   end)
 
-  it("allocate nothing once every size was seen", function()
-    local generator = pl.generator(1)
-    local batches = pl.batches(numbered(1000), { batch = 64, generator = generator })
-    local function epochs()
-      for _ = 1, 5 do
-        for _ in batches do end
+  it("come with the weights of their samples, where there are some", function()
+    local N = 9
+    local weights, of_targets = pl.matrix(1, N), pl.matrix(2, N)
+    for n = 1, N do
+      weights:set(1, n, n / 4)
+      of_targets:set(1, n, n):set(2, n, n / 2)
+    end
+    local X, T = pl.matrix(1, N), pl.matrix(2, N)
+    for n = 1, N do X:set(1, n, n) end
+    for _, w in ipairs { weights, of_targets } do
+      local dataset = pl.dataset { X = X, T = T, weights = w }
+      for _, set in ipairs { dataset, (dataset:split(0.7, pl.generator(3))) } do
+        for _, dtype in ipairs { "float32", "float64" } do
+          local seen = 0
+          local batches = pl.batches(set, {
+            batch = 4, generator = pl.generator(5), dtype = dtype,
+          })
+          for X_given, _, given in batches do
+            assert.same({ w.rows, X_given.cols }, { given:shape() })
+            assert.equal(dtype, given.dtype)
+            for j = 1, given.cols do
+              for i = 1, w.rows do
+                assert.equal(w:get(i, X_given:get(1, j) | 0), given:get(i, j))
+              end
+            end
+            seen = seen + given.cols
+          end
+          assert.equal(set.N, seen)
+        end
       end
     end
-    epochs()
+    assert.is_nil(select(3, pl.batches(numbered(3)):next()))
+  end)
+
+  it("are of the type of the inputs unless said, of the targets for bytes", function()
+    local set = pl.dataset { X = pl.float64.matrix(2, 3), T = pl.float32.matrix(1, 3) }
+    local X, T = pl.batches(set):next()
+    assert.same({ "float64", "float64" }, { X.dtype, T.dtype })
+    set = pl.dataset { X = pl.bytes("abcdef", 2, 3), T = pl.float64.matrix(1, 3) }
+    assert.equal("float64", pl.batches(set):next().dtype)
+  end)
+
+  it("take a size that is written as a float", function()
+    assert.same({ 4, 4, 1 }, sizes(epoch(pl.batches(numbered(9), { batch = 4.0 }))))
+  end)
+
+  it("allocate nothing within an epoch once every size was seen", function()
+    local function kilobytes_of(options)
+      local dataset = numbered(1000)
+      local weights = pl.matrix(1, 1000)
+      local set = pl.dataset { X = dataset.X, T = dataset.T, weights = weights }
+      options.batch = 64
+      local batches = pl.batches((set:split(0.7, pl.generator(1))), options)
+      for _ in batches do end
+      batches:next()
+      collectgarbage()
+      collectgarbage "stop"
+      local before = collectgarbage "count"
+      for _ in batches do end
+      local kilobytes = collectgarbage "count" - before
+      collectgarbage "restart"
+      return kilobytes
+    end
+    assert.equal(0, kilobytes_of {})
+    assert.equal(0, kilobytes_of { generator = pl.generator(1) })
+  end)
+
+  it("keep an epoch's start in a few bytes", function()
+    local batches = pl.batches(numbered(1000), { generator = pl.generator(1) })
+    for _ in batches do end
     collectgarbage()
     collectgarbage "stop"
     local before = collectgarbage "count"
-    epochs()
+    for _ = 1, 10 do
+      for _ in batches do end
+    end
     local kilobytes = collectgarbage "count" - before
     collectgarbage "restart"
-    assert.equal(0, kilobytes)
+    assert.is_true(kilobytes < 2, ("%.1f kB"):format(kilobytes))
+  end)
+end)
+
+describe("the order of an epoch", function()
+  it("follows from the generator's state at its start alone", function()
+    local generator = pl.generator(8)
+    local batches = pl.batches(numbered(20), { batch = 6, generator = generator })
+    local state = generator:state()
+    local first = flat(epoch(batches))
+    epoch(batches)
+    batches:next()
+    batches:restart()
+    generator:restore(state)
+    assert.same(first, flat(epoch(batches)))
+    local other = pl.batches(numbered(20), { batch = 3, generator = pl.generator(8) })
+    assert.same(first, flat(epoch(other)))
+  end)
+
+  it("is a permutation of the samples in order, by the generator", function()
+    local part = numbered(20):split(0.5, pl.generator(1))
+    local expected = pl.generator(2):permutation(part:order())
+    local batches = pl.batches(part, { batch = 4, generator = pl.generator(2) })
+    assert.same(expected, flat(epoch(batches)))
   end)
 end)
 
@@ -167,48 +253,114 @@ describe("the state of batches", function()
       local state = batches:state()
       local expected = { epoch(batches), epoch(batches), epoch(batches) }
       local other = new(99)
+      other:next()
       assert.is_true(rawequal(other, other:restore(state)))
       assert.same(expected, { epoch(other), epoch(other), epoch(other) })
     end)
   end
 
-  it("is plain data of its own", function()
+  it("holds to the end of an epoch, where the next batch is none", function()
+    local batches = new()
+    for _ = 1, 5 do batches:next() end
+    local other = new(99):restore(batches:state())
+    assert.equal(23, other.position)
+    assert.is_nil(other:next())
+    batches:next()
+    assert.same(epoch(batches), epoch(other))
+  end)
+
+  it("before the first batch has no start, nor after restart", function()
+    local batches = new()
+    local generator = pl.generator(4):state()
+    assert.same({ samples = 0, generator = generator }, batches:state())
+    batches:next()
+    assert.equal(generator, batches:state().start)
+    batches:restart()
+    assert.same({ samples = 0, generator = batches.generator:state() }, batches:state())
+  end)
+
+  it("is given and taken when the generator is drawn from between batches", function()
+    local function run(batches, count)
+      local given = {}
+      for _ = 1, count do
+        local X = batches:next()
+        given[#given + 1] = X and X:totable() or "end"
+        given[#given + 1] = batches.generator:number()
+      end
+      return given
+    end
+    local batches = new()
+    run(batches, 8)
+    local state = batches:state()
+    local expected = run(batches, 10)
+    assert.same(expected, run(new(99):restore(state), 10))
+  end)
+
+  it("is plain data, and as small for any number of samples", function()
     local batches = new()
     batches:next()
     local state = batches:state()
-    assert.equal(5, state.position)
-    assert.equal("string", type(state.generator))
-    local copy = { table.unpack(state.order) }
-    epoch(batches)
-    epoch(batches)
-    assert.same(copy, state.order)
-    local one, two = new():restore(state), new():restore(state)
+    assert.same({ 5, 64, 64 }, { state.samples, #state.start, #state.generator })
+    local copy = { samples = 5.0, start = state.start, generator = state.generator }
+    local one, two = new():restore(state), new():restore(copy)
+    assert.equal("integer", math.type(two.position))
     assert.same({ epoch(one), epoch(one) }, { epoch(two), epoch(two) })
   end)
 
   it("works without a generator", function()
     local batches = pl.batches(numbered(7), { batch = 3 })
     batches:next()
-    local state = batches:state()
-    local other = pl.batches(numbered(7), { batch = 3 }):restore(state)
+    assert.same({ samples = 3 }, batches:state())
+    local other = pl.batches(numbered(7), { batch = 3 }):restore(batches:state())
     assert.same({ { 4, 5, 6 }, { 7 } }, epoch(other))
   end)
 
-  it("of another number of samples is refused", function()
-    local other = pl.batches(numbered(7), { batch = 3 })
-    at_caller(function() other:restore(new():state()) end,
-      "state of 7 samples expected, got one of 23")
+  it("of other batches is refused, and changes nothing", function()
+    local batches = new()
+    batches:next()
+    local before, remaining = batches:state(), new(5):restore(batches:state())
+    local function refuses(expected, changes)
+      local state = {}
+      for name, value in pairs(before) do state[name] = value end
+      for name, value in pairs(changes) do state[name] = value or nil end
+      for _, method in ipairs { "restore", "check_state" } do
+        at_caller(function() batches[method](batches, state) end, expected)
+      end
+    end
+    refuses("state of batches: samples: a whole number from 0 to 23 expected, got 24",
+      { samples = 24 })
+    refuses("samples: a whole number from 0 to 23 expected, got -1", { samples = -1 })
+    refuses("samples: a whole number from 0 to 23 expected, got 1.5", { samples = 1.5 })
+    refuses("option 'samples' is required", { samples = false })
+    refuses("one with a generator expected, as these are", { generator = false })
+    refuses("the state of the generator at the start of the epoch is missing",
+      { start = false })
+    refuses("the state of the generator at the start of the epoch without samples given",
+      { samples = 0 })
+    refuses("64 hexadecimal digits expected", { generator = "x" })
+    refuses("64 hexadecimal digits expected", { start = ("0"):rep(64) })
+    refuses("start: a string expected, got 3", { start = 3 })
+    refuses("unknown option 'order'", { order = {} })
+    for _, value in ipairs { 3, "state" } do
+      at_caller(function() batches:restore(value) end,
+        "state of batches expected, as state() gives it, got ")
+    end
+    at_caller(function() batches:restore() end, "got nil")
+    local plain = pl.batches(numbered(23))
+    at_caller(function() plain:restore(before) end,
+      "one without a generator expected, as these are")
+    assert.same(before, batches:state())
+    assert.same(epoch(remaining), epoch(batches))
   end)
 
-  it("without what the batches need is refused, and changes nothing", function()
+  it("that is right passes the check, which changes nothing", function()
     local batches = new()
-    at_caller(function() batches:restore(nil) end, "state")
-    at_caller(function() batches:restore {} end, "state")
-    local state = new():state()
-    state.generator = nil
-    state.position = 5
-    at_caller(function() batches:restore(state) end, "generator")
-    assert.equal(0, batches.position)
+    batches:next()
+    local state = batches:state()
+    batches:next()
+    local now = batches:state()
+    batches:check_state(state)
+    assert.same(now, batches:state())
   end)
 end)
 
@@ -216,15 +368,19 @@ describe("misuse of batches", function()
   it("names what was expected and what came", function()
     local dataset = numbered(3)
     at_caller(function() pl.batches(dataset, { size = 3 }) end,
-      "unknown option 'size' (known: batch, dtype, generator)")
+      "unknown option 'size' of pl.batches (known: batch, dtype, generator)")
     for _, batch in ipairs { 0, -1, 1.5, "3" } do
       at_caller(function() pl.batches(dataset, { batch = batch }) end,
-        "batch: 1 or more samples expected, got " .. batch)
+        "pl.batches: batch: a whole number of 1 or more expected, got ")
     end
     at_caller(function() pl.batches(dataset, { dtype = "double" }) end,
-      "dtype 'float32' or 'float64' expected, got 'double'")
-    at_caller(function() pl.batches(dataset, { generator = 3 }) end, "generator")
-    at_caller(function() pl.batches(nil) end, "dataset")
-    at_caller(function() pl.batches(pl.matrix(2, 3)) end, "dataset")
+      'dtype: "float32" or "float64" expected, got "double"')
+    at_caller(function() pl.batches(dataset, { generator = 3 }) end,
+      "generator: a generator expected, got 3")
+    at_caller(function() pl.batches(nil) end, "pl.batches: a dataset expected, got nil")
+    at_caller(function() pl.batches(pl.matrix(2, 3)) end,
+      "pl.batches: a dataset expected, got a 2 x 3 matrix")
+    at_caller(function() pl.batches(pl.bytes("abcd", 2, 2)) end,
+      "pl.batches: a dataset expected, got a table")
   end)
 end)

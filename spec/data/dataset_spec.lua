@@ -1,5 +1,6 @@
 local at_caller = require("spec.support.misuse").at_caller
 local pl = require "perilune"
+local same = require("spec.support.matrices").same
 
 -- Inputs that tell which sample they are: 10 n and 10 n + 1.
 local function numbered(N, core)
@@ -14,61 +15,53 @@ local function labels_of(N, classes)
   return labels
 end
 
--- The samples of a set as a table of columns, inputs and targets.
-local function contents(dataset)
-  local core = pl[dataset.T.dtype]
-  local X = core.matrix(dataset.inputs, dataset.N)
-  local T = core.matrix(dataset.T.rows, dataset.N)
-  dataset:gather(X, T, dataset:columns())
-  return X:transpose():totable(), T:transpose():totable()
+-- The columns of a matrix as tables
+local function columns(M)
+  return M:transpose():totable()
 end
 
 describe("a dataset", function()
   it("holds inputs and target columns", function()
     local X, T = numbered(5), pl.matrix(3, 5)
     local dataset = pl.dataset { X = X, T = T }
-    assert.same({ 2, 5, false }, { dataset.inputs, dataset.N, dataset.has_classes })
+    assert.same({ 2, 3, 5 }, { dataset.inputs, dataset.targets, dataset.N })
+    assert.same({ false, false }, { dataset.has_classes, dataset.has_labels })
     assert.is_true(rawequal(X, dataset.X))
     assert.is_true(rawequal(T, dataset.T))
+    assert.is_true(rawequal(dataset, dataset.source))
     assert.is_nil(dataset.classes)
+    assert.is_nil(dataset.weights)
   end)
 
-  it("holds inputs and labels, and names of the classes", function()
-    local dataset = pl.dataset {
-      X = numbered(3), labels = { 3, 1, 2 }, classes = { "a", "b", "c" },
-    }
-    assert.is_true(dataset.has_classes)
+  it("holds inputs and labels", function()
+    local dataset = pl.dataset { X = numbered(3), labels = { 3, 1.0, 2 } }
+    assert.same({ true, true, 1 }, {
+      dataset.has_labels, dataset.has_classes, dataset.targets,
+    })
     assert.same({ { 3, 1, 2 } }, dataset.T:totable())
+  end)
+
+  it("holds names of the classes, copied", function()
+    local names = { "a", "b", "c" }
+    local dataset = pl.dataset { X = numbered(3), labels = { 3, 1, 2 }, classes = names }
+    names[1] = "z"
     assert.same({ "a", "b", "c" }, dataset.classes)
-    assert.is_true(pl.dataset({ X = numbered(3), labels = { 3, 1, 2 } }).has_classes)
-  end)
-
-  it("takes tables of rows", function()
-    local dataset = pl.dataset { X = { { 1, 2 }, { 3, 4 } }, T = { { 5, 6 } } }
-    assert.same({ { 1, 2 }, { 3, 4 } }, dataset.X:totable())
-    assert.same({ { 5, 6 } }, dataset.T:totable())
-  end)
-
-  it("takes labels as a matrix", function()
-    local labels = pl.matrix { { 1, 2 } }
-    assert.is_true(rawequal(labels, pl.dataset({ X = numbered(2), labels = labels }).T))
   end)
 
   it("takes bytes", function()
     local X = pl.bytes("abcdef", 2, 3, { scale = 1 })
     local dataset = pl.dataset { X = X, labels = { 1, 2, 1 } }
     assert.same({ 2, 3 }, { dataset.inputs, dataset.N })
-    assert.same({ { 97, 98 }, { 99, 100 }, { 101, 102 } }, (contents(dataset)))
-  end)
-
-  it("is of the type of its inputs", function()
-    local dataset = pl.dataset { X = numbered(2, pl.float64), labels = { 1, 2 } }
-    assert.equal("float64", dataset.T.dtype)
+    assert.is_true(rawequal(X, dataset.X))
   end)
 
   it("has classes where target columns come with their names", function()
-    assert.is_true(pl.dataset({
+    local dataset = pl.dataset {
       X = numbered(2), T = pl.matrix(2, 2), classes = { "a", "b" },
+    }
+    assert.same({ true, false }, { dataset.has_classes, dataset.has_labels })
+    assert.is_true(pl.dataset({
+      X = numbered(2), T = pl.matrix(1, 2), classes = { "a", "b" },
     }).has_classes)
   end)
 
@@ -78,8 +71,9 @@ describe("a dataset", function()
     }))
     assert.equal("3 samples of 2 inputs, labels",
       tostring(pl.dataset { X = numbered(3), labels = { 3, 1, 2 } }))
-    assert.equal("3 samples of 2 inputs, 4 targets",
-      tostring(pl.dataset { X = numbered(3), T = pl.matrix(4, 3) }))
+    assert.equal("3 samples of 2 inputs, 4 targets, weighted", tostring(pl.dataset {
+      X = numbered(3), T = pl.matrix(4, 3), weights = { 1, 2, 3 },
+    }))
   end)
 
   it("refuses sizes that disagree", function()
@@ -93,39 +87,67 @@ describe("a dataset", function()
 
   it("refuses targets and labels at once, or neither", function()
     at_caller(function() pl.dataset { X = numbered(1) } end,
-      "either T or labels expected")
+      "either T or labels expected, got neither")
     at_caller(function()
       pl.dataset { X = numbered(1), T = pl.matrix(1, 1), labels = { 1 } }
-    end, "either T or labels expected")
-  end)
-
-  it("refuses labels that are no classes, and says which sample has one", function()
-    at_caller(function() pl.dataset { X = numbered(3), labels = { 1, 0, 2 } } end,
-      "labels are whole numbers from 1 to ...: got 0 for sample 2")
-    at_caller(function() pl.dataset { X = numbered(3), labels = { 1, 1, 1.5 } } end,
-      "got 1.5 for sample 3")
-    at_caller(function()
-      pl.dataset { X = numbered(3), labels = { 1, 3, 2 }, classes = { "a", "b" } }
-    end, "labels are whole numbers from 1 to 2: got 3 for sample 2")
-    at_caller(function() pl.dataset { X = numbered(2), labels = { 1, 0 / 0 } } end,
-      "for sample 2")
-    at_caller(function() pl.dataset { X = numbered(2), labels = { 1, math.huge } } end,
-      "for sample 2")
-  end)
-
-  it("refuses what is no data", function()
-    at_caller(function() pl.dataset { X = 3, labels = { 1 } } end,
-      "X: a matrix, a table of rows or bytes expected, got number")
-    at_caller(function() pl.dataset { labels = { 1 } } end, "option 'X' is required")
-    at_caller(function() pl.dataset { X = numbered(1), T = 3 } end, "T: ")
-    at_caller(function() pl.dataset { X = numbered(1), labels = 3 } end, "labels: ")
-    at_caller(function() pl.dataset { X = numbered(1), labels = { 1 }, classes = 3 } end,
-      "classes")
+    end, "either T or labels expected, got both")
   end)
 
   it("refuses an unknown field", function()
     at_caller(function() pl.dataset { X = numbered(1), label = { 1 } } end,
-      "unknown option 'label' (known: T, X, classes, labels)")
+      "unknown option 'label' of pl.dataset (known: T, X, classes, labels, weights)")
+  end)
+end)
+
+describe("gather", function()
+  local dataset = pl.dataset {
+    X = numbered(5), T = { { 1, 2, 3, 4, 5 } }, weights = { 6, 7, 8, 9, 10 },
+  }
+
+  it("gives columns of X, T and weights", function()
+    local X, T, weights = pl.matrix(2, 2), pl.matrix(1, 2), pl.matrix(1, 2)
+    local X_given, T_given = dataset:gather(X, T, { 5, 3, 1 }, 2, weights)
+    assert.is_true(rawequal(X, X_given) and rawequal(T, T_given))
+    assert.same({ { 30, 10 }, { 31, 11 } }, X:totable())
+    assert.same({ { 3, 1 }, { 8, 6 } }, { T:totable()[1], weights:totable()[1] })
+  end)
+
+  it("counts the samples of a part within the part", function()
+    local part = dataset:split(0.6, pl.generator(1))
+    local order = part:order()
+    local X, T, weights = pl.matrix(2, 2), pl.matrix(1, 2), pl.matrix(1, 2)
+    part:gather(X, T, { 9, 3, 2.0 }, 2, weights)
+    for j, n in ipairs { order[3], order[2] } do
+      assert.same({ 10 * n, n, n + 5 }, { X:get(1, j), T:get(1, j), weights:get(1, j) })
+    end
+  end)
+
+  it("refuses what does not fit, and changes nothing then", function()
+    local X, T = pl.matrix(2, 2):fill(7), pl.matrix(1, 2):fill(7)
+    local part = dataset:split(0.6, pl.generator(1))
+    for _, set in ipairs { dataset, part } do
+      local function refuses(expected, ...)
+        local given = table.pack(...)
+        at_caller(function() set:gather(table.unpack(given, 1, given.n)) end, expected)
+      end
+      local words = " of float32, stored by columns, expected, got "
+      refuses("X: a 2 x 2 matrix" .. words .. "a 3 x 2", pl.matrix(3, 2), T, { 1, 2 })
+      refuses("got a 2 x 2 matrix of float64", pl.float64.matrix(2, 2), T, { 1, 2 })
+      refuses("X: a 2 x 1 matrix" .. words .. "nil", nil, T, {})
+      refuses("T: a 1 x 2 matrix" .. words .. "a 1 x 3", X, pl.matrix(1, 3), { 1, 2 })
+      refuses("weights: a 1 x 2 matrix", X, T, { 1, 2 }, 1, pl.matrix(2, 2))
+      refuses(("samples 1 to %d expected, got 6 as element 2"):format(set.N), X, T,
+        { 1, 6 })
+      refuses("got nil as element 2", X, T, { 1 })
+      refuses("indices: a list of samples expected, got nil", X, T)
+    end
+    at_caller(function() part:gather(X, T, { 1, 4 }) end,
+      "samples 1 to 3 expected, got 4")
+    local unweighted = pl.dataset { X = numbered(2), labels = { 1, 2 } }
+    at_caller(function() unweighted:gather(X, T, { 1, 2 }, 1, T) end,
+      "weights: none expected, as the set has none")
+    assert.same({ { 7, 7 }, { 7, 7 } }, X:totable())
+    assert.same({ { 7, 7 } }, T:totable())
   end)
 end)
 
@@ -133,10 +155,15 @@ describe("one_hot", function()
   it("gives target columns in place of labels", function()
     local dataset = pl.dataset {
       X = numbered(3), labels = { 3, 1, 2 }, classes = { "a", "b", "c" },
+      weights = { 1, 2, 3 },
     }
     local one_hot = dataset:one_hot()
     assert.same({ { 0, 1, 0 }, { 0, 0, 1 }, { 1, 0, 0 } }, one_hot.T:totable())
-    assert.is_true(one_hot.has_classes)
+    assert.same({ true, false, 3 }, {
+      one_hot.has_classes, one_hot.has_labels, one_hot.targets,
+    })
+    assert.same({ "a", "b", "c" }, one_hot.classes)
+    assert.same({ { 1, 2, 3 } }, one_hot.weights:totable())
     assert.same({ { 3, 1, 2 } }, dataset.T:totable())
   end)
 
@@ -146,12 +173,16 @@ describe("one_hot", function()
     local named = pl.dataset { X = X, labels = { 1, 2 }, classes = classes }
     assert.equal(4, named:one_hot().T.rows)
     assert.equal(2, pl.dataset({ X = X, labels = { 1, 2 } }):one_hot().T.rows)
-    assert.equal(5, pl.dataset({ X = X, labels = { 1, 2 } }):one_hot(5).T.rows)
+    assert.equal(5, pl.dataset({ X = X, labels = { 1, 2 } }):one_hot(5.0).T.rows)
   end)
 
   it("leaves target columns as they are", function()
     local dataset = pl.dataset { X = numbered(2), T = pl.matrix(3, 2) }
     assert.is_true(rawequal(dataset, dataset:one_hot()))
+    local named = pl.dataset {
+      X = numbered(2), T = pl.matrix(1, 2), classes = { "a", "b" },
+    }
+    assert.is_true(rawequal(named, named:one_hot()))
   end)
 
   it("keeps the element type and the parts", function()
@@ -159,30 +190,101 @@ describe("one_hot", function()
     local part = dataset:split(0.3, pl.generator(1)):one_hot()
     assert.equal(3, part.N)
     assert.equal("float64", part.T.dtype)
-    local X, T = contents(part)
-    for k = 1, 3 do assert.equal(1, T[k][1 + X[k][1] // 10 % 3 | 0]) end
+    for k, x in ipairs(columns(part.X)) do
+      local expected = { 0, 0, 0 }
+      expected[1 + x[1] // 10 % 3 | 0] = 1
+      assert.same(expected, columns(part.T)[k])
+    end
+  end)
+
+  it("of a part has a target for each class of the whole", function()
+    local one, other = pl.dataset({ X = numbered(2), labels = { 1, 2 } })
+      :split(0.5, pl.generator(1))
+    assert.same({ 2, 2 }, { one:one_hot().targets, other:one_hot().T.rows })
   end)
 
   it("refuses fewer outputs than classes", function()
     local dataset = pl.dataset { X = numbered(2), labels = { 1, 3 } }
-    at_caller(function() dataset:one_hot(2) end, "3")
+    at_caller(function() dataset:one_hot(2) end,
+      "outputs: one for each class expected, got 2, and label 3 for sample 2")
+    at_caller(function() dataset:one_hot(0) end,
+      "outputs: a whole number of 1 or more expected, got 0")
+  end)
+end)
+
+describe("for_outputs", function()
+  it("gives the set itself for targets, and for an output for each class", function()
+    local targets = pl.dataset { X = numbered(3), T = pl.matrix(1, 3) }
+    assert.is_true(rawequal(targets, targets:for_outputs(1)))
+    assert.is_true(rawequal(targets, targets:for_outputs(5)))
+    local labels = pl.dataset { X = numbered(3), labels = { 3, 1, 2 } }
+    assert.is_true(rawequal(labels, labels:for_outputs(3)))
+    assert.is_true(rawequal(labels, labels:for_outputs(4)))
+  end)
+
+  it("gives targets of 0 and 1 for one output, 1 for the second class", function()
+    local dataset = pl.dataset {
+      X = numbered(3), labels = { "dog", "cat", "dog" }, classes = { "cat", "dog" },
+      weights = { 1, 2, 3 },
+    }
+    local binary = dataset:for_outputs(1)
+    assert.same({ { 1, 0, 1 } }, binary.T:totable())
+    assert.same({ true, false }, { binary.has_classes, binary.has_labels })
+    assert.same({ "cat", "dog" }, binary.classes)
+    assert.same({ { 1, 2, 3 } }, binary.weights:totable())
+    assert.is_true(rawequal(binary, binary:for_outputs(1)))
+    assert.same({ { 2, 1, 2 } }, dataset.T:totable())
+  end)
+
+  it("of a part counts the labels of the part alone", function()
+    local dataset = pl.dataset { X = numbered(3), labels = { 1, 3, 2 } }
+    local one, rest = dataset:split(0.4, pl.generator(2))
+    local order = one:order()
+    local with, without = one, rest
+    if order[1] ~= 2 then with, without = rest, one end
+    local T = columns(without:for_outputs(1).T)
+    for k, n in ipairs(without:order()) do assert.same({ n == 3 and 1 or 0 }, T[k]) end
+    at_caller(function() local _ = with:for_outputs(1) end, "got 3 for sample")
+  end)
+
+  it("refuses labels that the outputs cannot tell apart", function()
+    local dataset = pl.dataset { X = numbered(3), labels = { 1, 2, 4 } }
+    at_caller(function() local _ = dataset:for_outputs(1) end,
+      "labels 1 to 2 expected for one output, which tells two classes apart, got 4 for "
+      .. "sample 3: more classes need an output each")
+    at_caller(function() local _ = dataset:for_outputs(3) end,
+      "labels 1 to 3 expected, one for each output, got 4 for sample 3")
+    at_caller(function() local _ = dataset:for_outputs(0) end,
+      "outputs: a whole number of 1 or more expected, got 0")
+  end)
+
+  it("refuses weights of targets that one output does not have", function()
+    local dataset = pl.dataset {
+      X = numbered(2), labels = { 1, 2 }, weights = pl.matrix(2, 2),
+    }
+    at_caller(function() local _ = dataset:for_outputs(1) end,
+      "weights: 1 x N expected for one output, got 2 x N")
   end)
 end)
 
 describe("split", function()
-  it("puts every sample into exactly one part, with its own target", function()
-    local dataset = pl.dataset { X = numbered(21), labels = labels_of(21, 4) }
+  it("puts every sample into exactly one part, with its own target and weight", function()
+    local weights = {}
+    for n = 1, 21 do weights[n] = n / 2 end
+    local dataset = pl.dataset {
+      X = numbered(21), labels = labels_of(21, 4), weights = weights,
+    }
     local one, other = dataset:split(0.3, pl.generator(1))
     assert.same({ 6, 15 }, { one.N, other.N })
     local seen = {}
     for _, part in ipairs { one, other } do
-      local X, T = contents(part)
-      for k, x in ipairs(X) do
+      local T, w = columns(part.T), columns(part.weights)
+      for k, x in ipairs(columns(part.X)) do
         local n = x[1] // 10 | 0
         assert.is_nil(seen[n])
         seen[n] = true
         assert.same({ 10 * n, 10 * n + 1 }, x)
-        assert.same({ 1 + n % 4 }, T[k])
+        assert.same({ 1 + n % 4, n / 2 }, { T[k][1], w[k][1] })
       end
     end
     assert.equal(21, #seen)
@@ -190,7 +292,7 @@ describe("split", function()
 
   it("is random, and repeatable by the seed", function()
     local dataset = pl.dataset { X = numbered(50), labels = labels_of(50, 4) }
-    local function first(seed) return dataset:split(0.5, pl.generator(seed)):columns() end
+    local function first(seed) return dataset:split(0.5, pl.generator(seed)):order() end
     assert.same(first(1), first(1))
     assert.not_same(first(1), first(2))
   end)
@@ -198,10 +300,12 @@ describe("split", function()
   it("copies nothing, and leaves the whole set as it is", function()
     local dataset = pl.dataset { X = numbered(10), labels = labels_of(10, 4) }
     local one, other = dataset:split(0.5, pl.generator(1))
-    assert.is_true(rawequal(dataset.X, one.X))
-    assert.is_true(rawequal(dataset.T, other.T))
+    assert.is_true(rawequal(dataset, one.source))
+    assert.is_true(rawequal(dataset, other.source))
+    assert.is_nil(rawget(one, "X"))
+    assert.is_nil(rawget(other, "T"))
     assert.equal(10, dataset.N)
-    assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, dataset:columns())
+    assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, dataset:order())
   end)
 
   it("splits a part again", function()
@@ -209,8 +313,8 @@ describe("split", function()
     local _, rest = dataset:split(0.5, pl.generator(1))
     local one, other = rest:split(0.4, pl.generator(2))
     assert.same({ 4, 6 }, { one.N, other.N })
-    local both = table.move(other:columns(), 1, 6, 5, one:columns())
-    local expected = rest:columns()
+    local both = table.move(other:order(), 1, 6, 5, one:order())
+    local expected = rest:order()
     table.sort(both)
     table.sort(expected)
     assert.same(expected, both)
@@ -221,25 +325,130 @@ describe("split", function()
     local g = pl.generator(1)
     for _, share in ipairs { 0, 1, 0.01, 0.99, -1, 2, 0 / 0, 1 / 0, "0.5" } do
       at_caller(function() local _ = dataset:split(share, g) end,
-        "a share that leaves samples in both parts of 10 expected, got "
-        .. tostring(share))
+        "a share that leaves samples in both parts of 10 expected, got ")
     end
   end)
 
   it("refuses to go without a generator", function()
     local dataset = pl.dataset { X = numbered(10), labels = labels_of(10, 4) }
-    at_caller(function() local _ = dataset:split(0.5) end, "generator")
+    at_caller(function() local _ = dataset:split(0.5) end,
+      "generator: a generator expected, got nil")
   end)
 end)
 
+-- A part beside a set made of the very samples that it chose
+for _, kind in ipairs { "labels", "targets", "bytes", "float64" } do
+  describe("a part of a set of " .. kind, function()
+    local N = 40
+    local core = kind == "float64" and pl.float64 or pl.float32
+    local X = kind == "bytes" and pl.bytes(("perilune"):rep(2 * N), 2, N)
+      or core.generator(1):normal(core.matrix(2, N))
+    local T = kind == "targets" and core.generator(2):uniform(core.matrix(3, N)) or nil
+    local weights = core.generator(3):uniform(core.matrix(1, N))
+    local labels = labels_of(N, 3)
+    local dataset = pl.dataset {
+      X = X, T = T, labels = not T and labels or nil, weights = weights,
+      classes = { "a", "b", "c" },
+    }
+    local part = dataset:split(0.4, pl.generator(4))
+
+    -- The chosen columns, one by one
+    local function chosen(M)
+      if not M then return nil end
+      local few = core.matrix(M.rows, part.N)
+      for j, n in ipairs(part:order()) do
+        for i = 1, M.rows do few:set(i, j, M:get(i, n)) end
+      end
+      return few
+    end
+    local chosen_labels = {}
+    for j, n in ipairs(part:order()) do chosen_labels[j] = labels[n] end
+    local alone = pl.dataset {
+      X = chosen(kind == "bytes" and X:columns(1, N) or X), T = chosen(T),
+      labels = not T and chosen_labels or nil, weights = chosen(weights),
+      classes = { "a", "b", "c" },
+    }
+
+    it("has the fields of a set of its own", function()
+      for _, field in ipairs { "N", "inputs", "targets", "has_labels", "has_classes" } do
+        assert.equal(alone[field], part[field])
+      end
+      assert.same(alone.classes, part.classes)
+      assert.equal(tostring(alone), tostring(part))
+      assert.same(alone:columns(), part:columns())
+      assert.is_true(same(alone.T, part.T))
+      assert.is_true(same(alone.weights, part.weights))
+      assert.is_true(rawequal(part.T, part.T))
+      local samples = kind == "bytes" and part.X:columns(1, part.N) or part.X
+      assert.is_true(same(alone.X, samples))
+    end)
+
+    it("is gathered like a set of its own", function()
+      local function gathered(set)
+        local A, B, C = core.matrix(2, 3), core.matrix(set.targets, 3), core.matrix(1, 3)
+        set:gather(A, B, { 7, 1, 16 }, 1, C)
+        return { A:totable(), B:totable(), C:totable() }
+      end
+      assert.same(gathered(alone), gathered(part))
+    end)
+
+    it("is converted, split and made target columns like a set of its own", function()
+      local function forms(set)
+        local one, other = set:split(0.5, pl.generator(5))
+        return {
+          set:to "float64", set:to "float32", one, other, set:one_hot(), one:one_hot(4),
+          other:for_outputs(3), one:to("float64"):split(0.3, pl.generator(6)),
+        }
+      end
+      local expected = forms(alone)
+      for k, set in ipairs(forms(part)) do
+        assert.equal(tostring(expected[k]), tostring(set))
+        assert.is_true(same(expected[k].T, set.T))
+        assert.is_true(same(expected[k].weights, set.weights))
+        local A, B = expected[k].X, set.X
+        if kind == "bytes" then B = B:columns(1, set.N, A.dtype) end
+        local distance = (A - B):norm()
+        assert.is_true(distance == 0 or (kind == "bytes" and distance < 1e-6))
+      end
+    end)
+
+    it("is given in batches like a set of its own", function()
+      local function batches(set)
+        local given = {}
+        local order = { batch = 5, generator = pl.generator(7) }
+        for A, B, C in pl.batches(set, order) do
+          given[#given + 1] = { A:totable(), B:totable(), C:totable() }
+        end
+        return given
+      end
+      assert.same(batches(alone), batches(part))
+    end)
+
+    it("is predicted and evaluated like a set of its own", function()
+      local net = pl.network({ inputs = 2, pl.dense(4, "tanh"), pl.dense(3) },
+        { dtype = core.name })
+      assert.is_true(same(net:predict(alone.X), net:predict(part.X)))
+      assert.same(pl.evaluate(net, alone), pl.evaluate(net, part))
+    end)
+
+    it("has the checksum of a set of its own", function()
+      assert.equal(alone:checksum(), part:checksum())
+      assert.not_equal(dataset:checksum(), part:checksum())
+    end)
+  end)
+end
+
 describe("to", function()
-  it("converts inputs and targets", function()
-    local dataset = pl.dataset { X = numbered(3), T = pl.matrix(1, 3):fill(2) }
+  it("converts inputs, targets and weights", function()
+    local dataset = pl.dataset {
+      X = numbered(3), T = pl.matrix(1, 3):fill(2), weights = { 1, 2, 3 },
+    }
     local double = dataset:to "float64"
-    assert.same({ "float64", "float64" }, { double.X.dtype, double.T.dtype })
-    assert.same(dataset.X:totable(), double.X:totable())
-    assert.same(dataset.T:totable(), double.T:totable())
-    assert.equal("float32", dataset.X.dtype)
+    for _, letter in ipairs { "X", "T", "weights" } do
+      assert.equal("float64", double[letter].dtype)
+      assert.same(dataset[letter]:totable(), double[letter]:totable())
+      assert.equal("float32", dataset[letter].dtype)
+    end
   end)
 
   it("gives the set itself where nothing is to be converted", function()
@@ -247,21 +456,99 @@ describe("to", function()
     assert.is_true(rawequal(dataset, dataset:to "float32"))
   end)
 
+  it("converts what is of another type than the rest", function()
+    local dataset = pl.dataset {
+      X = numbered(2), T = pl.float64.matrix(1, 2), weights = pl.float64.matrix(1, 2),
+    }
+    local single = dataset:to "float32"
+    assert.is_true(rawequal(dataset.X, single.X))
+    assert.same({ "float32", "float32" }, { single.T.dtype, single.weights.dtype })
+  end)
+
   it("leaves bytes as they are", function()
     local dataset = pl.dataset { X = pl.bytes("abcdef", 2, 3), labels = { 1, 2, 1 } }
     local double = dataset:to "float64"
     assert.is_true(rawequal(dataset.X, double.X))
     assert.equal("float64", double.T.dtype)
-  end)
-
-  it("keeps the parts", function()
-    local dataset = pl.dataset { X = numbered(10), labels = labels_of(10, 4) }
-    local part = dataset:split(0.3, pl.generator(1))
-    assert.same(part:columns(), part:to("float64"):columns())
+    assert.is_true(double.has_labels)
   end)
 
   it("refuses an unknown type", function()
     local dataset = pl.dataset { X = numbered(3), T = pl.matrix(1, 3) }
-    at_caller(function() dataset:to "float16" end, "float16")
+    at_caller(function() dataset:to "float16" end,
+      'dtype: "float32" or "float64" expected, got "float16"')
+  end)
+end)
+
+describe("pieces", function()
+  it("are all columns in order, few at a time", function()
+    local rows, N = 3000, 50 -- 150000 elements
+    local X = pl.matrix(rows, N)
+    for n = 1, N do X:columns(n, n):fill(n) end
+    local dataset = pl.dataset { X = X, T = pl.matrix(1, N) }
+    for _, set in ipairs { dataset, (dataset:split(0.8, pl.generator(1))) } do
+      local order, next_first = set:order(), 1
+      for first, M in set:pieces "X" do
+        assert.equal(next_first, first)
+        assert.is_true(M.rows == rows and M.cols < N)
+        for j = 1, M.cols do assert.equal(order[first + j - 1], M:get(rows, j)) end
+        next_first = first + M.cols
+      end
+      assert.equal(set.N + 1, next_first)
+    end
+  end)
+end)
+
+describe("find_nonfinite", function()
+  local function set_of(X, T, weights)
+    return pl.dataset { X = X, T = T or pl.matrix(2, X.cols), weights = weights }
+  end
+
+  it("finds nothing where all is finite", function()
+    assert.is_nil(set_of(numbered(4)):find_nonfinite())
+    local bytes = pl.dataset { X = pl.bytes("abcd", 2, 2), labels = { 1, 2 } }
+    assert.is_nil(bytes:find_nonfinite())
+  end)
+
+  it("finds the first NaN or infinity of X, then of T", function()
+    local X, T = numbered(40000), pl.matrix(2, 40000)
+    T:set(2, 3, 0 / 0)
+    assert.same({ "T", 2, 3 }, { set_of(X, T):find_nonfinite() })
+    X:set(1, 39999, -math.huge)
+    assert.same({ "X", 1, 39999 }, { set_of(X, T):find_nonfinite() })
+    X:set(2, 39998, 0 / 0)
+    assert.same({ "X", 2, 39998 }, { set_of(X, T):find_nonfinite() })
+  end)
+
+  it("counts the samples of a part within it, and looks at no others", function()
+    local X = numbered(20)
+    X:set(2, 7, 0 / 0)
+    local one, other = set_of(X):split(0.5, pl.generator(1))
+    local found = 0
+    for _, part in ipairs { one, other } do
+      local letter, row, n = part:find_nonfinite()
+      if letter then
+        assert.same({ "X", 2, 7 }, { letter, row, part:order()[n] })
+        found = found + 1
+      end
+    end
+    assert.equal(1, found)
+  end)
+
+  it("leaves out targets whose weight is 0", function()
+    local T = pl.matrix { { 1, 0 / 0, 3 }, { 0 / 0, 0 / 0, 6 } }
+    assert.same({ "T", 2, 1 }, { set_of(numbered(3), T):find_nonfinite() })
+    assert.same({ "T", 1, 2 }, { set_of(numbered(3), T, { 0, 1, 1 }):find_nonfinite() })
+    assert.is_nil(set_of(numbered(3), T, { 0, 0, 1 }):find_nonfinite())
+    local masks = { { 1, 0, 1 }, { 0, 0, 1 } }
+    assert.is_nil(set_of(numbered(3), T, masks):find_nonfinite())
+    masks[2][2] = 0.5
+    assert.same({ "T", 2, 2 }, { set_of(numbered(3), T, masks):find_nonfinite() })
+  end)
+
+  it("leaves no input out", function()
+    local X = numbered(2)
+    X:set(1, 1, 0 / 0)
+    assert.same({ "X", 1, 1 }, { set_of(X, nil, { 0, 1 }):find_nonfinite() })
   end)
 end)

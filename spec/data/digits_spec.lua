@@ -98,7 +98,7 @@ describe("Drawn digits", function()
     at_caller(function() local _ = digits.generate(1.5, core.generator(1)) end,
       "count: a whole number of 1 or more expected, got 1.5")
     at_caller(function() local _ = digits.generate(10, 1) end,
-      "a generator expected, got number")
+      "generator: a generator expected, got 1")
   end)
 end)
 
@@ -135,14 +135,15 @@ describe("Datasets of drawn digits", function()
   end)
 
   it("take whole numbers and known options only", function()
+    assert.equal(20, digits.read({ train = 20.0, test = 1, seed = 3.0 }).N)
     at_caller(function() local _ = digits.read { train = 0 } end,
       "train: a whole number of 1 or more expected, got 0")
     at_caller(function() local _ = digits.read { test = "20" } end,
-      "test: a whole number of 1 or more expected, got 20")
+      'test: a whole number of 1 or more expected, got "20"')
     at_caller(function() local _ = digits.read { seed = 1.5 } end,
       "seed: a whole number")
     at_caller(function() local _ = digits.read { tests = 20 } end,
-      "unknown option 'tests' (known: seed, test, train)")
+      "unknown option 'tests' of digits (known: seed, test, train)")
   end)
 end)
 
@@ -188,7 +189,8 @@ describe("Files of drawn digits", function()
     local ok, message = digits.write(folder .. "/missing", { train = 10, test = 5 })
     assert.is_nil(ok)
     assert.equal(folder .. "/missing/", message:sub(1, #folder + 9))
-    at_caller(function() local _ = digits.write() end, "a directory expected, got nil")
+    at_caller(function() local _ = digits.write() end,
+      "directory: a path expected, got nil")
     at_caller(function() local _ = digits.write(folder, { seeds = 1 }) end,
       "unknown option 'seeds'")
   end)

@@ -89,8 +89,15 @@ describe("Downloading MNIST", function()
     is_complete(path)
   end)
 
+  it("makes the directories above it", function()
+    local path = folder .. "/new/in/one//another/"
+    assert.is_true(download.mnist(path, { mirrors = { url(good) }, files = files }))
+    is_complete(path)
+  end)
+
   it("tells of a directory that it cannot make", function()
-    local path = folder .. "/missing/new"
+    local path = folder .. "/file/new"
+    write(folder .. "/file", "in the way")
     local ok, message = download.mnist(path, { mirrors = { url(good) }, files = files })
     assert.is_nil(ok)
     assert.equal(path .. ": ", message:sub(1, #path + 2))
@@ -231,6 +238,34 @@ describe("Downloading MNIST", function()
       assert.equal(1, calls)
     end)
 
+    it("when it is told to stop, and leaves what it has", function()
+      local told = {}
+      local ok, message = download.mnist(target, {
+        mirrors = { url(good) }, files = files,
+        report = function(line)
+          told[#told + 1] = line
+          return #told == 2 and "stop" or nil
+        end,
+      })
+      assert.is_nil(ok)
+      assert.equal(target .. "/second-file.gz: interrupted", message)
+      assert.same({ "first-file.gz" }, entries(target))
+    end)
+
+    it("and leaves no half of a file behind, whatever ends it", function()
+      local ok, message = pcall(download.mnist, target, {
+        mirrors = { url(good) }, files = files,
+        run = function(command)
+          local output, status = run(command)
+          if command:find("^curl ") then error("interrupted!", 0) end
+          return output, status
+        end,
+      })
+      assert.is_false(ok)
+      assert.equal("interrupted!", message)
+      assert.same({}, entries(target))
+    end)
+
     it("with a reason from curl's status where curl gives no words", function()
       for status, reason in pairs { [6] = "no such host", [28] = "no answer in time",
         [99] = "curl ended with status 99" } do
@@ -339,12 +374,16 @@ describe("Downloading MNIST", function()
   end)
 
   it("takes a directory and known options, or tells the caller", function()
-    at_caller(function() local _ = download.mnist() end, "directory expected, got nil")
-    at_caller(function() local _ = download.mnist("") end, 'directory expected, got ""')
+    at_caller(function() local _ = download.mnist() end,
+      "directory: a path expected, got nil")
+    at_caller(function() local _ = download.mnist("") end,
+      'directory: a path expected, got ""')
     at_caller(function() local _ = download.mnist("a\0b") end,
-      'directory expected, got "a')
+      'directory: a path expected, got "a')
     at_caller(function() local _ = download.mnist(target, { mirror = NOBODY }) end,
-      "unknown option 'mirror' (known: files, mirrors, progress, report, run)")
+      "unknown option 'mirror' of download (known: files, mirrors, progress, ")
+    at_caller(function() local _ = download.mnist(target, { mirrors = NOBODY }) end,
+      "download: mirrors: a table expected, got")
   end)
 
   it("gets the real files right", function()

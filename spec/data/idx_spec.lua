@@ -166,7 +166,7 @@ describe("IDX data", function()
 
   it("are a string, or the caller is told so", function()
     at_caller(function() local _ = idx.decode(nil) end,
-      "a string of IDX data expected, got nil")
+      "bytes: a string expected, got nil")
   end)
 end)
 
@@ -215,7 +215,9 @@ describe("IDX files", function()
   end)
 
   it("need a path, or the caller is told so", function()
-    at_caller(function() local _ = idx.read {} end, "a path expected, got table")
+    at_caller(function() local _ = idx.read {} end, "path: a path expected, got a table")
+    at_caller(function() local _ = idx.read "" end, 'path: a path expected, got ""')
+    at_caller(function() local _ = idx.read "a\0b" end, "path: a path expected, got")
   end)
 end)
 
@@ -231,9 +233,15 @@ describe("Encoding IDX", function()
       idx.encode({ 2, 3 }, "abcdef"))
   end)
 
+  it("takes whole numbers that are written as floats", function()
+    assert.equal(idx.encode({ 2, 3 }, "abcdef"), idx.encode({ 2.0, 3.0 }, "abcdef"))
+    at_caller(function() local _ = idx.encode({ 2.0, 3 }, "abcde") end,
+      "bytes: 2 x 3 = 6 elements expected, got 5")
+  end)
+
   it("raises when dimensions and elements disagree", function()
     at_caller(function() local _ = idx.encode({ 2, 3 }, "abcde") end,
-      "2 x 3 = 6 elements expected, got 5")
+      "bytes: 2 x 3 = 6 elements expected, got 5")
     local large = 2 ^ 31 | 0
     at_caller(function() local _ = idx.encode({ large, large, 4 }, "") end,
       "elements expected, got 0")
@@ -241,14 +249,14 @@ describe("Encoding IDX", function()
 
   it("raises for dimensions that the format cannot hold", function()
     at_caller(function() local _ = idx.encode({}, "") end,
-      "1 to 255 dimensions expected, got 0")
+      "dimensions: a list of 1 to 255 expected, got 0 of them")
     at_caller(function() local _ = idx.encode(3, "abc") end,
-      "1 to 255 dimensions expected, got number")
-    for _, size in ipairs { 0, -1, 1.5, 3.0, 2 ^ 32 | 0, "3" } do
+      "dimensions: a list of 1 to 255 expected, got 3")
+    for _, size in ipairs { 0, -1, 1.5, 2 ^ 32, "3" } do
       at_caller(function() local _ = idx.encode({ 1, size }, "abc") end,
-        "a whole number in 1..2^32 - 1 expected as dimension 2, got " .. tostring(size))
+        "dimension 2: a whole number from 1 to 4294967295 expected, got ")
     end
     at_caller(function() local _ = idx.encode({ 3 }) end,
-      "a string of elements expected, got nil")
+      "bytes: a string expected, got nil")
   end)
 end)

@@ -168,9 +168,10 @@ describe("A folder in MNIST's form", function()
   end)
 
   it("is named by a string, or the caller is told so", function()
-    at_caller(function() local _ = mnist.read() end, "a directory expected, got nil")
+    at_caller(function() local _ = mnist.read() end,
+      "directory: a path expected, got nil")
     at_caller(function() local _ = mnist.available("") end,
-      "a directory expected, got an empty name")
+      'directory: a path expected, got ""')
   end)
 end)
 
@@ -188,6 +189,11 @@ describe("Images and labels in memory", function()
       select(2, mnist.decode(images(1), "")))
     assert.equal("labels: 2 labels expected, as many as images in images, 1 came",
       select(2, mnist.decode(images(2), labels(1))))
+  end)
+
+  it("are strings, or the caller is told so", function()
+    at_caller(function() local _ = mnist.decode(images(1)) end,
+      "bytes: a string expected, got nil")
   end)
 end)
 

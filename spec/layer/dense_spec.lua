@@ -1,8 +1,10 @@
-local Dense = require "perilune.layer.dense"
 local distance = require("spec.support.matrices").distance
-local pl = require "perilune"
 local misuse = require "spec.support.misuse"
+local naive = require "spec.support.naive"
+local pl = require "perilune"
 local same = require("spec.support.matrices").same
+
+local near = naive.near
 
 local function layer_of(core, activation, given)
   local network = pl.network({ inputs = 3, pl.dense(2, activation, given) },
@@ -10,43 +12,51 @@ local function layer_of(core, activation, given)
   return network.layers[1], network
 end
 
-for _, name in ipairs { "float32", "float64" } do
-  local core = pl[name]
-  local tolerance = name == "float32" and 1e-6 or 1e-14
+for _, name in ipairs(naive.types) do
+  local core, tolerance = pl[name], naive.tolerance[name]
 
-  describe("a dense layer in " .. name, function()
-    local function near(expected, M)
-      assert.is_true((expected - M):norm() < tolerance * (1 + M:norm()))
-    end
+  for _, activation in ipairs(naive.activations) do
+    describe(("a dense layer in %s with %s"):format(name, activation), function()
+      local layer, X, Delta, Z
 
-    for activation in pairs(core.activations) do
-      it("computes Z = W A_below + b and A = sigma(Z), " .. activation, function()
-        local layer = layer_of(core, activation)
+      before_each(function()
+        layer = layer_of(core, activation)
         core.generator(9):normal(layer.b)
-        local X = core.generator(8):normal(core.matrix(3, 5))
-        local Z = layer.W * X + layer.b
+        X, Delta = naive.random(core, 8, 3, 5), naive.random(core, 7, 2, 5)
+        Z = naive.affine(layer.W:totable(), X:totable(), layer.b:totable())
+      end)
+
+      it("computes Z = W A_below + b and A = sigma(Z)", function()
         local A = layer:forward(X)
-        near(Z, layer.Z)
-        near(core.activations[activation].forward(core.matrix(2, 5), Z), A)
+        near(layer.Z, Z, tolerance)
+        near(A, naive.activate(activation, Z), tolerance)
         assert.is_true(rawequal(A, layer.A))
       end)
 
-      it("computes H, dJ/dW, dJ/db and Delta below, " .. activation, function()
-        local layer = layer_of(core, activation)
-        local generator = core.generator(7)
-        local X = generator:normal(core.matrix(3, 5))
-        local Delta = generator:normal(core.matrix(2, 5))
+      it("computes H, dJ/dW, dJ/db and Delta below", function()
         layer:forward(X)
-        layer:backward(Delta)
-        local H = core.activations[activation].backward(core.matrix(2, 5), Delta,
-          layer.Z, layer.A)
-        near(H, layer.H)
-        near(H * X:transpose(), layer.dJ_dW)
-        near(H * core.matrix(5, 1):fill(1), layer.dJ_db)
-        near(layer.W:transpose() * H, layer:propagate())
+        local below = layer:backward(Delta, true)
+        local H = naive.backward(activation, Delta:totable(), Z)
+        near(layer.H, H, tolerance)
+        near(layer.dJ_dW, naive.product(H, X:totable(), "NT"), tolerance)
+        near(layer.dJ_db, naive.sum_columns(H), tolerance)
+        near(below, naive.product(layer.W:totable(), H, "TN"), tolerance)
+        assert.is_true(rawequal(Delta, layer.Delta))
       end)
-    end
-  end)
+
+      it("computes H and Delta below alone when it is frozen", function()
+        local frozen = layer_of(core, activation, { frozen = true })
+        frozen.W:assign(layer.W)
+        frozen.b:assign(layer.b)
+        frozen:forward(X)
+        local below = frozen:backward(Delta, true)
+        local H = naive.backward(activation, Delta:totable(), Z)
+        near(frozen.H, H, tolerance)
+        near(below, naive.product(layer.W:totable(), H, "TN"), tolerance)
+        assert.is_nil(frozen.dJ_dW)
+      end)
+    end)
+  end
 end
 
 describe("a dense layer", function()
@@ -71,8 +81,7 @@ describe("a dense layer", function()
     local whole = layer:forward(X):copy()
     for _, N in ipairs { 4, 9, 1, 4 } do
       assert.is_true(distance(whole:columns(1, N), layer:forward(X:columns(1, N))) < 1e-6)
-      layer:backward(pl.matrix(2, N))
-      assert.equal(N, layer:propagate().cols)
+      assert.equal(N, layer:backward(pl.matrix(2, N), true).cols)
     end
   end)
 
@@ -92,75 +101,111 @@ describe("a dense layer", function()
     function cube.backward(H, Delta, Z)
       return H:assign(Delta:hadamard(Z:map(function(z) return 3 * z ^ 2 end)))
     end
-    local layer = layer_of(pl.float64, cube)
-    assert.equal("dense 3 -> 2, cube", tostring(layer))
-    layer:forward(pl.float64.matrix(3, 1):fill(0.5))
-    layer:backward(pl.float64.matrix(2, 1):fill(1))
-    assert.near(layer.Z:get(2, 1) ^ 3, layer.A:get(2, 1), 1e-15)
-    assert.near(3 * layer.Z:get(2, 1) ^ 2, layer.H:get(2, 1), 1e-15)
+    for _, frozen in ipairs { false, true } do
+      local layer = layer_of(pl.float64, cube, { frozen = frozen })
+      assert.equal("dense 3 -> 2, cube", tostring(layer))
+      layer:forward(pl.float64.matrix(3, 1):fill(0.5))
+      layer:backward(pl.float64.matrix(2, 1):fill(1))
+      assert.near(layer.Z:get(2, 1) ^ 3, layer.A:get(2, 1), 1e-15)
+      assert.near(3 * layer.Z:get(2, 1) ^ 2, layer.H:get(2, 1), 1e-15)
+      assert.is_true(same(layer.A, layer:predict(pl.float64.matrix(3, 1):fill(0.5))))
+    end
+  end)
+
+  it("draws its first W, and for some b, by its initializer", function()
+    local layer = layer_of(pl.float32, "relu",
+      { initializer = { "uniform", bound = 0.5 } })
+    assert.is_true(layer.W:norm() > 0 and layer.W:max() <= 0.5 and layer.W:min() >= -0.5)
+    assert.is_true(layer.b:norm() > 0)
+    layer = layer_of(pl.float32, "relu", {
+      initializer = function(W, generator) return generator:uniform(W, 3, 4) end,
+    })
+    assert.is_true(layer.W:min() >= 3 and layer.W:max() < 4)
+    assert.equal(0, layer.b:norm())
+  end)
+
+  it("stores W by rows: the weights of a unit are neighbours", function()
+    local layer = layer_of(pl.float32, "relu")
+    assert.equal("rows", layer.W.order)
+    assert.equal("rows", layer.dJ_dW.order)
   end)
 
   it("describes itself as plain data", function()
-    assert.same({
-      kind = "dense", outputs = 2, activation = "tanh", initializer = "glorot",
-    }, layer_of(pl.float32, "tanh"):describe())
-    assert.same({
-      kind = "dense", outputs = 2, activation = "relu", initializer = "lecun",
-    }, layer_of(pl.float32, "relu", { initializer = "lecun" }):describe())
-    local own = layer_of(pl.float32, "relu", { initializer = function() end })
-    assert.same({ kind = "dense", outputs = 2, activation = "relu" }, own:describe())
+    local function described(activation, given)
+      local _, net = layer_of(pl.float32, activation, given)
+      return net:describe().layers[1]
+    end
+    assert.same({ "dense", outputs = 2, activation = "tanh", initializer = "glorot" },
+      described "tanh")
+    assert.same({ "dense", outputs = 2, activation = "relu", initializer = "lecun" },
+      described("relu", { initializer = "lecun" }))
+    assert.same({ "dense", outputs = 2, activation = "relu",
+      initializer = { "normal", mean = 0, deviation = 0.1 } },
+      described("relu", { initializer = { "normal", deviation = 0.1 } }))
+    assert.same({ "dense", outputs = 2, activation = "relu" },
+      described("relu", { initializer = function() end }))
   end)
 
   it("is printed as one line", function()
-    assert.equal("dense 3 -> 2, identity", tostring(layer_of(pl.float32)))
+    assert.equal("dense 3 -> 2, identity", tostring((layer_of(pl.float32))))
+    local core_tanh = pl.activation.tanh
+    local unnamed = { forward = core_tanh.forward, backward = core_tanh.backward }
+    assert.equal("dense 3 -> 2, an activation without a name",
+      tostring((layer_of(pl.float32, unnamed))))
+  end)
+
+  it("takes a whole number written as a float", function()
+    local net = pl.network { inputs = 3.0, pl.dense(2.0) }
+    assert.equal("2 x 3", ("%d x %d"):format(net.layers[1].W:shape()))
   end)
 
   it("refuses a number of outputs that is none", function()
-    for _, outputs in ipairs { 0, -1, 1.5, "2", {}, true } do
+    for _, outputs in ipairs { 0, -1, 1.5, 0 / 0, 1 / 0, "2", {}, true } do
       misuse.at_caller(function() local _ = pl.dense(outputs) end,
-        "dense layer of 1 or more outputs expected, got " .. tostring(outputs))
+        "dense: outputs: a whole number of 1 or more expected, got ")
     end
-    misuse.at_caller(function() local _ = pl.dense() end,
-      "dense layer of 1 or more outputs expected, got nil")
+    misuse.at_caller(function()
+      local _ = pl.dense()
+    end, "dense: option 'outputs' is required")
   end)
 
   it("refuses an unknown option", function()
     misuse.at_caller(function() local _ = pl.dense(2, "relu", { init = "he" }) end,
-      "unknown option 'init' (known: initializer)")
+      "unknown option 'init' of dense (known: activation, ")
+    misuse.at_caller(function() local _ = pl.dense(2, "relu", "he") end,
+      "pl.dense: a table of options expected, got \"he\"")
   end)
 
   it("names the known activations and initializers for an unknown one", function()
-    misuse.at_caller(function() pl.network { inputs = 3, pl.dense(2, "relo") } end,
-      "layer 1: unknown activation 'relo' (known: elu, identity, leaky_relu, relu, "
-      .. "sigmoid, softmax, softsign, tanh)")
     misuse.at_caller(function()
-      pl.network { inputs = 3, pl.dense(2), pl.dense(2, "relu", { initializer = "hee" }) }
-    end, "layer 2: unknown initializer 'hee' (known: glorot, he, lecun, normal, uniform)")
+      local _ = pl.network { inputs = 3, pl.dense(2, "relo") }
+    end, "layer 1: dense: activation: unknown activation 'relo' (known: ")
+    misuse.at_caller(function()
+      local _ = pl.network {
+        inputs = 3, pl.dense(2), pl.dense(2, "relu", { initializer = "hee" }),
+      }
+    end, "layer 2: dense: initializer: unknown initializer 'hee' (known: glorot, he, "
+      .. "lecun, normal, uniform)")
   end)
 
   it("refuses an activation without forward or backward", function()
     misuse.at_caller(function()
-      pl.network { inputs = 3, pl.dense(2, { forward = function() end }) }
-    end, "layer 1: an activation needs the functions forward(A, Z) and "
-      .. "backward(H, Delta, Z, A)")
+      local _ = pl.network { inputs = 3, pl.dense(2, { forward = function() end }) }
+    end, "a name, { name, option = value } or a table with the functions forward(A, Z) "
+      .. "and backward(H, Delta, Z, A) expected, got a table")
   end)
 
   it("refuses a description with a wrong field, naming none of its lines", function()
     misuse.at_caller(function()
-      pl.network { inputs = 3, { kind = "dense", outputs = 2, activaton = "relu" } }
+      local _ = pl.network { inputs = 3, { "dense", outputs = 2, activaton = "relu" } }
     end, "layer 1: unknown option 'activaton'")
+    misuse.at_caller(function() local _ = pl.network { inputs = 3, { "dense" } } end,
+      "layer 1: dense: option 'outputs' is required")
     misuse.at_caller(function()
-      pl.network { inputs = 3, { kind = "dense" } }
-    end, "layer 1: option 'outputs' is required")
-    misuse.at_caller(function()
-      pl.network { inputs = 3, { kind = "dense", outputs = 0 } }
-    end, "layer 1: 1 or more outputs expected, got 0")
-  end)
-
-  it("refuses backward before any forward", function()
-    local layer = layer_of(pl.float32)
-    misuse.at_caller(function() layer:backward(pl.matrix(2, 1)) end,
-      "backward needs a forward before it")
+      local _ = pl.network { inputs = 3, { "dense", outputs = 0 } }
+    end, "layer 1: dense: outputs: a whole number of 1 or more expected, got 0")
+    misuse.at_caller(function() local _ = pl.network { inputs = 3, { "dense", 10 } } end,
+      "layer 1: unknown option '2' of dense")
   end)
 
   it("refuses inputs and errors of a wrong shape, with both shapes", function()
@@ -169,15 +214,5 @@ describe("a dense layer", function()
     layer:forward(pl.matrix(3, 5))
     misuse.anywhere(function() layer:backward(pl.matrix(3, 5)) end,
       "2 x 5 matrix expected, got 3 x 5")
-  end)
-
-  it("is made of its description by new", function()
-    local context = {
-      core = pl.float32, inputs = 3, generator = pl.generator(1), activations = {},
-    }
-    local layer = Dense.new({ kind = "dense", outputs = 2 }, context)
-    assert.same({ { name = "W", rows = 2, cols = 3, order = "rows" },
-      { name = "b", rows = 2, cols = 1 } }, layer.shapes)
-    assert.equal("identity", layer.activation)
   end)
 end)

@@ -1,12 +1,13 @@
-local pl = require "perilune"
 local at_caller = require("spec.support.misuse").at_caller
+local naive = require "spec.support.naive"
+local pl = require "perilune"
 local same = require("spec.support.matrices").same
 
 local function layer_of(probability, given)
   return pl.network({ inputs = 50, pl.dropout(probability) }, given or {}).layers[1]
 end
 
-for _, name in ipairs { "float32", "float64" } do
+for _, name in ipairs(naive.types) do
   local core = pl[name]
 
   describe("dropout in " .. name, function()
@@ -26,8 +27,7 @@ for _, name in ipairs { "float32", "float64" } do
     it("lets Delta through where it let the inputs through", function()
       local layer = layer_of(0.5, { dtype = name })
       local A = layer:forward(core.matrix(50, 20):fill(1)):copy()
-      layer:backward(core.matrix(50, 20):fill(1))
-      assert.is_true(same(A, layer:propagate()))
+      assert.is_true(same(A, layer:backward(core.matrix(50, 20):fill(1), true)))
     end)
   end)
 end
@@ -59,43 +59,49 @@ describe("dropout", function()
     local layer = layer_of(0.5)
     for _, N in ipairs { 4, 9, 2 } do
       assert.equal(N, layer:forward(pl.matrix(50, N)).cols)
-      layer:backward(pl.matrix(50, N))
-      assert.equal(N, layer:propagate().cols)
+      assert.equal(N, layer:backward(pl.matrix(50, N), true).cols)
     end
+  end)
+
+  it("before batch normalisation leaves in prediction what that was given", function()
+    local net = pl.network({ inputs = 4, pl.dropout(0.5), pl.batch_norm() },
+      { dtype = "float64" })
+    local X = naive.random(pl.float64, 1, 4, 9)
+    local before = X:copy()
+    for _ = 1, 3 do net:forward(X) end
+    local P = net:predict(X)
+    assert.is_true(same(P, net.layers[2]:predict(X)))
+    assert.is_true(same(before, X))
   end)
 
   it("has no parameters", function()
     local network = pl.network { inputs = 4, pl.dropout(0.5) }
     assert.same({}, network:parameters())
-    assert.same({}, network:flat_parameters())
+    assert.same({}, network:tensors())
     assert.equal(0, network:parameter_count())
   end)
 
   it("describes and prints itself", function()
-    assert.same({ kind = "dropout", probability = 0.5 }, layer_of(0.5):describe())
-    assert.equal("dropout 0.5", tostring(layer_of(0.5)))
+    local net = pl.network { inputs = 4, pl.dropout(0.5) }
+    assert.same({ "dropout", probability = 0.5 }, net:describe().layers[1])
+    assert.equal("dropout 0.5", tostring(net.layers[1]))
   end)
 
   it("refuses what is no probability below 1", function()
     for _, probability in ipairs { 1, -0.1, 0 / 0, "0.5", {} } do
       at_caller(function() local _ = pl.dropout(probability) end,
-        "dropout probability in [0, 1) expected, got " .. tostring(probability))
+        "dropout: probability: a number of 0 or more and below 1 expected, got ")
     end
-    at_caller(function() local _ = pl.dropout() end, "expected, got nil")
+    at_caller(function() local _ = pl.dropout() end,
+      "dropout: option 'probability' is required")
   end)
 
   it("refuses a description with a wrong field, naming no line of its own", function()
     at_caller(function()
-      pl.network { inputs = 3, { kind = "dropout", probability = 1 } }
-    end, "layer 1: probability in [0, 1) expected, got 1")
+      local _ = pl.network { inputs = 3, { "dropout", probability = 1 } }
+    end, "layer 1: dropout: probability: a number of 0 or more and below 1 expected")
     at_caller(function()
-      pl.network { inputs = 3, { kind = "dropout", probability = 0.1, p = 1 } }
+      local _ = pl.network { inputs = 3, { "dropout", probability = 0.1, p = 1 } }
     end, "layer 1: unknown option 'p'")
-  end)
-
-  it("refuses backward before any forward", function()
-    local layer = layer_of(0.5)
-    at_caller(function() layer:backward(pl.matrix(50, 1)) end,
-      "backward needs a forward before it")
   end)
 end)

@@ -1,24 +1,105 @@
+-- Model files: what is saved is loaded to the last bit, and what could not be loaded is not saved. Damaged
+-- and hostile files are in model_damage_spec.lua.
+
+local at_caller = require("spec.support.misuse").at_caller
 local file = require "perilune.store.file"
 local find_python = require "spec.support.find_python"
+local layers = require "spec.support.layers"
+local lfs = require "lfs"
 local model = require "perilune.store.model"
+local naive = require "spec.support.naive"
 local pl = require "perilune"
-local plain = require "perilune.store.plain"
 local safetensors = require "perilune.store.safetensors"
+local same = require("spec.support.matrices").same
 
--- A layer of the caller's own: y = s x, with one parameter.
-local Scale = {}
-Scale.__index = Scale
+local double = {
+  name = "double",
+  forward = function(A, Z) return A:assign(2 * Z) end,
+  backward = function(H, Delta) return H:assign(2 * Delta) end,
+}
 
-function Scale.new(_, context)
-  return setmetatable({
-    outputs = context.inputs,
-    shapes = { { name = "s", rows = 1, cols = context.inputs } },
-  }, Scale)
+local function two() end
+
+-- A network of every kind of layer, what is within others too
+local kinds = {
+  dense = function() return { pl.dense(3, "tanh", { initializer = "lecun" }) } end,
+  ["dense with options"] = function()
+    local initializer = { "normal", deviation = 0.1, mean = 1 / 3 }
+    return { pl.dense(3, "relu", { initializer = initializer }) }
+  end,
+  dropout = function() return { pl.dropout(1 / 3), pl.dense(3) } end,
+  batch_norm = function() return { pl.batch_norm { momentum = 0.3 }, pl.dense(3) } end,
+  layer_norm = function() return { pl.layer_norm { epsilon = 1e-3 }, pl.dense(3) } end,
+  chain = function()
+    return { { "chain", layers = { pl.dense(5, "relu"), pl.dense(3) } } }
+  end,
+  residual = function()
+    return { pl.residual { pl.dense(5, "relu"), pl.batch_norm(), pl.dense(4) },
+      pl.residual(pl.dense(3), { projection = true }) }
+  end,
+  branch = function()
+    return {
+      pl.branch { pl.dense(3), { pl.dense(2, "tanh"), pl.dropout(0.25) } },
+      pl.branch({ pl.dense(3), pl.residual(pl.dense(3), { projection = pl.dense(3) }) },
+        { join = "sum" }),
+    }
+  end,
+  frozen = function()
+    return { pl.dense(5, "tanh", { frozen = true }),
+      pl.residual({ pl.batch_norm(), pl.dense(5) }, { frozen = true }), pl.dense(3) }
+  end,
+  shared = function()
+    return { pl.dense(4, "tanh", { shared = "a" }), pl.dense(4, "tanh", { shared = "a" }),
+      pl.dense(3) }
+  end,
+}
+
+-- Two samples, whose decimals are exact in float32, so that every reader starts from the same numbers
+local samples = { { 0.5, 2 }, { -1.25, 0 }, { 3, -0.5 }, { 0.125, 1 } }
+
+-- Trained a little, so that weights and state are not what they are at first
+local function trained(net)
+  local X = naive.random(pl[net.dtype], 5, net.inputs, 8)
+  local T = pl[net.dtype].matrix(net.outputs, 8):fill(1)
+  local optimizer = pl.adam { rate = 0.1 }
+  for _ = 1, 3 do
+    local _, Delta = pl.loss.squared_error(net:forward(X), T)
+    net:backward(Delta)
+    optimizer:step(net:parameters())
+  end
+  return net
 end
 
-function Scale:bind(parameters) self.s = parameters[1].value:fill(2) end
-function Scale:forward(A_below) return A_below:hadamard(self.s:transpose()) end
-function Scale.describe() return { kind = "scale" } end
+local function new_network(kind, options)
+  local description = kinds[kind]()
+  description.inputs = 4
+  return trained(pl.network(description, options))
+end
+
+local function assert_same_tensors(expected, net)
+  local tensors, others = expected:tensors(), net:tensors()
+  assert.equal(#tensors, #others)
+  for k, tensor in ipairs(tensors) do
+    local other = others[k]
+    assert.same({ tensor.name, tensor.role, tensor.frozen, tensor.value.order },
+      { other.name, other.role, other.frozen, other.value.order })
+    assert.is_true(same(tensor.value, other.value))
+  end
+end
+
+-- They go on alike: what is frozen stays so, and what is shared is shared.
+local function assert_same_training(expected, net)
+  expected, net = expected:clone(), net:clone()
+  net.generator:restore(expected.generator:state()) -- dropout's, which no file holds
+  assert_same_tensors(trained(expected), trained(net))
+end
+
+local function assert_same_network(expected, net)
+  assert.same(expected:describe(), net:describe())
+  assert_same_tensors(expected, net)
+  local X = pl[expected.dtype].matrix(samples)
+  assert.is_true(same(expected:predict(X), net:predict(X)))
+end
 
 describe("A model file", function()
   local path
@@ -26,72 +107,51 @@ describe("A model file", function()
   before_each(function() path = os.tmpname() end)
   after_each(function() os.remove(path) end)
 
-  local function build(dtype)
-    return pl.network({
-      inputs = 4,
-      pl.dense(5, "relu"),
-      pl.dropout(0.1),
-      pl.dense(3, "tanh", { initializer = "lecun" }),
-    }, { dtype = dtype, seed = 7, classes = { "a", "\u{20AC}", "c" } })
-  end
-
-  -- The decimals of a sample are exact in float32, so that every reader starts from the same numbers.
-  local sample = { 0.5, -1.25, 3, 0.125 }
-
-  local function column(core)
-    return core.matrix { { sample[1] }, { sample[2] }, { sample[3] }, { sample[4] } }
-  end
-
-  local function assert_same_weights(expected, net)
-    local parameters, others = expected:parameters(), net:parameters()
-    assert.equal(#parameters, #others)
-    for k, parameter in ipairs(parameters) do
-      assert.equal(parameter.name, others[k].name)
-      assert.equal(parameter.value:encode(expected.dtype),
-        others[k].value:encode(net.dtype))
+  for kind in pairs(kinds) do
+    for _, dtype in ipairs { "float32", "float64" } do
+      it(("gives the same network again, to the last bit: %s, %s"):format(kind, dtype),
+        function()
+          local net = new_network(kind, { dtype = dtype, seed = 7 })
+          assert.is_true(net:save(path))
+          local again = assert(pl.load(path))
+          assert_same_network(net, again)
+          assert_same_training(net, again)
+        end)
     end
   end
 
-  -- Write what a file of ours might say, changed by `change(tensors, description, metadata)`.
-  local function write_changed(change)
-    local net = build "float32"
-    local tensors = {
-      { name = "layers.1.weight", shape = { 5, 4 }, bytes = ("\0"):rep(80) },
-      { name = "layers.1.bias", shape = { 5 }, bytes = ("\0"):rep(20) },
-      { name = "layers.3.weight", shape = { 3, 5 }, bytes = ("\0"):rep(60) },
-      { name = "layers.3.bias", shape = { 3 }, bytes = ("\0"):rep(12) },
-    }
-    for _, tensor in ipairs(tensors) do tensor.dtype = "F32" end
-    local description = net:describe()
-    local metadata = { format = "perilune", version = "1" }
-    change(tensors, description, metadata)
-    metadata.network = metadata.network or plain.encode(description)
-    assert(file.write(path, safetensors.encode(tensors, metadata)))
-  end
+  it("keeps activations with their options", function()
+    for name, sigma in pairs(pl.float32.activations) do
+      local activation = { name }
+      for option, default in pairs(sigma.options or {}) do
+        activation[option] = default / 2
+      end
+      local net = pl.network { inputs = 4, pl.dense(3, activation), pl.dense(2) }
+      assert(net:save(path))
+      assert_same_network(net, assert(pl.load(path)))
+    end
+  end)
 
-  local function refuses(expected, change)
-    write_changed(change)
-    local net, reason = model.load(path)
-    assert.is_nil(net)
-    assert.equal(path .. ": " .. expected, reason)
-  end
-
-  for _, dtype in ipairs { "float32", "float64" } do
-    it("gives the same network again, to the last bit, in " .. dtype, function()
-      local net = build(dtype)
-      assert.is_true(net:save(path))
+  it("keeps the names of the classes and what the outputs are", function()
+    for _, case in ipairs {
+      { outputs = 3, classes = { "a", "\u{20AC}", "\"c\"\n" }, gives = "logits" },
+      { outputs = 1, classes = { "no", "yes" }, gives = "probabilities" },
+      { outputs = 2, gives = "values" },
+      { outputs = 2 },
+    } do
+      local net = pl.network({ inputs = 4, pl.dense(case.outputs) },
+        { classes = case.classes, gives = case.gives })
+      assert(net:save(path))
       local again = assert(pl.load(path))
-      assert.same(net:describe(), again:describe())
-      assert_same_weights(net, again)
-      local X = column(pl[dtype])
-      assert.equal(net:predict(X):encode "float64", again:predict(X):encode "float64")
-    end)
-  end
+      assert.same(case.classes, again.classes)
+      assert.equal(case.gives, again.gives)
+    end
+  end)
 
   it("is the same for the same network", function()
     local bytes = {}
     for k = 1, 2 do
-      assert(build("float32"):save(path))
+      assert(new_network "branch":save(path))
       bytes[k] = file.read(path)
     end
     assert.equal(bytes[1], bytes[2])
@@ -108,15 +168,25 @@ describe("A model file", function()
   end)
 
   it("names and orders its tensors as Python expects them of linear layers", function()
-    local net = build "float32"
+    local net = pl.network { inputs = 4, pl.dense(5, "relu"), pl.dropout(0.1),
+      pl.residual { pl.dense(1), pl.batch_norm(), pl.dense(5) } }
     assert(net:save(path))
     local bytes = assert(file.read(path))
     local content = assert(safetensors.decode(bytes, path))
     assert.same({
-      "layers.1.weight", "layers.1.bias", "layers.3.weight", "layers.3.bias",
+      "layers.1.weight", "layers.1.bias",
+      "layers.3.body.1.weight", "layers.3.body.1.bias",
+      "layers.3.body.2.scale", "layers.3.body.2.shift",
+      "layers.3.body.2.running_mean", "layers.3.body.2.running_variance",
+      "layers.3.body.3.weight", "layers.3.body.3.bias",
     }, content.names)
-    assert.same({ 5, 4 }, content.tensors["layers.1.weight"].shape)
-    assert.same({ 5 }, content.tensors["layers.1.bias"].shape)
+    for name, shape in pairs {
+      ["layers.1.weight"] = { 5, 4 }, ["layers.1.bias"] = { 5 },
+      ["layers.3.body.1.weight"] = { 1, 5 }, ["layers.3.body.1.bias"] = { 1 },
+      ["layers.3.body.2.scale"] = { 1 }, ["layers.3.body.3.weight"] = { 5, 1 },
+    } do
+      assert.same(shape, content.tensors[name].shape)
+    end
     local first = content.tensors["layers.1.weight"].first
     local W = net.layers[1].W
     for i = 1, 5 do
@@ -127,213 +197,25 @@ describe("A model file", function()
     end
   end)
 
+  it("holds a tensor that layers share once", function()
+    local net = new_network "shared"
+    assert(net:save(path))
+    local content = assert(safetensors.decode(assert(file.read(path)), path))
+    assert.same({
+      "layers.1.weight", "layers.1.bias", "layers.3.weight", "layers.3.bias",
+    }, content.names)
+    local again = assert(model.load(path))
+    again.layers[1].W:fill(7)
+    assert.equal(7, again.layers[2].W:get(1, 1))
+  end)
+
   it("keeps weights that are not finite, and negative zero", function()
-    local net = build "float64"
+    local net = pl.network({ inputs = 4, pl.dense(5) }, { dtype = "float64" })
     local W = net.layers[1].W
     for j, x in ipairs { 0 / 0, 1 / 0, -1 / 0, -0.0 } do W:set(1, j, x) end
     W:set(2, 1, 5e-324)
     assert(net:save(path))
-    assert_same_weights(net, assert(model.load(path)))
-  end)
-
-  it("may describe layers and activations of the caller's own", function()
-    local double = {
-      name = "double",
-      forward = function(A, Z) return A:assign(2 * Z) end,
-      backward = function(H, Delta) return H:assign(2 * Delta) end,
-    }
-    local own = { layers = { scale = Scale }, activations = { double = double } }
-    local net = pl.network({ inputs = 4, { kind = "scale" }, pl.dense(2, double) }, own)
-    net.layers[1].s:set(1, 3, -7)
-    assert.is_true(net:save(path))
-    local again = assert(pl.load(path, own))
-    assert_same_weights(net, again)
-    local X = column(pl.float32)
-    assert.equal(net:predict(X):encode "float32", again:predict(X):encode "float32")
-    assert.same({ nil, path .. ": layer 1: unknown kind of layer 'scale'" },
-      { pl.load(path, { activations = own.activations }) })
-    local other, reason = pl.load(path, { layers = own.layers })
-    assert.is_nil(other)
-    assert.matches("layer 2: unknown activation 'double'", reason, 1, true)
-  end)
-
-  it("needs the caller's layers to have the parameters of the file", function()
-    local own = { layers = { scale = Scale } }
-    assert(pl.network({ inputs = 4, { kind = "scale" } }, own):save(path))
-    local Other = setmetatable({ new = function(_, context)
-      return setmetatable({ outputs = context.inputs,
-        shapes = { { name = "s", rows = 10 ^ 9 | 0, cols = 2 } } }, Scale)
-    end }, { __index = Scale })
-    local net, reason = model.load(path, { layers = { scale = Other } })
-    assert.is_nil(net)
-    assert.equal(path .. ": layer 1: tensor 'layers.1.s' is F32 of 1 x 4, " ..
-      "F32 of 1000000000 x 2 expected", reason)
-  end)
-
-  it("is refused where it is damaged in any single bit, or cut off anywhere", function()
-    assert(build("float32"):save(path))
-    local bytes = assert(file.read(path))
-    -- Without the disk between: what is tried is every byte of the file, thousands of times.
-    local damaged
-    stub(file, "read", function() return damaged end)
-    finally(function() file.read:revert() end)
-    local function is_refused(what)
-      local ok, net, reason = pcall(model.load, "model")
-      assert.is_true(ok, what)
-      assert.is_nil(net, what)
-      assert.equal("model: ", reason:sub(1, 7))
-    end
-    for length = 0, #bytes - 1 do
-      damaged = bytes:sub(1, length)
-      is_refused(("cut to %d bytes"):format(length))
-    end
-    for position = 1, #bytes do
-      for bit = 0, 7 do
-        local byte = string.char(bytes:byte(position) ~ 1 << bit)
-        damaged = bytes:sub(1, position - 1) .. byte .. bytes:sub(position + 1)
-        is_refused(("bit %d of byte %d flipped"):format(bit, position))
-      end
-    end
-    damaged = bytes
-    assert.is_truthy(model.load "model")
-  end)
-
-  it("is refused with a reason when it is none", function()
-    assert.same({ nil, "/nowhere/at/all: No such file or directory" },
-      { model.load "/nowhere/at/all" })
-    assert(file.write(path, "return os.exit()"))
-    local _, reason = model.load(path)
-    assert.equal(path ..
-      ": no safetensors file, or one with a header longer than 1 MiB", reason)
-    assert(file.write(path, safetensors.encode({}, { format = "pt" })))
-    assert.same({ nil, path .. ": not a model file of Perilune's" }, { model.load(path) })
-  end)
-
-  it("is refused in another version", function()
-    refuses("version '1' of the format expected, got '2'",
-      function(_, _, metadata) metadata.version = "2" end)
-  end)
-
-  it("needs its checksums", function()
-    assert(file.write(path, string.pack("<s8",
-      '{"__metadata__":{"format":"perilune","version":"1","network":"{}"}}')))
-    assert.same({ nil, path .. ": damaged (a checksum is missing)" },
-      { model.load(path) })
-  end)
-
-  it("can be made anew from its tensors and description", function()
-    write_changed(function() end)
-    local net = assert(model.load(path))
-    assert.same(build("float32"):describe(), net:describe())
-  end)
-
-  describe("is refused, and nothing allocated, when its description", function()
-    for title, case in pairs {
-      ["is missing"] = { "no description of the network",
-        function(_, _, metadata) metadata.network = '""' end },
-      ["is no JSON"] = { "description of the network: no valid JSON value at line 1",
-        function(_, _, metadata) metadata.network = "return {}" end },
-      ["nests deeply"] = { "description of the network: nested too deeply",
-        function(_, _, metadata) metadata.network = ("["):rep(100000) end },
-      ["is followed by more"] = { "description of the network: more text after the end",
-        function(_, _, metadata) metadata.network = "{}{}" end },
-      ["is null"] = { "no description of the network",
-        function(_, _, metadata) metadata.network = "null" end },
-      ["says something unknown"] = { "unknown field 'code'",
-        function(_, description) description.code = "os.exit()" end },
-      ["has no inputs"] = { "1 to 2147483647 inputs expected, got nil",
-        function(_, description) description.inputs = nil end },
-      ["has a fraction of inputs"] = { "1 to 2147483647 inputs expected, got 4.0",
-        function(_, description) description.inputs = 4.0 end },
-      ["has too many inputs"] = { "1 to 2147483647 inputs expected, got 2147483648",
-        function(_, description) description.inputs = 2 ^ 31 | 0 end },
-      ["has no type"] = { "dtype float32 or float64 expected, got 'nil'",
-        function(_, description) description.dtype = nil end },
-      ["has another type"] = {
-        "layer 1: tensor 'layers.1.weight' is F32 of 5 x 4, F64 of 5 x 4 expected",
-        function(_, description) description.dtype = "float64" end },
-      ["has no layers"] = { "no list of layers",
-        function(_, description) description.layers = nil end },
-      ["has an empty list of layers"] = { "at least one layer expected",
-        function(_, description) description.layers = {} end },
-      ["has null among its layers"] = { "layer 1: unknown kind of layer 'false'",
-        function(_, _, metadata)
-          metadata.network = '{"inputs":4,"dtype":"float32","layers":[null]}'
-        end },
-      ["has a layer that is none"] = { "layer 2: unknown kind of layer 'false'",
-        function(_, description) description.layers[2] = 5 end },
-      ["has a layer without kind"] = { "layer 2: unknown kind of layer 'nil'",
-        function(_, description) description.layers[2].kind = nil end },
-      ["has a kind that is a table"] = { "layer 2: unknown kind of layer",
-        function(_, description) description.layers[2].kind = {} end },
-      ["has an unknown kind of layer"] = { "layer 2: unknown kind of layer 'os.exit'",
-        function(_, description) description.layers[2].kind = "os.exit" end },
-      ["has an unknown option of a layer"] = { "layer 2: unknown option 'code'",
-        function(_, description) description.layers[2].code = "os.exit()" end },
-      ["has an unknown activation"] = { "layer 1: unknown activation 'execute'",
-        function(_, description) description.layers[1].activation = "execute" end },
-      ["has an activation of its own"] = { "layer 1: an activation needs the functions",
-        function(_, description)
-          description.layers[1].activation = { forward = "x" }
-        end },
-      ["has an unknown initializer"] = { "layer 1: unknown initializer 'execute'",
-        function(_, description) description.layers[1].initializer = "execute" end },
-      ["has a probability out of range"] = {
-        "layer 2: probability in [0, 1) expected, got 2",
-        function(_, description) description.layers[2].probability = 2 end },
-      ["has more outputs than weights"] = {
-        "layer 3: tensor 'layers.3.weight' is F32 of 3 x 5, " ..
-        "F32 of 2000000000 x 5 expected",
-        function(_, description) description.layers[3].outputs = 2000000000 end },
-      ["has more inputs than weights"] = {
-        "layer 1: tensor 'layers.1.weight' is F32 of 5 x 4, " ..
-        "F32 of 5 x 2000000000 expected",
-        function(_, description) description.inputs = 2000000000 end },
-      ["has classes that are no list"] = { "names of the classes expected",
-        function(_, description) description.classes = "abc" end },
-      ["has classes that are no names"] = { "names of the classes expected",
-        function(_, description) description.classes = { 1, 2, 3 } end },
-      ["has classes that are not UTF-8"] = { "names of the classes expected",
-        function(_, _, metadata)
-          metadata.network =
-            [[{"inputs":4,"dtype":"float32","classes":["\ud83d"],"layers":[]}]]
-        end },
-      ["has too few classes"] = {
-        "names for 3 classes expected, one for each output, got 1",
-        function(_, description) description.classes = { "a" } end },
-    } do
-      it(title, function()
-        write_changed(case[2])
-        collectgarbage()
-        collectgarbage()
-        local before = collectgarbage "count"
-        local net, reason = model.load(path)
-        assert.is_true((collectgarbage "count" - before) * 1024 < 2 ^ 25)
-        assert.is_nil(net)
-        assert.equal(path .. ": " .. case[1], reason:sub(1, #path + 2 + #case[1]))
-      end)
-    end
-  end)
-
-  it("is refused when a tensor is missing, surplus or of another shape", function()
-    refuses("layer 3: tensor 'layers.3.bias' is missing",
-      function(tensors) tensors[4] = nil end)
-    refuses("4 tensors expected, got 5", function(tensors)
-      tensors[5] = { name = "more", dtype = "F32", shape = { 1 }, bytes = "1234" }
-    end)
-    refuses("layer 1: tensor 'layers.1.weight' is F32 of 4 x 5, F32 of 5 x 4 expected",
-      function(tensors) tensors[1].shape = { 4, 5 } end)
-    refuses("layer 1: tensor 'layers.1.bias' is F32 of 5 x 1, F32 of 5 expected",
-      function(tensors) tensors[2].shape = { 5, 1 } end)
-    refuses("layer 1: tensor 'layers.1.bias' is F64 of 5, F32 of 5 expected",
-      function(tensors)
-        tensors[2].dtype, tensors[2].bytes = "F64", ("\0"):rep(40)
-      end)
-  end)
-
-  it("may have its tensors in any order", function()
-    write_changed(function(tensors) tensors[1], tensors[4] = tensors[4], tensors[1] end)
-    assert.is_truthy(model.load(path))
+    assert_same_tensors(net, assert(model.load(path)))
   end)
 
   it("takes memory in proportion to its size, and no more, to load", function()
@@ -352,17 +234,23 @@ describe("A model file", function()
     assert.is_true((after - before) * 1024 < 6.1 * size)
   end)
 
-  it("is not written for a network that is no plain data", function()
-    local Odd = setmetatable({}, { __index = Scale })
-    Odd.__index = Odd
-    function Odd.new(_, context)
-      return setmetatable({ outputs = context.inputs }, Odd)
-    end
-    function Odd.describe() return { kind = "odd", f = print } end
-    local net = pl.network({ inputs = 4, { kind = "odd" } }, { layers = { odd = Odd } })
-    assert(file.write(path, "old"))
-    assert.has_error(function() model.save(net, path) end)
-    assert.equal("old", file.read(path))
+  it("is loaded by another process, given nothing but the file", function()
+    local net = new_network("branch", { classes = { "a", "b", "c" }, gives = "logits" })
+    assert(net:save(path))
+    local child = require "spec.support.child"
+    local output = child.run(([[
+      local pl = require "perilune"
+      local net = assert(pl.load %q)
+      local X = pl.matrix { { 0.5 }, { -1.25 }, { 3 }, { 0.125 } }
+      print(net:predict(X):encode("float32", "little"):gsub(".", function(c)
+        return ("%%02x"):format(c:byte())
+      end), nil)
+    ]]):format(path))
+    local X = pl.matrix(samples):columns(1, 1):copy()
+    local expected = net:predict(X):encode("float32", "little"):gsub(".", function(c)
+      return ("%02x"):format(c:byte())
+    end)
+    assert.equal(expected, output:match "%x+")
   end)
 
   it("is understood by numpy #python", function()
@@ -371,8 +259,11 @@ describe("A model file", function()
       pending "no python3 with numpy"
       return
     end
+    local sample = {}
+    for i, row in ipairs(samples) do sample[i] = row[1] end
     for dtype, tolerance in pairs { float32 = 1e-6, float64 = 1e-14 } do
-      local net = build(dtype)
+      local net = pl.network({ inputs = 4, pl.dense(5, "relu"), pl.dropout(0.1),
+        pl.dense(3, "tanh") }, { dtype = dtype, seed = 7 })
       assert(net:save(path))
       local command = ("%s spec/support/read_safetensors.py '%s' %s"):format(python, path,
         table.concat(sample, " "))
@@ -392,12 +283,245 @@ describe("A model file", function()
       } do
         assert.near(parameters[k].value:sum(), sums[name], 1e-12)
       end
-      local A, i = net:predict(column(pl[dtype])), 0
+      local A, i = net:predict(pl[dtype].matrix(samples)), 0
       for number in lines[5]:sub(2):gmatch "%S+" do
         i = i + 1
         assert.near(tonumber(number), A:get(i, 1), tolerance)
       end
       assert.equal(3, i)
     end
+  end)
+
+  describe("of a network with parts of the user's own", function()
+    local own = {
+      layers = layers, activations = { double = double, triple = double },
+      initializers = { two = two },
+    }
+    own.activations.triple = { forward = double.forward, backward = double.backward }
+
+    local function new_own()
+      return trained(pl.network({
+        inputs = 4, { "scale", first = 2 }, { "center", momentum = 0.5 },
+        { "highway", activation = "double" },
+        { "residual", body = { { "scale", shared = "s" }, { "scale", shared = "s" } } },
+        pl.dense(3, "triple", { initializer = "two" }), pl.dense(3, double),
+      }, own))
+    end
+
+    it("gives the same network again, when they are given again", function()
+      local net = new_own()
+      assert.is_true(net:save(path))
+      local again = assert(pl.load(path, own))
+      assert_same_network(net, again)
+      assert_same_training(net, again)
+    end)
+
+    it("is refused when one of them is not given", function()
+      assert(new_own():save(path))
+      for option, expected in pairs {
+        layers = "layer 1: unknown kind of layer 'scale' (known: ",
+        activations = "dense: activation: unknown activation 'double' (known: ",
+        initializers = "layer 5: dense: initializer: unknown initializer 'two' (known: ",
+      } do
+        local given = {}
+        for name, parts in pairs(own) do given[name] = name ~= option and parts or nil end
+        local net, reason = pl.load(path, given)
+        assert.is_nil(net)
+        assert.equal(path .. ": ", reason:sub(1, #path + 2))
+        assert.matches(expected, reason, 1, true)
+      end
+    end)
+
+    it("is refused when they need other tensors than the file has", function()
+      assert(pl.network({ inputs = 4, { "scale" } }, own):save(path))
+      local Other = setmetatable({}, { __index = layers.scale })
+      Other.__index = Other
+      function Other.new(_, context)
+        return setmetatable({ output = context.input }, Other)
+      end
+      function Other.declare()
+        return { { name = "s", role = "parameter", rows = 10 ^ 9 | 0, cols = 2 } }
+      end
+      local net, reason = model.load(path, { layers = { scale = Other } })
+      assert.is_nil(net)
+      assert.equal(path .. ": tensor 'layers.1.s' is F32 of 4, " ..
+        "F32 of 1000000000 x 2 expected", reason)
+    end)
+
+    it("is refused when they raise, with what they say", function()
+      assert(pl.network({ inputs = 4, { "scale" } }, own):save(path))
+      local Other = setmetatable({ new = function() error("too old", 0) end },
+        { __index = layers.scale })
+      local net, reason = model.load(path, { layers = { scale = Other } })
+      assert.is_nil(net)
+      assert.equal(path .. ": too old", reason)
+    end)
+  end)
+end)
+
+describe("A network that could not be loaded again", function()
+  local folder, path
+
+  before_each(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert(lfs.mkdir(folder))
+    path = folder .. "/model"
+  end)
+  after_each(function()
+    os.remove(path)
+    lfs.rmdir(folder)
+  end)
+
+  -- No file is left, and where there is one it stays as it is.
+  local function refuses(net, expected)
+    at_caller(function() net:save(path) end, expected)
+    for entry in lfs.dir(folder) do assert.matches("^%.%.?$", entry) end
+    assert(file.write(path, "old"))
+    assert.has_error(function() net:save(path) end)
+    assert.equal("old", file.read(path))
+    os.remove(path)
+  end
+
+  -- A layer of one's own that hands on what it gets, and describes itself so
+  local function with_description(description)
+    local Odd = {}
+    function Odd.new(_, context)
+      local function pass(_, M) return M end
+      return {
+        output = context.input, forward = pass, predict = pass, backward = pass,
+        describe = function() return description end,
+      }
+    end
+    return pl.network({ inputs = 4, { "odd" } }, { layers = { odd = Odd } })
+  end
+
+  it("is not saved where an activation has no name", function()
+    refuses(pl.network { inputs = 4, pl.dense(2, { forward = two, backward = two }) },
+      "its activation has no name, by which a file could call it")
+  end)
+
+  it("is not saved where a description is no plain data", function()
+    local cyclic = { "odd" }
+    cyclic.inner = cyclic
+    for _, case in ipairs {
+      { { "odd", f = print }, "function" },
+      { { "odd", x = 0 / 0 }, "nan" },
+      { { "odd", x = 1 / 0 }, "inf" },
+      { { "odd", text = "\xff" }, "UTF-8" },
+      { { "odd", M = pl.matrix(1, 1) }, "userdata" },
+      { { "odd", "second", x = 1 }, "a table that is neither a list" },
+      { { "odd", list = { [1] = 1, [3] = 3 } }, "a table that is neither a list" },
+      { { "odd", map = { [true] = 1 } }, "a table that is neither a list" },
+      { { "odd", inner = { kind = "dense" } }, "an option is named 'kind'" },
+      { cyclic, "deep expected" },
+    } do
+      refuses(with_description(case[1]), case[2])
+    end
+  end)
+
+  it("is saved where the description is plain data, and gives it back", function()
+    for _, description in ipairs {
+      "odd",
+      { "odd", list = { "a", "b" }, map = { x = 1, y = { 2, 3.5 } }, no = false },
+      { "odd", inner = { "dense", outputs = 3 }, several = { { "a", x = 1 }, { "b" } } },
+    } do
+      local net = with_description(description)
+      assert(net:save(path))
+      local given
+      local own = { layers = { odd = { new = function(options, context)
+        given = options
+        return net.source.options.layers.odd.new(options, context)
+      end } } }
+      assert(pl.load(path, own))
+      local expected = {}
+      if type(description) == "table" then
+        for name, value in pairs(description) do expected[name] = value end
+        expected[1] = nil
+      end
+      assert.same(expected, given)
+    end
+  end)
+
+  it("is not saved where its classes or what it gives have been spoilt", function()
+    local net = pl.network({ inputs = 4, pl.dense(2) }, { classes = { "a", "b" } })
+    for _, classes in ipairs { { "a" }, { "a", "a" }, { "a", 5 }, { "a", "\xff" },
+      { a = 1 }, "ab" } do
+      net.classes = classes
+      refuses(net, "classes: ")
+    end
+    net.classes, net.gives = nil, "classes"
+    refuses(net, "gives: \"logits\" or \"probabilities\" or \"values\" expected")
+  end)
+
+  it("is not made where its classes are no names", function()
+    for _, classes in ipairs { { "a" }, { "a", "a" }, { "a", 5 }, { "a", "\xff" },
+      { a = 1 }, "ab", { "a", [3] = "b" }, { "a", "b", "c" } } do
+      at_caller(function()
+        pl.network({ inputs = 1, pl.dense(2) }, { classes = classes })
+      end, "classes: ")
+    end
+  end)
+
+  it("is not saved where two tensors have one name in the file", function()
+    local Twice = setmetatable({}, { __index = layers.scale })
+    Twice.__index = Twice
+    function Twice.new(_, context)
+      return setmetatable({ output = context.input }, Twice)
+    end
+    function Twice.declare()
+      return { { name = "W", role = "state", rows = 1, cols = 1 },
+        { name = "weight", role = "state", rows = 1, cols = 1 } }
+    end
+    refuses(pl.network({ inputs = 1, { "twice" } }, { layers = { twice = Twice } }),
+      "the network cannot be saved: two tensors are named 'layers.1.weight'")
+  end)
+
+  it("is not saved where it is too long", function()
+    refuses(with_description { "odd", text = ("x"):rep(2 ^ 20) },
+      "the network cannot be saved: names and metadata need a header of ")
+    local Wrapper = setmetatable({}, { __index = layers.highway })
+    Wrapper.__index = Wrapper
+    function Wrapper.new(_, context)
+      context.make(pl.dense(1), context.input, ("x"):rep(255))
+      return setmetatable({ output = context.input }, Wrapper)
+    end
+    refuses(pl.network({ inputs = 1, { "wrapper" } }, { layers = { wrapper = Wrapper } }),
+      "the network cannot be saved: name of 1 to 255 bytes of UTF-8 expected")
+  end)
+
+  it("is not saved where its layers lie too deep within each other", function()
+    local description = pl.dense(4)
+    for depth = 1, 90 do
+      local net = pl.network { inputs = 4, description }
+      local ok, reason = pcall(net.save, net, path)
+      if not ok then
+        assert.matches("the network cannot be saved: ", reason, 1, true)
+        assert.is_true(depth > 20)
+        return
+      end
+      assert_same_network(net, assert(pl.load(path)))
+      description = pl.residual { description }
+    end
+    error "one of them was expected to be too deep"
+  end)
+
+  it("is not saved without a path", function()
+    local net = pl.network { inputs = 1, pl.dense(1) }
+    at_caller(function() net:save() end, "a path expected, got nil")
+    at_caller(function() net:save "" end, "a path expected, got \"\"")
+    at_caller(function() pl.load() end, "a path expected, got nil")
+    at_caller(function() pl.load(path, { kinds = {} }) end,
+      "unknown option 'kinds' of pl.load (known: activations, initializers, layers)")
+    at_caller(function() pl.load(path, { layers = 5 }) end,
+      "pl.load: layers: a table expected, got 5")
+    at_caller(function() pl.load(path, { layers = { dense = layers.scale } }) end,
+      "the layer 'dense' is built in: give your own another name")
+  end)
+
+  it("is not saved where the folder does not exist", function()
+    local net = pl.network { inputs = 1, pl.dense(1) }
+    assert.same({ nil, folder .. "/no/model: No such file or directory" },
+      { net:save(folder .. "/no/model") })
   end)
 end)

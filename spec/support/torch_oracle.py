@@ -6,28 +6,38 @@ Request and answer are lines of words. A matrix is a line "matrix NAME ROWS COLS
 each row; a number is written so that it is read back exactly. A request is any number of these, since torch
 takes a second to start:
 
-    network NAME LOSS ACTIVATION...    and matrices X, T (target columns), W1, b1, W2, b2, ...
-    optimizer NAME KIND STEPS OPTION=VALUE...    and matrices p, g1, g2, ...
+    network NAME LOSS KIND STEPS OPTION=VALUE...    a line of JSON, the description of a chain of layers,
+        and matrices X, T (target columns) and the tensors by their names: 1.W, 1.b, 2.body.1.W, ...
+    optimizer NAME KIND STEPS OPTION=VALUE...       and matrices p, g1, g2, ...
 
-The answer to a network: a matrix NAME.J of one number, NAME.dJ_dX, NAME.dJ_dW1, NAME.dJ_db1, ...;
-to an optimizer: the parameters after each step, NAME.p1, NAME.p2, ...
+The answer to a network, trained for STEPS steps on X and T: before the first, NAME.P, what it predicts; of the
+first, NAME.dJ_dX and NAME.dJ_d1.W, ... of all parameters that are trained; NAME.J, one number a step; after
+the last, NAME.P_after, and the tensors NAME.1.W, ... The answer to an optimizer: the parameters after each
+step, NAME.p1, NAME.p2, ...
 """
 
+import json
 import sys
 
 import torch
+from torch import nn
 
 torch.set_default_dtype(torch.float64)
 
+# torch has the samples in rows
 ACTIVATIONS = {
-    "identity": lambda z: z,
-    "relu": torch.relu,
-    "sigmoid": torch.sigmoid,
-    # samples are columns
-    "softmax": lambda z: torch.softmax(z, dim=0),
-    "softsign": torch.nn.functional.softsign,
-    "tanh": torch.tanh,
+    "identity": nn.Identity,
+    "relu": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "softmax": lambda: nn.Softmax(dim=1),
+    "softsign": nn.Softsign,
+    "tanh": nn.Tanh,
 }
+
+# Our names of what torch calls otherwise
+WEIGHTS = {"W": "weight", "b": "bias"}
+NORMALISATION = {"scale": "weight", "shift": "bias", "running_mean": "running_mean",
+                 "running_variance": "running_var"}
 
 
 def read(path):
@@ -39,7 +49,8 @@ def read(path):
                 rows = [[float(word) for word in next(file).split()] for _ in range(int(words[2]))]
                 requests[-1][1][words[1]] = torch.tensor(rows)
             else:
-                requests.append((words, {}))
+                description = json.loads(next(file)) if words[0] == "network" else None
+                requests.append((words, {"description": description}))
     return requests
 
 
@@ -50,54 +61,157 @@ def write(name, matrix):
         print(" ".join(float.hex(x) for x in row))
 
 
+class Residual(nn.Module):
+    def __init__(self, body, projection):
+        super().__init__()
+        self.body, self.projection = body, projection
+
+    def forward(self, x):
+        return self.body(x) + (self.projection(x) if self.projection else x)
+
+
+class Branch(nn.Module):
+    def __init__(self, parts, join):
+        super().__init__()
+        self.parts, self.join = nn.ModuleList(parts), join
+
+    def forward(self, x):
+        outputs = [part(x) for part in self.parts]
+        return sum(outputs) if self.join == "sum" else torch.cat(outputs, dim=1)
+
+
+class Frozen(nn.Module):
+    """What is frozen infers, whatever the mode of what is around it."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module.requires_grad_(False).eval()
+
+    def train(self, mode=True):
+        return self
+
+    def forward(self, x):
+        return self.module(x)
+
+
+class Builder:
+    """Modules from descriptions; `tensors` are torch's, by our names, `shared` the modules by their shared names."""
+
+    def __init__(self, matrices):
+        self.matrices, self.tensors, self.shared = matrices, {}, {}
+
+    def hold(self, module, path, names):
+        for own, torchs in names.items():
+            name = f"{path}.{own}"
+            if name in self.matrices:
+                tensor = getattr(module, torchs)
+                tensor.data = self.matrices[name].reshape(tensor.shape).clone()
+                self.tensors[name] = tensor
+        return module
+
+    def within(self, path, name):
+        return f"{path}.{name}" if path else name
+
+    def dense(self, d, path):
+        # Layers that share their weights may have activations of their own.
+        linear = self.shared.get(d.get("shared"))
+        if linear is None:
+            rows, cols = self.matrices[path + ".W"].shape
+            linear = self.hold(nn.Linear(cols, rows), path, WEIGHTS)
+            if "shared" in d:
+                self.shared[d["shared"]] = linear
+        return nn.Sequential(linear, ACTIVATIONS[d["activation"]]())
+
+    def batch_norm(self, d, path):
+        size = len(self.matrices[path + ".scale"])
+        return self.hold(nn.BatchNorm1d(size, d["epsilon"], d["momentum"]), path, NORMALISATION)
+
+    def layer_norm(self, d, path):
+        size = len(self.matrices[path + ".scale"])
+        return self.hold(nn.LayerNorm(size, d["epsilon"]), path, NORMALISATION)
+
+    def chain(self, d, path):
+        return nn.Sequential(*(self.build(layer, self.within(path, str(k)))
+                               for k, layer in enumerate(d["layers"], 1)))
+
+    def residual(self, d, path):
+        projection = d.get("projection")
+        return Residual(self.build(d["body"], path + ".body"),
+                        projection and self.build(projection, path + ".projection"))
+
+    def branch(self, d, path):
+        return Branch([self.build(part, f"{path}.{k}") for k, part in enumerate(d["parts"], 1)],
+                      d["join"])
+
+    def build(self, d, path):
+        module = getattr(self, d["kind"])(d, path)
+        return Frozen(module) if d.get("frozen") else module
+
+
 def squared_error(a, t):
-    return ((a - t) ** 2).sum() / (2 * a.shape[1])
+    return ((a - t) ** 2).sum() / (2 * a.shape[0])
 
 
-def softmax_cross_entropy(z, t):
-    # torch has the samples in rows; its mean is over samples for targets of probabilities
-    return torch.nn.functional.cross_entropy(z.t(), t.t())
-
-
-LOSSES = {"squared_error": squared_error, "softmax_cross_entropy": softmax_cross_entropy}
-
-
-def network(request, words, matrices):
-    loss, activations = words[0], words[1:]
-    for matrix in matrices.values():
-        matrix.requires_grad_()
-    a = matrices["X"]
-    for layer, activation in enumerate(activations, 1):
-        w, b = matrices[f"W{layer}"], matrices[f"b{layer}"]
-        # through torch's own layer, which has the samples in rows
-        z = torch.nn.functional.linear(a.t(), w, b.flatten()).t()
-        a = ACTIVATIONS[activation](z)
-    j = LOSSES[loss](a, matrices["T"].detach())
-    j.backward()
-    write(request + ".J", j.detach().reshape(1, 1))
-    for name, matrix in matrices.items():
-        if name != "T":
-            write(request + ".dJ_d" + name, matrix.grad)
-
+# torch's mean is over samples for targets of probabilities
+LOSSES = {"squared_error": squared_error, "softmax_cross_entropy": nn.functional.cross_entropy}
 
 OPTIMIZERS = {
     "sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
 }
 
 
-def optimizer(request, words, matrices):
-    kind, steps = words[0], int(words[1])
+def rule(kind, parameters, words):
     options = {}
-    for word in words[2:]:
+    for word in words:
         name, value = word.split("=")
         options[name] = value == "True" if name == "nesterov" else float(value)
     if "beta1" in options:
         options["betas"] = (options.pop("beta1"), options.pop("beta2"))
-    p = torch.nn.Parameter(matrices["p"])
-    rule = OPTIMIZERS[kind]([p], **options)
-    for step in range(1, steps + 1):
+    return OPTIMIZERS[kind](parameters, **options)
+
+
+def column(tensor):
+    return tensor.reshape(len(tensor), -1)
+
+
+def network(request, words, matrices):
+    loss, kind, steps = LOSSES[words[0]], words[1], int(words[2])
+    builder = Builder(matrices)
+    module = builder.build(matrices["description"], "")
+    x, t = matrices["X"].t().requires_grad_(), matrices["T"].t()
+
+    def predicted():
+        module.eval()
+        with torch.no_grad():
+            return module(x).t()
+
+    write(request + ".P", predicted())
+    trained = {name: p for name, p in builder.tensors.items() if p.requires_grad}
+    optimizer_rule = rule(kind, list(trained.values()), words[3:])
+    errors = []
+    module.train()
+    for step in range(steps):
+        optimizer_rule.zero_grad()
+        j = loss(module(x), t)
+        j.backward()
+        errors.append([j.item()])
+        if step == 0:
+            write(request + ".dJ_dX", x.grad.t())
+            for name, p in trained.items():
+                write(f"{request}.dJ_d{name}", column(p.grad))
+        optimizer_rule.step()
+    write(request + ".J", torch.tensor(errors))
+    write(request + ".P_after", predicted())
+    for name, tensor in builder.tensors.items():
+        write(f"{request}.{name}", column(tensor.detach()))
+
+
+def optimizer(request, words, matrices):
+    p = nn.Parameter(matrices["p"])
+    optimizer_rule = rule(words[0], [p], words[2:])
+    for step in range(1, int(words[1]) + 1):
         p.grad = matrices[f"g{step}"]
-        rule.step()
+        optimizer_rule.step()
         write(f"{request}.p{step}", p.detach())
 
 

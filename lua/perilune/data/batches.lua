@@ -1,45 +1,53 @@
--- Mini-batches: for X, T in pl.batches(dataset, { batch = 128, generator = g }) do ... end
+-- Mini-batches: for X, T, weights in pl.batches(dataset, { batch = 128, generator = g }) do ... end
+--
+-- The order of an epoch follows from the generator's state at its start, and from nothing before: so the
+-- place in the data is that state and a number of samples.
 
 local Buffer = require "perilune.buffer"
+local Dataset = require "perilune.data.dataset"
 local cores = require "perilune.cores"
-local options = require "perilune.options"
+local errors = require "perilune.errors"
+local fields = require "perilune.fields"
+
+local raise, show = errors.raise, errors.show
 
 ---@class Batches
+---@field batch integer     samples in a batch but the last
 ---@field count integer     batches in an epoch
 ---@field position integer  samples of this epoch already given
 local Batches = {}
 Batches.__index = Batches
 
+local declared = {
+  batch = { "count", default = 128 },
+  generator = {
+    "value", optional = true, test = cores.is_generator, expected = "a generator",
+  },
+  dtype = { "choice", choices = { "float32", "float64" }, optional = true },
+}
+
 ---The samples of a dataset in batches of `batch` (default 128), the last one smaller where they do
 ---not divide. With a `generator` in a new order each epoch, without one as they stand. In `dtype`
----(default: that of the dataset).
+---(default: that of the dataset's X, of its T where X is bytes).
 ---@param dataset Dataset
 ---@param given? { batch: integer, generator: Generator, dtype: string }
 ---@return Batches
 function Batches.new(dataset, given)
-  if type(dataset) ~= "table" or not dataset.gather then
-    error(("a dataset expected, got %s"):format(type(dataset)), 2)
-  end
-  local chosen = options(given, {
-    batch = 128, generator = false, dtype = dataset.T.dtype,
-  })
-  if math.type(chosen.batch) ~= "integer" or chosen.batch < 1 then
-    error(("batch: 1 or more samples expected, got %s"):format(tostring(chosen.batch)), 2)
-  end
-  if chosen.generator and not cores.is_generator(chosen.generator) then
-    error(("generator: a generator expected, got %s"):format(type(chosen.generator)), 2)
-  end
-  local core = cores.named(chosen.dtype)
-  dataset = dataset:to(chosen.dtype)
+  Dataset.check(dataset, "pl.batches")
+  local options = fields.check(declared, given, "pl.batches")
+  local source = dataset.source
+  local dtype = options.dtype or source.X.dtype or source.T.dtype
+  dataset = dataset:to(dtype)
+  source = dataset.source
+  local core = cores[dtype]
   return setmetatable({
-    dataset = dataset,
-    batch = math.min(chosen.batch, dataset.N),
-    generator = chosen.generator or nil,
-    count = (dataset.N + chosen.batch - 1) // chosen.batch,
-    X = Buffer.new(core, dataset.inputs),
-    T = Buffer.new(core, dataset.T.rows),
-    order = dataset:columns(),
-    position = 0,
+    dataset = dataset, source = source, generator = options.generator,
+    start = options.generator and options.generator:copy(), -- as it was when the epoch began
+    batch = math.min(options.batch, dataset.N),
+    count = (dataset.N + options.batch - 1) // options.batch,
+    X = Buffer.new(core, dataset.inputs), T = Buffer.new(core, dataset.targets),
+    weights = source.weights and Buffer.new(core, source.weights.rows),
+    order = dataset:order(), position = 0,
   }, Batches)
 end
 
@@ -50,56 +58,83 @@ function Batches:restart()
   return self
 end
 
+-- The order of the epoch that begins with the generator as it is
+local function draw_order(self)
+  self.generator:permutation(self.dataset:order(self.order))
+end
+
 ---The next batch, or nil once at the end of an epoch; then the next epoch follows.
----@return Matrix? X  S_0 x batch; valid until the next batch
----@return Matrix? T  S_L x batch, or 1 x batch labels; likewise
+---@return Matrix? X        S_0 x batch; valid until the next batch
+---@return Matrix? T        S_L x batch, or 1 x batch labels; likewise
+---@return Matrix? weights  1 x batch or S_L x batch, likewise; nil where the set has none
 function Batches:next()
-  local N = self.dataset.N
   local first = self.position + 1
-  if first > N then
-    self.position = 0
+  local left = self.dataset.N - self.position
+  if left == 0 then
+    self:restart()
     return nil
   end
   if first == 1 and self.generator then
-    self.generator:permutation(self.order)
+    self.start:assign(self.generator)
+    draw_order(self)
   end
-  local size = math.min(self.batch, N - self.position)
+  local size = left < self.batch and left or self.batch
   local X, T = self.X:columns(size), self.T:columns(size)
-  self.dataset:gather(X, T, self.order, first)
+  local weights = self.weights and self.weights:columns(size)
+  self.source:take(X, T, self.order, first, weights)
   self.position = self.position + size
-  return X, T
+  return X, T, weights
 end
 
 Batches.__call = Batches.next
 
----Where in the data training stands, as plain data; the order of the samples is part of it.
----@return table
+---Where in the data training stands, as plain data.
+---@return { samples: integer, start: string?, generator: string? }  how many of this epoch were given, the
+---state of the generator at the epoch's start, unless it is yet to begin, and now
 function Batches:state()
   return {
-    position = self.position,
-    order = table.move(self.order, 1, #self.order, 1, {}),
+    samples = self.position,
+    start = self.generator and self.position > 0 and self.start:state() or nil,
     generator = self.generator and self.generator:state(),
   }
 end
 
----Continue from what state() gave.
+---Raise unless `state` is one that state() of batches like these gave.
+---@param state any
+function Batches:check_state(state)
+  if type(state) ~= "table" then
+    raise("state of batches expected, as state() gives it, got %s", show(state))
+  end
+  local checked = fields.check({
+    samples = { "integer", least = 0, most = self.dataset.N },
+    start = { "string", optional = true }, generator = { "string", optional = true },
+  }, state, "state of batches")
+  local is_shuffled, has_begun = self.generator ~= nil, checked.samples > 0
+  if (checked.generator ~= nil) ~= is_shuffled then
+    raise("state of batches: one %s a generator expected, as these are",
+      is_shuffled and "with" or "without")
+  elseif (checked.start ~= nil) ~= (is_shuffled and has_begun) then
+    raise("state of batches: the state of the generator at the start of the epoch %s",
+      checked.start and "without samples given" or "is missing")
+  end
+  for _, name in ipairs { "generator", "start" } do
+    if checked[name] then cores.check_generator_state(checked[name]) end
+  end
+end
+
+---Continue from what state() gave. Raises for a state of other batches, and changes nothing then.
 ---@param state table
 ---@return Batches self
 function Batches:restore(state)
-  if type(state) ~= "table" or type(state.order) ~= "table"
-    or math.type(state.position) ~= "integer" then
-    error("state of batches expected: what state() gave", 2)
+  self:check_state(state)
+  self.position = fields.whole(state.samples)
+  if self.generator then
+    if state.start then
+      self.start:assign(self.generator:restore(state.start))
+      draw_order(self)
+    end
+    self.generator:restore(state.generator)
   end
-  if self.generator and type(state.generator) ~= "string" then
-    error("state with that of a generator expected", 2)
-  end
-  if #state.order ~= #self.order or state.position > #self.order then
-    error(("state of %d samples expected, got one of %d"):format(#self.order,
-      #state.order), 2)
-  end
-  if self.generator then self.generator:restore(state.generator) end
-  table.move(state.order, 1, #state.order, 1, self.order)
-  self.position = state.position
   return self
 end
 

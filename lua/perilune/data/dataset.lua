@@ -1,130 +1,281 @@
--- Samples and what is to be learnt of them.
+-- Samples and what is to be learnt of them. A set holds its data, or is a subset of one that does: a subset
+-- copies nothing, and is used like any other set. Its own X, T and weights are made when they are asked for.
+--
+-- The library's loops need not ask: `source` is the set that holds the data (of a whole set itself), order()
+-- lists this set's columns there, and `take` gathers them, in one call of C for each of X, T and weights.
 
-local at_caller = require "perilune.at_caller"
+local Buffer = require "perilune.buffer"
+local check_indices = require "perilune.data.indices"
 local cores = require "perilune.cores"
-local options = require "perilune.options"
+local errors = require "perilune.errors"
+local fields = require "perilune.fields"
+local given = require "perilune.data.given"
+
+local raise, show = errors.raise, errors.show
+
+local PIECE = 65536 -- elements that `pieces` gives at once
 
 ---@class Dataset
----@field X Matrix|Bytes       S_0 x the number of samples held
----@field T Matrix             S_L x the same, or 1 x the same for labels
----@field has_classes boolean  T says each sample's class: labels from 1, or target columns
+---@field X Matrix|Bytes       S_0 x N
+---@field T Matrix             S_L x N, or 1 x N labels
+---@field weights Matrix?      of the samples, 1 x N, or of single targets, S_L x N
+---@field has_labels boolean   T holds labels, whole numbers from 1
+---@field has_classes boolean  T says each sample's class: labels, or columns of targets
 ---@field classes string[]?    names of the classes
 ---@field inputs integer       S_0
----@field N integer            samples in this set: all held, or those of a part
-local Dataset = {}
-Dataset.__index = Dataset
+---@field targets integer      rows of T
+---@field N integer            samples
+---@field source Dataset       the set that holds the data
+local Dataset = { __name = "dataset" }
 
-local function check_labels(labels, count)
-  for j = 1, labels.cols do
-    local label = labels:get(1, j)
-    if not math.tointeger(label) or label < 1 or (count and label > count) then
-      error(("labels are whole numbers from 1 to %s: got %g for sample %d"):format(
-        count or "...", label, j), 0)
-    end
-  end
+local function columns_of(source, letter, chosen)
+  local S = source[letter]
+  if not cores.is_matrix(S) then return S and S:choose(chosen) end
+  local core = cores.of(S)
+  return core.gather(core.matrix(S.rows, #chosen), S, chosen)
 end
 
--- A matrix, or a table of rows made one.
-local function matrix_of(value, core, what)
-  if cores.is_matrix(value) then return value end
-  if type(value) == "table" then return core.matrix(value) end
-  error(("%s: a matrix or a table expected, got %s"):format(what, type(value)), 0)
+local made_when_asked = { X = true, T = true, weights = true }
+
+function Dataset:__index(key)
+  local chosen = made_when_asked[key] and rawget(self, "chosen")
+  if not chosen then return Dataset[key] end
+  local value = columns_of(self.source, key, chosen)
+  rawset(self, key, value)
+  return value
 end
 
-local function new(X, T, labels, classes)
-  if type(X) == "table" and not X.gather then X = cores.float32.matrix(X) end
-  if not cores.is_matrix(X) and type(X) ~= "table" then
-    error(("X: a matrix, a table of rows or bytes expected, got %s"):format(type(X)), 0)
-  end
-  if (T and labels) or not (T or labels) then error("either T or labels expected", 0) end
-  if classes and type(classes) ~= "table" then
-    error(("classes: a table of names expected, got %s"):format(type(classes)), 0)
-  end
-  local core = cores[X.dtype or "float32"]
-  if labels then
-    T = matrix_of(type(labels) == "table" and { labels } or labels, core, "labels")
-    if T.rows ~= 1 then
-      error(("labels: 1 x N expected, got %d x %d"):format(T.rows, T.cols), 0)
-    end
-  else
-    T = matrix_of(T, core, "T")
-  end
-  if T.cols ~= X.cols then
-    error(("X has %d samples but %s has %d"):format(X.cols, labels and "labels" or "T",
-      T.cols), 0)
-  end
-  if labels then check_labels(T, classes and #classes) end
+local function whole(data)
+  data.inputs, data.targets, data.N = data.X.rows, data.T.rows, data.X.cols
+  data.source = data
+  return setmetatable(data, Dataset)
+end
+
+-- `chosen` are columns of the source.
+local function subset(source, chosen)
   return setmetatable({
-    X = X, T = T, has_classes = (labels or classes) ~= false, classes = classes or nil,
-    inputs = X.rows, N = X.cols,
+    source = source, chosen = chosen, N = #chosen, inputs = source.inputs,
+    targets = source.targets, classes = source.classes, has_labels = source.has_labels,
+    has_classes = source.has_classes,
   }, Dataset)
 end
 
+-- This set, with some of its source's data in another form
+local function changed(self, changes)
+  local old = self.source
+  local source = whole {
+    X = changes.X or old.X, T = changes.T or old.T,
+    weights = changes.weights or old.weights,
+    classes = old.classes, has_classes = old.has_classes,
+    has_labels = old.has_labels and not changes.has_targets,
+  }
+  return self.chosen and subset(source, self.chosen) or source
+end
+
+local declared = {
+  X = { "value" },
+  T = { "value", optional = true },
+  labels = { "value", optional = true },
+  classes = { "names", optional = true },
+  weights = { "value", optional = true },
+}
+
 ---A dataset of X with target columns T or with labels.
----    pl.dataset{ X = S_0 x N, T = S_L x N }
----    pl.dataset{ X = S_0 x N, labels = {3, 1, ...}, classes = {"0", "1", ...} }
----X may be a matrix, a table of rows or bytes (perilune.data.bytes); labels a table or a 1 x N
----matrix, classes counted from 1. The matrices are kept, not copied.
----@param given table
+---    pl.dataset { X = S_0 x N, T = S_L x N }
+---    pl.dataset { X = S_0 x N, labels = { 3, 1, ... }, classes = { "0", "1", ... } }
+---    pl.dataset { X = S_0 x N, labels = { "cat", "dog", ... }, classes = { "cat", "dog" } }
+---X may be a matrix, a table of rows or bytes (perilune.data.bytes); T a matrix or a table of rows; labels a
+---list or a 1 x N matrix of classes counted from 1, or a list of names of `classes`; weights, finite numbers
+---of 0 or more, a list, a table of rows or a matrix: 1 x N for samples, S_L x N for single targets (for
+---labels S_L is the number of classes). Tables become matrices of X's type, float32 for bytes.
+---Matrices are kept, not copied, unless they are stored by rows, and must not change while the set is used.
+---@param options { X: any, T: any, labels: any, classes: string[]?, weights: any }
 ---@return Dataset
-function Dataset.new(given)
-  local chosen = options(given, { T = false, labels = false, classes = false }, nil,
-    { X = true })
-  local self = at_caller(2, new, chosen.X, chosen.T, chosen.labels, chosen.classes)
-  return self
+function Dataset.new(options)
+  options = fields.check(declared, options, "pl.dataset")
+  local labels, classes = options.labels, options.classes
+  if (options.T == nil) == (labels == nil) then
+    raise("pl.dataset: either T or labels expected, got %s",
+      labels and "both" or "neither")
+  end
+  local X = given.samples(options.X)
+  local core = cores[X.dtype or "float32"]
+  local T = labels and given.labels(labels, core, classes)
+    or given.targets(options.T, core, classes)
+  if T.cols ~= X.cols then
+    raise("X has %d samples but %s has %d", X.cols, labels and "labels" or "T", T.cols)
+  end
+  local weights
+  if options.weights then
+    local S_L = labels and (classes and #classes or math.tointeger(T:max())) or T.rows
+    weights = given.weights(options.weights, core, T, S_L)
+  end
+  return whole {
+    X = X, T = T, weights = weights, classes = classes, has_labels = labels ~= nil,
+    has_classes = labels ~= nil or classes ~= nil,
+  }
 end
 
--- A dataset like `self`, but for some fields.
-local function with(self, changes)
-  local changed = {}
-  for key, value in pairs(self) do changed[key] = value end
-  for key, value in pairs(changes) do changed[key] = value end
-  return setmetatable(changed, Dataset)
+---Raise unless `value` is a dataset.
+---@param value any
+---@param what? string  what it is for, for the message
+function Dataset.check(value, what)
+  if getmetatable(value) ~= Dataset then
+    raise("%sa dataset expected, got %s (pl.dataset { X =, T = } makes one)",
+      what and what .. ": " or "", show(value))
+  end
 end
 
-local function part(self, indices)
-  return with(self, { N = #indices, indices = indices })
-end
-
----The columns of X and T that make up this set, in order: a new table.
+---The columns of this set's X, T and weights, 1 to N: a new table.
 ---@return integer[]
 function Dataset:columns()
   local columns = {}
-  for k = 1, self.N do columns[k] = self.indices and self.indices[k] or k end
+  for n = 1, self.N do columns[n] = n end
   return columns
 end
 
----Column j of X and T = the held sample indices[first + j - 1].
----@param X Matrix   S_0 x any
----@param T Matrix   S_L x the same
----@param indices integer[]
----@param first? integer
-function Dataset:gather(X, T, indices, first)
-  if cores.is_matrix(self.X) then
-    cores.of(X).gather(X, self.X, indices, first)
-  else
-    self.X:gather(X, indices, first)
-  end
-  cores.of(T).gather(T, self.T, indices, first)
+---The columns of the source that make up this set, in order.
+---@param order? integer[]  a table of N to be filled, made when absent
+---@return integer[]
+function Dataset:order(order)
+  order = order or {}
+  if self.chosen then return table.move(self.chosen, 1, self.N, 1, order) end
+  for n = 1, self.N do order[n] = n end
+  return order
 end
 
----The same samples with target columns in place of labels: 1 for the class, 0 for the others.
----@param outputs? integer  S_L, default: the number of classes
+-- Columns of one quantity of a set that holds its data
+local function take(M, S, columns, first)
+  if cores.is_matrix(S) then return cores.of(M).gather(M, S, columns, first) end
+  return S:take(M, columns, first)
+end
+
+---As gather, of a set that holds its data, without checks but those of C: for the library's own loops.
+---@param X Matrix
+---@param T Matrix
+---@param columns integer[]
+---@param first? integer
+---@param weights? Matrix
+function Dataset:take(X, T, columns, first, weights)
+  take(X, self.X, columns, first)
+  take(T, self.T, columns, first)
+  if weights then take(weights, self.weights, columns, first) end
+end
+
+local function check_result(M, what, rows, dtype, count)
+  local is_matrix = cores.is_matrix(M)
+  local fits = is_matrix and M.rows == rows and M.cols == count and M.order == "columns"
+    and (dtype == nil or M.dtype == dtype)
+  if fits then return end
+  raise("%s: a %d x %d matrix%s, stored by columns, expected, got %s%s", what, rows,
+    count, dtype and " of " .. dtype or "", show(M),
+    is_matrix and " of " .. M.dtype or "")
+end
+
+---Column j of X, T and weights = those of sample indices[first + j - 1].
+---@param X Matrix            S_0 x any, of the set's type (of either for bytes), stored by columns
+---@param T Matrix            S_L x as many
+---@param indices integer[]   samples of this set, from 1 to N
+---@param first? integer      default 1
+---@param weights? Matrix     as many rows as the set's weights, likewise
+---@return Matrix X, Matrix T
+function Dataset:gather(X, T, indices, first, weights)
+  local source = self.source
+  local count = cores.is_matrix(X) and X.cols or 1
+  check_result(X, "X", self.inputs, source.X.dtype, count)
+  check_result(T, "T", self.targets, source.T.dtype, count)
+  if weights ~= nil then
+    local held = source.weights
+    if not held then raise("weights: none expected, as the set has none") end
+    check_result(weights, "weights", held.rows, held.dtype, count)
+  end
+  first = check_indices(indices, first, count, self.N)
+  if self.chosen then
+    local columns = {}
+    for j = 1, count do columns[j] = self.chosen[fields.whole(indices[first + j - 1])] end
+    indices, first = columns, 1
+  end
+  source:take(X, T, indices, first, weights)
+  return X, T
+end
+
+---X, T or weights in order, some columns at a time: for first, M in dataset:pieces "X" do ... end
+---@param letter "X"|"T"|"weights"
+---@return fun(): integer?, Matrix?  the place of M's first column in the set; M, of the data's type, float32
+---for bytes; valid until the next piece
+function Dataset:pieces(letter)
+  local S, order, next_first = self.source[letter], self:order(), 1
+  local buffer = Buffer.new(cores[S.dtype or "float32"], S.rows)
+  local most = math.max(1, PIECE // S.rows)
+  return function()
+    local first = next_first
+    if first > self.N then return nil end
+    local M = buffer:columns(math.min(most, self.N - first + 1))
+    next_first = first + M.cols
+    return first, take(M, S, order, first)
+  end
+end
+
+-- Raise where a label is above `most`, with message(label, sample).
+local function check_labels(self, most, message)
+  local labels = self.source.T
+  if labels:max() <= most then return end
+  for n = 1, self.N do
+    local label = labels:get(1, self.chosen and self.chosen[n] or n)
+    if label > most then raise(message, most, label, n) end
+  end
+end
+
+local function check_weights(self, outputs)
+  local weights = self.source.weights
+  if weights and weights.rows ~= 1 and weights.rows ~= outputs then
+    raise("weights: 1 x N%s expected for %s, got %d x N",
+      outputs > 1 and (" or %d x N"):format(outputs) or "",
+      outputs > 1 and outputs .. " outputs" or "one output", weights.rows)
+  end
+end
+
+---The same samples with target columns in place of labels: 1 for the class, 0 for the others. A set
+---without labels is given as it is.
+---@param outputs? integer  S_L, default: the number of classes, or where they have no names the largest label
+---of the source
 ---@return Dataset
 function Dataset:one_hot(outputs)
-  if self.T.rows > 1 or not self.has_classes then return self end
-  local largest = math.tointeger(self.T:max())
-  outputs = outputs or self.classes and #self.classes or largest
-  if outputs < largest then
-    error(("%d or more outputs expected, one for each class, got %s"):format(largest,
-      tostring(outputs)), 2)
+  if not self.has_labels then return self end
+  local labels = self.source.T
+  local classes = self.classes and #self.classes or math.tointeger(labels:max())
+  outputs = outputs == nil and classes or fields.value("outputs", outputs, { "count" })
+  check_labels(self, outputs, "outputs: one for each class expected, got %d, and label "
+    .. "%d for sample %d")
+  check_weights(self, outputs)
+  local T = cores.of(labels).matrix(outputs, labels.cols)
+  for n = 1, labels.cols do
+    local label = math.tointeger(labels:get(1, n))
+    if label <= outputs then T:set(label, n, 1) end
   end
-  local T = cores.of(self.T).matrix(outputs, self.T.cols)
-  for n = 1, self.T.cols do T:set(math.tointeger(self.T:get(1, n)), n, 1) end
-  return with(self, { T = T })
+  return changed(self, { T = T, has_targets = true })
 end
 
----Two parts, the first with the given share of the samples, drawn at random. Nothing is copied.
+---This set for a network of `outputs` outputs: itself, or for labels and one output a set with the targets 0
+---and 1, 1 for the second class. Raises for labels that the outputs cannot tell apart.
+---@param outputs integer  S_L
+---@return Dataset
+function Dataset:for_outputs(outputs)
+  outputs = fields.value("outputs", outputs, { "count" })
+  if not self.has_labels then return self end
+  if outputs > 1 then
+    check_labels(self, outputs, "labels 1 to %d expected, one for each output, got %d "
+      .. "for sample %d")
+    return self
+  end
+  check_labels(self, 2, "labels 1 to %d expected for one output, which tells two classes "
+    .. "apart, got %d for sample %d: more classes need an output each")
+  check_weights(self, 1)
+  local T = self.source.T:map(function(label) return label == 2 and 1 or 0 end)
+  return changed(self, { T = T, has_targets = true })
+end
+
+---Two subsets, the first with the given fraction of the samples, drawn at random. Nothing is copied.
 ---@param share number         in (0, 1)
 ---@param generator Generator
 ---@return Dataset, Dataset
@@ -132,33 +283,79 @@ function Dataset:split(share, generator)
   local is_share = type(share) == "number" and share > 0 and share < 1
   local count = is_share and math.floor(share * self.N + 0.5) or 0
   if count < 1 or count >= self.N then
-    error(("a share that leaves samples in both parts of %d expected, got %s"):format(
-      self.N, tostring(share)), 2)
+    raise("a share that leaves samples in both parts of %d expected, got %s", self.N,
+      show(share))
   end
   if not cores.is_generator(generator) then
-    error(("a generator expected, got %s"):format(type(generator)), 2)
+    raise("generator: a generator expected, got %s", show(generator))
   end
-  local columns = generator:permutation(self:columns())
-  return part(self, table.move(columns, 1, count, 1, {})),
-    part(self, table.move(columns, count + 1, self.N, 1, {}))
+  local columns = generator:permutation(self:order())
+  return subset(self.source, table.move(columns, 1, count, 1, {})),
+    subset(self.source, table.move(columns, count + 1, self.N, 1, {}))
 end
 
----This set for a network of the given element type; itself where nothing has to be converted.
+---This set for a network of the given element type; itself where nothing has to be converted. Bytes stay
+---bytes.
 ---@param dtype "float32"|"float64"
 ---@return Dataset
 function Dataset:to(dtype)
   cores.named(dtype)
-  local is_matrix = cores.is_matrix(self.X)
-  if self.T.dtype == dtype and (not is_matrix or self.X.dtype == dtype) then
-    return self
+  local changes = {}
+  for letter in pairs(made_when_asked) do
+    local M = self.source[letter]
+    if cores.is_matrix(M) and M.dtype ~= dtype then changes[letter] = M:to(dtype) end
   end
-  return with(self, { T = self.T:to(dtype), X = is_matrix and self.X:to(dtype) or nil })
+  return next(changes) and changed(self, changes) or self
+end
+
+-- Whether the loss leaves out the target in row i of sample n, whatever it is
+local function is_left_out(self, i, n)
+  local weights, column = self.source.weights, self.chosen and self.chosen[n] or n
+  return weights ~= nil and weights:get(weights.rows > 1 and i or 1, column) == 0
+end
+
+local function first_nonfinite(self, letter)
+  local M = self.source[letter]
+  if not cores.is_matrix(M) or M:is_finite() then return nil end
+  for first, piece in self:pieces(letter) do
+    for j = 1, piece:is_finite() and 0 or piece.cols do
+      for i = 1, piece.rows do
+        local x, n = piece:get(i, j), first + j - 1
+        if x - x ~= 0 and (letter == "X" or not is_left_out(self, i, n)) then
+          return i, n
+        end
+      end
+    end
+  end
+end
+
+---Where the first number is that is NaN or infinite; a target whose weight is 0 may be anything.
+---@return "X"|"T"|nil letter  nil where all are finite
+---@return integer? row
+---@return integer? column
+function Dataset:find_nonfinite()
+  for _, letter in ipairs { "X", "T" } do
+    local row, column = first_nonfinite(self, letter)
+    if row then return letter, row, column end
+  end
+end
+
+---A checksum of the numbers of X, T and weights, in order, with their shapes and types: sets that have the
+---same are, but for an accident, the same. Bytes count as the float32 numbers that they become. It is
+---computed once.
+---@return string  CRC-32, 8 hexadecimal digits
+function Dataset:checksum()
+  self.crc = self.crc or require "perilune.data.checksum"(self)
+  return self.crc
 end
 
 function Dataset:__tostring()
-  return ("%d samples of %d inputs, %s"):format(self.N, self.inputs, self.has_classes
-    and (self.classes and ("%d classes"):format(#self.classes) or "labels")
-    or ("%d targets"):format(self.T.rows))
+  local learnt = ("%d targets"):format(self.targets)
+  if self.has_classes then
+    learnt = self.classes and ("%d classes"):format(#self.classes) or "labels"
+  end
+  return ("%d samples of %d inputs, %s%s"):format(self.N, self.inputs, learnt,
+    self.source.weights and ", weighted" or "")
 end
 
 return Dataset

@@ -7,12 +7,14 @@
 -- Only + - * / and whole-number conversions are used, which IEEE arithmetic gives everywhere alike:
 -- a seed draws the same pixels on every machine, which sine and cosine would not promise.
 
-local core = require "perilune.core.float32"
+local cores = require "perilune.cores"
+local digit_strokes = require "perilune.data.digit_strokes"
+local errors = require "perilune.errors"
+local fields = require "perilune.fields"
 local file = require "perilune.store.file"
 local idx = require "perilune.data.idx"
 local lfs = require "lfs"
 local mnist = require "perilune.data.mnist"
-local options = require "perilune.options"
 
 local digits = {}
 
@@ -24,126 +26,11 @@ local WOBBLE = 0.4       -- deviation of a stroke's point, where a digit is 10 h
 local SLANT = 0.24       -- deviation of x per y
 local TURN = 0.085       -- deviation of the tangent of half the angle: 10 degrees
 local STRETCH = 0.18     -- deviation of the width
-local WIDTH = 1.1        -- mean width, in that of the strokes below
+local WIDTH = 1.1        -- mean width, in that of the strokes as written
 local DRIFT = 0.6        -- deviation of the centre from the middle, pixels
 local NOISE = 0.15       -- most of the ink that a pixel loses
 local THINNEST = 0.75    -- radius of the pen, pixels
 local THICKEST = 1.85
-
--- The ways of writing each digit. A way is a list of strokes, a stroke a list of x, y, ... from the
--- left and from the top, about 6 wide and 10 high, with a smooth curve through them; a point given
--- twice is a corner.
-local ways = {
-  [0] = {
-    {
-      { 4.8, 0.7,  2.8, 0,  0.8, 2,  0, 5.2,  0.9, 8.6,  3.1, 10,  5.5, 8.6,  6.4, 5.2,
-        5.8, 1.9,  4, 0.2 },
-    },
-    {
-      { 3, 0,  1, 1.4,  0.4, 5,  1.2, 8.8,  3, 10,  4.8, 8.8,  5.5, 5,  4.8, 1.3,
-        2.7, 0.1 },
-    },
-  },
-  {
-    {
-      { 3, 0,  3, 5,  3, 10 },
-    },
-    {
-      { 1.2, 2.6,  3.2, 0,  3.2, 0,  3.1, 5,  3, 10 },
-    },
-    {
-      { 1.2, 2.2,  3, 0,  3, 0,  3, 5,  3, 10 },
-      { 0.9, 10,  5.1, 10 },
-    },
-  },
-  {
-    {
-      { 0.5, 2.4,  1.7, 0.4,  3.8, 0,  5.5, 1.5,  5.2, 3.9,  3, 6.9,  0.2, 9.7,
-        0.2, 9.7,  3.2, 9.7,  6.3, 9.6 },
-    },
-    {
-      { 0.4, 2.1,  2.1, 0.2,  4.5, 0.2,  5.6, 2.4,  4.5, 5.3,  2.2, 8.4,  0.7, 9.4,
-        0.3, 8.4,  1.6, 7.7,  3.8, 9,  6.5, 9.7 },
-    },
-  },
-  {
-    {
-      { 0.6, 1.2,  2.8, 0,  5.2, 1,  4.8, 3.4,  2.3, 4.6,  2.3, 4.6,  5, 5.3,  6, 7.4,
-        4.4, 9.6,  1.8, 10,  0, 8.9 },
-    },
-    {
-      { 0.4, 0.3,  3, 0.2,  5.4, 0.2,  5.4, 0.2,  4, 2.2,  2.6, 4,  2.6, 4,  5.2, 4.8,
-        6, 7.2,  4.4, 9.6,  1.6, 10,  0, 8.8 },
-    },
-  },
-  {
-    {
-      { 1.2, 0.4,  0.6, 3,  0.4, 5.6,  0.4, 5.6,  3, 5.6,  6, 5.2 },
-      { 5, 0,  4.8, 5,  4.6, 10 },
-    },
-    {
-      { 4.6, 0,  2.4, 3.2,  0, 6.4,  0, 6.4,  3.4, 6.4,  6.6, 6.2 },
-      { 4.6, 0,  4.5, 5,  4.4, 10 },
-    },
-    {
-      { 0.8, 0.6,  0.3, 3,  1.4, 4.9,  3.4, 4.8,  5.2, 3.6,  5.5, 0.2,  5.5, 0.2,
-        5.2, 5,  4.8, 10 },
-    },
-  },
-  {
-    {
-      { 1.2, 0,  1, 2.2,  0.8, 4.4,  0.8, 4.4,  3.2, 3.6,  5.6, 5,  5.8, 7.8,  3.8, 9.8,
-        1.2, 9.8,  0, 8.7 },
-      { 1.2, 0,  3.6, 0.1,  6, 0 },
-    },
-    {
-      { 5.8, 0.2,  3.8, 0,  2, 0.4,  1.2, 2.4,  1.4, 4,  3.6, 4.6,  5.2, 6.4,  4.6, 8.8,
-        2.6, 10,  0.2, 9.4 },
-    },
-  },
-  {
-    {
-      { 4.8, 0,  2.6, 2,  0.9, 5,  0.5, 8,  2.2, 10,  4.8, 9.4,  5.6, 7.2,  4, 5.4,
-        1.9, 6,  0.7, 7.8 },
-    },
-    {
-      { 2.6, 0,  1.2, 3.6,  0.5, 7.4,  1.4, 9.8,  3.8, 9.8,  5.3, 8,  4.4, 6.1,
-        2.2, 6.2,  0.8, 7.8 },
-    },
-  },
-  {
-    {
-      { 0, 0.4,  3, 0.4,  6, 0.2,  6, 0.2,  4, 4.8,  2.6, 10 },
-    },
-    {
-      { 0, 0.4,  3, 0.3,  6, 0.2,  6, 0.2,  4.2, 4.8,  3, 10 },
-      { 1.7, 5.1,  3.6, 4.9,  5.5, 4.8 },
-    },
-    {
-      { 0, 2,  0.3, 0.6,  0.3, 0.6,  3, 0.6,  5.8, 0,  5.8, 0,  4.6, 5,  4.2, 10 },
-    },
-  },
-  {
-    {
-      { 5.2, 1.6,  3.3, 0,  1, 1.4,  1.6, 3.6,  3.6, 5,  5.6, 7,  5, 9.4,  2.6, 10,
-        0.6, 8.6,  1.2, 6.4,  3.4, 4.8,  5.2, 3,  5, 1 },
-    },
-    {
-      { 3.2, 0,  1.2, 0.8,  1, 3,  3, 4.6,  5, 3,  5, 0.9,  3, 0 },
-      { 3, 4.6,  0.9, 6,  0.5, 8.6,  3, 10,  5.6, 8.6,  5.2, 6,  3.2, 4.6 },
-    },
-  },
-  {
-    {
-      { 5.4, 1.4,  3.4, 0,  1, 1,  0.4, 3.4,  2, 5,  4.2, 4.4,  5.4, 1.8,  5.4, 1.8,
-        5.2, 5.8,  4.4, 10 },
-    },
-    {
-      { 5.4, 1.6,  3.4, 0,  1, 1,  0.4, 3.2,  2, 4.8,  4.2, 4.2,  5.5, 1.8,  5.6, 6,
-        4.6, 9.2,  2.4, 10,  0.7, 9.1 },
-    },
-  },
-}
 
 -- The points of a stroke, and which of them only repeat the one before.
 local function prepare(stroke)
@@ -160,9 +47,12 @@ local function prepare(stroke)
   return prepared
 end
 
+local ways = {}
 for digit = 0, 9 do
-  for _, way in ipairs(ways[digit]) do
-    for s, stroke in ipairs(way) do way[s] = prepare(stroke) end
+  ways[digit] = {}
+  for w, way in ipairs(digit_strokes[digit]) do
+    ways[digit][w] = {}
+    for s, stroke in ipairs(way) do ways[digit][w][s] = prepare(stroke) end
   end
 end
 
@@ -322,22 +212,15 @@ function Pen:digit(digit)
   return self:develop()
 end
 
-local function check_count(count, what, least, level)
-  if math.type(count) ~= "integer" or count < least then
-    error(("%s: a whole number of %d or more expected, got %s"):format(what, least,
-      tostring(count)), level + 1)
-  end
-end
-
 ---Draw digits: as many of each as `count` allows, in random order.
 ---@param count integer         >= 1
 ---@param generator Generator   of either element type
 ---@return string images        count images of 28 x 28 bytes, row by row, 0 (black) to 255 (white)
 ---@return string labels        count bytes, 0..9
 function digits.generate(count, generator)
-  check_count(count, "count", 1, 2)
-  if type(generator) ~= "userdata" then
-    error(("a generator expected, got %s"):format(type(generator)), 2)
+  count = fields.value("count", count, { "count" })
+  if not cores.is_generator(generator) then
+    errors.raise("generator: a generator expected, got %s", errors.show(generator))
   end
   local labels, images = {}, {}
   for n = 1, count do labels[n] = n % 10 end
@@ -350,17 +233,21 @@ function digits.generate(count, generator)
   return table.concat(images), table.concat(labels)
 end
 
+local declared = {
+  train = { "count", default = 12000 },
+  test = { "count", default = 2000 },
+  seed = { "integer", default = 1 },
+}
+
 -- A training set and a test set as the contents of four files, named as in mnist.files. Each set
 -- has a generator of its own: its digits do not depend on how many the other has.
 local function contents(given)
-  local chosen = options(given, { train = 12000, test = 2000, seed = 1 }, 3)
-  check_count(chosen.train, "train", 1, 3)
-  check_count(chosen.test, "test", 1, 3)
-  check_count(chosen.seed, "seed", math.mininteger, 3)
+  local options = fields.check(declared, given, "digits")
   local result = {}
   for k, set in ipairs { "train", "test" } do
-    local count = chosen[set]
-    local images, labels = digits.generate(count, core.generator(2 * chosen.seed + k - 1))
+    local count = options[set]
+    local generator = cores.float32.generator(2 * options.seed + k - 1)
+    local images, labels = digits.generate(count, generator)
     result[set .. "_images"] = idx.encode({ count, SIDE, SIDE }, images)
     result[set .. "_labels"] = idx.encode({ count }, labels)
   end
@@ -386,10 +273,7 @@ end
 ---@return true?
 ---@return string?       nil and "path: reason"
 function digits.write(directory, given)
-  if type(directory) ~= "string" or directory == "" then
-    error(("a directory expected, got %s"):format(directory == "" and "an empty name"
-      or type(directory)), 2)
-  end
+  fields.value("directory", directory, { "path" })
   local content = contents(given)
   for _, name in pairs(mnist.files) do
     local compressed = ("%s/%s.gz"):format(directory, name)

@@ -6,10 +6,10 @@
 --
 -- What counts is the SHA-256 of the uncompressed content: the mirrors compressed it differently.
 
+local fields = require "perilune.fields"
 local idx = require "perilune.data.idx"
 local lfs = require "lfs"
 local mnist = require "perilune.data.mnist"
-local options = require "perilune.options"
 
 local download = {}
 
@@ -75,6 +75,17 @@ local function run(command)
   return output, how == "signal" and 128 + status or status
 end
 
+-- The directory and those above it, where they are missing: true, or nil and a message
+local function make(directory)
+  if lfs.attributes(directory, "mode") == "directory" then return true end
+  local above = directory:match("^(.*[^/])/+[^/]+/*$")
+  if above then
+    local ok, message = make(above)
+    if not ok then return nil, message end
+  end
+  return lfs.mkdir(directory)
+end
+
 local Downloader = {}
 Downloader.__index = Downloader
 
@@ -137,11 +148,15 @@ end
 function Downloader:get(path, wanted)
   local name = wanted.name .. ".gz"
   local temporary = path .. ".gz.tmp"
+  -- Whatever ends this function, an error such as Lua's own at Ctrl-C as well
+  local _ <close> = setmetatable({}, { __close = function() os.remove(temporary) end })
   local failures = {}
   for turn = 0, #self.mirrors - 1 do
     local index = (self.serving - 1 + turn) % #self.mirrors + 1
     local url = self.mirrors[index] .. name
-    self.report(("%s from %s"):format(name, self.mirrors[index]))
+    if self.report(("%s from %s"):format(name, self.mirrors[index])) == "stop" then
+      return nil, path .. ".gz: interrupted"
+    end
     os.remove(temporary) -- of a process that was killed
     local ok, reason, is_over = self:fetch(url, temporary, wanted)
     if ok then ok, reason = self:verify(temporary, wanted, true) end
@@ -150,7 +165,6 @@ function Downloader:get(path, wanted)
       self.serving = index
       return true
     end
-    os.remove(temporary)
     if is_over then return nil, ("%s.gz: %s"):format(path, reason) end
     failures[#failures + 1] = ("%s: %s"):format(url, reason)
     self.report(failures[#failures])
@@ -159,25 +173,28 @@ function Downloader:get(path, wanted)
     table.concat(failures, "; "))
 end
 
+local declared = {
+  progress = { "boolean", default = false },
+  report = { "function", default = function() end },
+  mirrors = { "table", default = download.mirrors },
+  files = { "table", default = download.files },
+  run = { "function", default = run },
+}
+
 ---Download what is not there yet of MNIST's four files, compressed as the mirrors have them. Each
 ---takes its name only when it is whole and has the right SHA-256. The directory is made if it is
----missing.
+---missing, and those above it.
 ---Options: progress, whether curl draws its bar on standard error (default false); report, called
----with a line of text for each step; mirrors, a list of URLs that end in "/"; files, a list of what
----to fetch; run, what runs a command line and returns its output and its exit status.
+---with a line of text before each step, where it may answer "stop"; mirrors, a list of URLs that end
+---in "/"; files, a list of what to fetch; run, what runs a command line and returns its output and its
+---exit status.
 ---@param directory string
 ---@param given? table
 ---@return true?
 ---@return string?  nil and "path: reason", with every mirror and why it failed
 function download.mnist(directory, given)
-  if type(directory) ~= "string" or directory == "" or directory:find("\0", 1, true) then
-    error(("a directory expected, got %s"):format(type(directory) == "string"
-      and ("%q"):format(directory) or type(directory)), 2)
-  end
-  local self = setmetatable(options(given, {
-    progress = false, report = function() end, mirrors = download.mirrors,
-    files = download.files, run = run,
-  }), Downloader)
+  fields.value("directory", directory, { "path" })
+  local self = setmetatable(fields.check(declared, given, "download"), Downloader)
   self.serving = 1
   local missing = self:missing()
   if missing ~= "" then
@@ -185,10 +202,8 @@ function download.mnist(directory, given)
   end
   -- A name that begins with a dash would be an option to the programs.
   if directory:sub(1, 1) == "-" then directory = "./" .. directory end
-  if lfs.attributes(directory, "mode") ~= "directory" then
-    local ok, message = lfs.mkdir(directory)
-    if not ok then return nil, ("%s: %s"):format(directory, message) end
-  end
+  local made, refusal = make(directory)
+  if not made then return nil, ("%s: %s"):format(directory, refusal) end
   for _, wanted in ipairs(self.files) do
     local path = ("%s/%s"):format(directory, wanted.name)
     local there, message = self:has(path, wanted)

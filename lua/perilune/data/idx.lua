@@ -6,6 +6,8 @@
 -- The content stays the one string it was read as, with the place where the elements begin: cutting
 -- them off would copy all of it once more.
 
+local errors = require "perilune.errors"
+local fields = require "perilune.fields"
 local file = require "perilune.store.file"
 local zlib = require "zlib"
 
@@ -16,6 +18,7 @@ local GZIP = "\x1f\x8b"
 local GZIP_ONLY = 31 -- zlib's window bits: a 32 KiB window in a gzip wrapper, nothing else
 -- Deflate makes at most 1032 bytes of one, so that a step of this many inflates to about 4 MB.
 local STEP = 4096
+local DIMENSION = { "integer", least = 1, most = 0xffffffff } -- four bytes
 
 ---@class Idx
 ---@field dimensions integer[]  each >= 1; the last one runs fastest
@@ -54,9 +57,15 @@ local function parse(bytes)
   return { dimensions = dimensions, type = "uint8", offset = offset }, offset + elements
 end
 
+local function shape(dimensions)
+  local sizes = {}
+  for i, size in ipairs(dimensions) do sizes[i] = ("%d"):format(size) end
+  return table.concat(sizes, " x ")
+end
+
 local function expectation(header, promised)
   return ("%d bytes expected (%s elements after %d bytes of header)"):format(promised,
-    table.concat(header.dimensions, " x "), header.offset)
+    shape(header.dimensions), header.offset)
 end
 
 -- The content of a gzip file that holds one IDX file. The header is read as soon as it is inflated,
@@ -99,9 +108,7 @@ end
 ---@return Idx?
 ---@return string?      nil and "name: what was expected and what came" for damaged data
 function idx.decode(bytes, name)
-  if type(bytes) ~= "string" then
-    error(("a string of IDX data expected, got %s"):format(type(bytes)), 2)
-  end
+  fields.value("bytes", bytes, { "string" })
   name = name or "IDX data"
   local reason
   if bytes:sub(1, 2) == GZIP then
@@ -126,9 +133,7 @@ end
 ---@return Idx?
 ---@return string?  nil and "path: what was expected and what came"
 function idx.read(path)
-  if type(path) ~= "string" then
-    error(("a path expected, got %s"):format(type(path)), 2)
-  end
+  fields.value("path", path, { "path" })
   local bytes, message = file.read(path)
   if not bytes then return nil, message end
   return idx.decode(bytes, path)
@@ -139,25 +144,21 @@ end
 ---@param bytes string          the elements, one byte each
 ---@return string
 function idx.encode(dimensions, bytes)
-  if type(dimensions) ~= "table" or #dimensions < 1 or #dimensions > 255 then
-    error(("a list of 1 to 255 dimensions expected, got %s"):format(
-      type(dimensions) == "table" and #dimensions or type(dimensions)), 2)
+  local count = type(dimensions) == "table" and #dimensions
+  if not count or count < 1 or count > 255 then
+    errors.raise("dimensions: a list of 1 to 255 expected, got %s",
+      count and ("%d of them"):format(count) or errors.show(dimensions))
   end
-  if type(bytes) ~= "string" then
-    error(("a string of elements expected, got %s"):format(type(bytes)), 2)
-  end
-  local elements, header = 1.0, { ("B B B B"):pack(0, 0, UNSIGNED_BYTES, #dimensions) }
-  for i, size in ipairs(dimensions) do
-    if math.type(size) ~= "integer" or size < 1 or size > 0xffffffff then
-      error(("a whole number in 1..2^32 - 1 expected as dimension %d, got %s")
-        :format(i, tostring(size)), 2)
-    end
+  fields.value("bytes", bytes, { "string" })
+  local elements, header = 1.0, { ("B B B B"):pack(0, 0, UNSIGNED_BYTES, count) }
+  for i = 1, count do
+    local size = fields.value("dimension " .. i, dimensions[i], DIMENSION)
     elements = elements * size -- in floating point, where no product wraps around
     header[i + 1] = (">I4"):pack(size)
   end
   if elements ~= #bytes then
-    error(("%s = %.0f elements expected, got %d"):format(table.concat(dimensions, " x "),
-      elements, #bytes), 2)
+    errors.raise("bytes: %s = %.0f elements expected, got %d", shape(dimensions),
+      elements, #bytes)
   end
   return table.concat(header) .. bytes
 end

@@ -4,6 +4,7 @@
 local Bytes = require "perilune.data.bytes"
 local Dataset = require "perilune.data.dataset"
 local core = require "perilune.core.float32"
+local fields = require "perilune.fields"
 local idx = require "perilune.data.idx"
 local lfs = require "lfs"
 
@@ -21,10 +22,7 @@ mnist.files = {
 }
 
 local function check_directory(directory)
-  if type(directory) ~= "string" or directory == "" then
-    error(("a directory expected, got %s"):format(directory == "" and "an empty name"
-      or type(directory)), 3)
-  end
+  fields.value("directory", directory, { "path" })
 end
 
 -- The path of the file `name`, plain before compressed; nil and a message when there is neither.

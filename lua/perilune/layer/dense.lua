@@ -1,178 +1,139 @@
 -- The fully connected layer: the paper's layer l.
 
 local Buffer = require "perilune.buffer"
-local choose = require "perilune.choose"
+local class = require "perilune.layer.class"
+local errors = require "perilune.errors"
 local initializer = require "perilune.initializer"
-local options = require "perilune.options"
 
 ---@class Dense
----@field inputs integer   S_(l-1)
----@field outputs integer  S_l
 ---@field W Matrix         S_l x S_(l-1)
 ---@field b Matrix         S_l x 1
 ---@field Z Matrix         S_l x N, of the last forward
 ---@field A Matrix         S_l x N, of the last forward
+---@field Delta Matrix     S_l x N, given to the last backward
 ---@field H Matrix         S_l x N, of the last backward
 ---@field dJ_dW Matrix     S_l x S_(l-1), of the last backward
 ---@field dJ_db Matrix     S_l x 1, of the last backward
-local Dense = {}
-Dense.__index = Dense
+local Dense = class("dense", {
+  outputs = { "count" },
+  activation = { "part", of = "activation", default = "identity" },
+  initializer = { "part", of = "initializer", optional = true },
+})
 
----What a network builds a dense layer from.
----The activation: identity, relu, sigmoid, softmax, softsign or tanh; or a table of your own,
----{ name =, forward = function(A, Z), backward = function(H, Delta, Z, A) }.
----The initializer: glorot, he, lecun, uniform or normal, or a function of your own; default: what
----suits the activation.
----@param outputs integer  S_l, at least 1
----@param activation? string|Activation  default: identity
----@param given? { initializer: string|fun(W: Matrix, b: Matrix, generator: Generator) }
----@return table
-function Dense.description(outputs, activation, given)
-  if math.type(outputs) ~= "integer" or outputs < 1 then
-    error(("dense layer of 1 or more outputs expected, got %s"):format(
-      tostring(outputs)), 2)
-  end
-  local chosen = options(given, { initializer = false })
-  return {
-    kind = "dense",
-    outputs = outputs,
-    activation = activation or "identity",
-    initializer = chosen.initializer or nil,
-  }
-end
-
-local function check_activation(sigma)
-  if type(sigma.forward) ~= "function" or type(sigma.backward) ~= "function" then
-    error("an activation needs the functions "
-      .. "forward(A, Z) and backward(H, Delta, Z, A)", 0)
-  end
-  return sigma
-end
-
--- The two passes over a layer: in one call each where sigma is one of the core's.
-local function passes(core, sigma)
-  if sigma.handle then return core.dense_forward, core.dense_gradients end
+-- The two passes over a layer with an activation of one's own, which is a call of its own there.
+local function passes_with(core, sigma)
   local function forward(A, Z, W, A_below, b)
     core.affine_forward(Z, W, A_below, b)
     sigma.forward(A, Z)
     return A
   end
-  local function gradients(dJ_dW, dJ_db, H, A_below, Delta, Z, A)
+  local function gradients(dJ_dW, dJ_db, H, A_below, Delta, Z, A, _, adds)
     sigma.backward(H, Delta, Z, A)
-    return core.affine_gradients(dJ_dW, dJ_db, H, A_below)
+    return core.affine_gradients(dJ_dW, dJ_db, H, A_below, adds)
   end
   return forward, gradients
 end
 
----@param description table
+---@param options table
 ---@param context LayerContext
 ---@return Dense
-function Dense.new(description, context)
-  local given = options(description, {
-    kind = "dense", activation = "identity", initializer = false,
-  }, 1, { outputs = true })
-  if math.type(given.outputs) ~= "integer" or given.outputs < 1 then
-    error(("1 or more outputs expected, got %s"):format(tostring(given.outputs)), 0)
-  end
-  local core = context.core
-  local self = setmetatable({}, Dense)
-  self.core = core
-  self.inputs = context.inputs
-  self.outputs = given.outputs
-  self.sigma = check_activation(context.activations[given.activation]
-    or choose("activation", core.activations, given.activation, -1, "table"))
-  self.forward_dense, self.backward_dense = passes(core, self.sigma)
-  self.handle = self.sigma.handle
-  self.activation = self.sigma.name or "custom"
-  self.initializer = given.initializer or initializer.suited(self.activation)
-  self.initialize = choose("initializer", initializer.functions, self.initializer, -1,
-    "function")
-  -- Kept with the inputs contiguous: every product of training then reads W in its stored order.
-  self.shapes = {
-    { name = "W", rows = self.outputs, cols = self.inputs, order = "rows" },
-    { name = "b", rows = self.outputs, cols = 1 },
+function Dense.new(options, context)
+  local core, inputs, outputs = context.core, context.input.size, options.outputs
+  local sigma = options.activation
+  if sigma.of then sigma = sigma:of(core) end
+  local self = {
+    core = core, options = options, inputs = inputs, output = { size = outputs },
+    sigma = sigma, handle = sigma.handle,
+    dense_forward = core.dense_forward, dense_gradients = core.dense_gradients,
+    affine_backward = core.affine_backward, Delta_below = false,
+    buffers = { Delta_below = Buffer.new(core, inputs) }, N = 0,
   }
-  self.buffers = {}
-  for _, quantity in ipairs { "Z", "A", "H" } do
-    self.buffers[quantity] = Buffer.new(core, self.outputs)
+  if not sigma.handle then
+    self.dense_forward, self.dense_gradients = passes_with(core, sigma)
   end
-  self.buffers.Delta_below = Buffer.new(core, self.inputs)
-  self.buffers.prediction = Buffer.new(core, self.outputs)
-  self.N = 0
-  return self
+  for _, quantity in ipairs { "Z", "A", "H", "prediction" } do
+    self.buffers[quantity] = Buffer.new(core, outputs)
+  end
+  local suited = initializer.suited(options.activation.name)
+  options.initializer = options.initializer or initializer:resolve(suited)
+  return Dense.create(self)
 end
 
----Take the parameters that the network has allocated, in the order of `shapes`, and give them their
----first values.
----@param parameters { value: Matrix, gradient: Matrix }[]
----@param generator Generator
-function Dense:bind(parameters, generator)
-  self.W, self.dJ_dW = parameters[1].value, parameters[1].gradient
-  self.b, self.dJ_db = parameters[2].value, parameters[2].gradient
-  self.initialize(self.W, self.b, generator)
-end
-
----@return table  what `Dense.new` makes this layer from again
-function Dense:describe()
+---@return table[]
+function Dense:declare()
+  local fill = self.options.initializer.fill
+  local function first(M, generator)
+    fill(M, generator, self.options.initializer.options)
+  end
   return {
-    kind = "dense",
-    outputs = self.outputs,
-    activation = self.activation,
-    initializer = type(self.initializer) == "string" and self.initializer or nil,
+    -- Kept with the inputs contiguous: every product of training then reads W in its stored order.
+    { name = "W", role = "parameter", rows = self.output.size, cols = self.inputs,
+      order = "rows", first = first },
+    { name = "b", role = "parameter", rows = self.output.size, cols = 1, decays = false,
+      first = self.options.initializer.biases and first or nil },
   }
 end
 
-function Dense:reserve(N)
-  local buffers = self.buffers
-  self.Z = buffers.Z:columns(N)
-  self.A = buffers.A:columns(N)
-  self.H = buffers.H:columns(N)
-  self.N = N
+local function reserve(self, A_below)
+  local N, buffers = A_below.cols, self.buffers
+  if N ~= self.N then
+    self.Z, self.A = buffers.Z:columns(N), buffers.A:columns(N)
+    self.H, self.Delta_below = buffers.H:columns(N), false
+    self.N = N
+  end
+  self.A_below = A_below
 end
 
 ---A^(l) = sigma_l(Z^(l)) with Z^(l) = W^(l) A^(l-1) + b^(l), (1.4).
 ---@param A_below Matrix  S_(l-1) x N; must not change before backward
----@param N? integer      where the caller knows it
 ---@return Matrix         S_l x N; valid until the next forward
-function Dense:forward(A_below, N)
-  N = N or A_below.cols
-  if N ~= self.N then self:reserve(N) end
-  self.A_below = A_below
-  return self.forward_dense(self.A, self.Z, self.W, A_below, self.b, self.handle)
+function Dense:forward(A_below)
+  if A_below ~= self.A_below then reserve(self, A_below) end
+  local tensors = self.tensors
+  return self.dense_forward(self.A, self.Z, tensors.W.value, A_below, tensors.b.value,
+    self.handle)
 end
 
 ---As forward, in memory of its own: Z, A and what backward needs stay as they are.
 ---@param A_below Matrix  S_(l-1) x N
----@param N? integer      where the caller knows it
 ---@return Matrix         S_l x N; valid until the next predict
-function Dense:predict(A_below, N)
-  N = N or A_below.cols
-  local A = self.prediction
-  if N ~= self.predicted then
-    A = self.buffers.prediction:columns(N)
-    self.prediction, self.predicted = A, N
+function Dense:predict(A_below)
+  if A_below ~= self.predicted then
+    self.predicted = A_below
+    self.prediction = self.buffers.prediction:columns(A_below.cols)
   end
-  return self.forward_dense(A, A, self.W, A_below, self.b, self.handle)
+  local A, tensors = self.prediction, self.tensors
+  return self.dense_forward(A, A, tensors.W.value, A_below, tensors.b.value, self.handle)
 end
 
----Set H^(l) = Delta^(l) (.) dsigma_l/dZ^(l) (4.2), dJ_dW and dJ_db (4.1). Needs forward before.
----@param Delta Matrix  S_l x N, dJ/dA^(l)
-function Dense:backward(Delta)
+---H^(l) = Delta^(l) (.) dsigma_l/dZ^(l) (4.2), dJ/dW^(l) and dJ/db^(l) (4.1), and where it is wanted
+---Delta^(l-1) = (W^(l))^t H^(l) (4.2). Needs forward before.
+---@param Delta Matrix           S_l x N, dJ/dA^(l)
+---@param wants_below boolean?
+---@return Matrix? Delta_below   S_(l-1) x N; valid until the next backward
+function Dense:backward(Delta, wants_below)
   local A_below = self.A_below
-  if not A_below then error("backward needs a forward before it", 2) end
-  self.backward_dense(self.dJ_dW, self.dJ_db, self.H, A_below, Delta, self.Z, self.A,
-    self.handle)
-end
-
----Delta^(l-1) = (W^(l))^t H^(l) (4.2), after backward.
----@return Matrix  S_(l-1) x N; valid until the next propagate
-function Dense:propagate()
-  local Delta_below = self.buffers.Delta_below:columns(self.N)
-  return self.core.affine_backward(Delta_below, self.W, self.H)
+  if not A_below then errors.raise("backward needs a forward before it") end
+  self.Delta = Delta
+  local W, b = self.tensors.W, self.tensors.b
+  if W.frozen then
+    self.sigma.backward(self.H, Delta, self.Z, self.A)
+  else
+    self.dense_gradients(W.gradient, b.gradient, self.H, A_below, Delta, self.Z, self.A,
+      self.handle, W.adds)
+  end
+  if not wants_below then return nil end
+  local Delta_below = self.Delta_below
+  if not Delta_below then
+    Delta_below = self.buffers.Delta_below:columns(self.N)
+    self.Delta_below = Delta_below
+  end
+  return self.affine_backward(Delta_below, W.value, self.H)
 end
 
 function Dense:__tostring()
-  return ("dense %d -> %d, %s"):format(self.inputs, self.outputs, self.activation)
+  return ("dense %d -> %d, %s"):format(self.inputs, self.output.size,
+    self.options.activation.name or "an activation without a name")
 end
 
 return Dense

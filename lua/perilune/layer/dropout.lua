@@ -1,53 +1,26 @@
--- Inverted dropout (Srivastava et al. 2014): in training each input is set to 0 with probability p
--- and divided by 1 - p otherwise, so that prediction needs no factor.
+-- Inverted dropout (Srivastava et al. 2014): in training each input is set to 0 with probability p and
+-- divided by 1 - p otherwise, so that prediction needs no factor.
 
 local Buffer = require "perilune.buffer"
-local options = require "perilune.options"
+local class = require "perilune.layer.class"
+local errors = require "perilune.errors"
 
 ---@class Dropout
----@field outputs integer
 ---@field mask Matrix  S x N factors of the last forward
-local Dropout = {}
-Dropout.__index = Dropout
+---@field A Matrix     S x N, of the last forward
+local Dropout = class("dropout", { probability = { "number", least = 0, below = 1 } })
 
-local function is_probability(p)
-  return type(p) == "number" and p >= 0 and p < 1
-end
-
----What a network builds a dropout layer from.
----@param probability number  in [0, 1): the share of inputs set to 0
----@return table
-function Dropout.description(probability)
-  if not is_probability(probability) then
-    error(("dropout probability in [0, 1) expected, got %s"):format(
-      tostring(probability)), 2)
-  end
-  return { kind = "dropout", probability = probability }
-end
-
----@param description table
+---@param options table
 ---@param context LayerContext
 ---@return Dropout
-function Dropout.new(description, context)
-  local given = options(description, { kind = "dropout" }, 1, { probability = true })
-  if not is_probability(given.probability) then
-    error(("probability in [0, 1) expected, got %s"):format(
-      tostring(given.probability)), 0)
-  end
-  return setmetatable({
-    core = context.core,
-    generator = context.generator,
-    outputs = context.inputs,
-    probability = given.probability,
-    masks = Buffer.new(context.core, context.inputs),
-    activations = Buffer.new(context.core, context.inputs),
-    errors = Buffer.new(context.core, context.inputs),
-  }, Dropout)
-end
-
----@return table
-function Dropout:describe()
-  return { kind = "dropout", probability = self.probability }
+function Dropout.new(options, context)
+  local core, size = context.core, context.input.size
+  return Dropout.create {
+    core = core, options = options, generator = context.generator,
+    probability = options.probability, output = { size = size },
+    masks = Buffer.new(core, size), activations = Buffer.new(core, size),
+    below = Buffer.new(core, size),
+  }
 end
 
 ---@param A_below Matrix  S x N
@@ -65,15 +38,14 @@ function Dropout.predict(_, A_below)
   return A_below
 end
 
----@param Delta Matrix  S x N
-function Dropout:backward(Delta)
-  if not self.mask then error("backward needs a forward before it", 2) end
+---@param Delta Matrix           S x N
+---@param wants_below boolean?
+---@return Matrix? Delta_below   S x N; valid until the next backward
+function Dropout:backward(Delta, wants_below)
+  if not self.mask then errors.raise("backward needs a forward before it") end
   self.Delta = Delta
-end
-
----@return Matrix  S x N; valid until the next propagate
-function Dropout:propagate()
-  return self.core.hadamard(self.errors:columns(self.mask.cols), self.Delta, self.mask)
+  if not wants_below then return nil end
+  return self.core.hadamard(self.below:columns(self.mask.cols), Delta, self.mask)
 end
 
 function Dropout:__tostring()

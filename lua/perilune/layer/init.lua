@@ -1,6 +1,21 @@
 -- The kinds of layers that a description can name.
 
-return {
-  dense = require "perilune.layer.dense",
-  dropout = require "perilune.layer.dropout",
+local registry = require "perilune.registry"
+
+local layer = registry.family("layer", { expected = "a description of a layer" })
+
+for _, name in ipairs {
+  "batch_norm", "branch", "chain", "dense", "dropout", "layer_norm", "residual",
+} do
+  layer:add(require("perilune.layer." .. name))
+end
+
+-- Options that every layer has, whatever its kind: `frozen` keeps its tensors, and those of the layers within
+-- it, as they are; layers with the same name in `shared` share their tensors, and so do the layers within
+-- them.
+layer.common = {
+  frozen = { "boolean", default = false },
+  shared = { "string", optional = true },
 }
+
+return layer

@@ -1,108 +1,215 @@
--- Optimisers. Each sees a list of parameters { value =, gradient = } and nothing of networks:
---     optimizer:step(parameters [, rate])   one update; `rate` (a schedule's) replaces its own
---     optimizer:state()  optimizer:restore(state)   plain data and matrices
--- A table of your own with a method step is as good.
+-- Optimisers. Each sees a list of parameters { name =, value =, gradient = } and nothing of networks:
+--     optimizer:step(parameters [, rate [, evaluate]])
+-- makes one update; `rate` (a schedule's) takes the place of its own, and `evaluate() --> J` computes J and
+-- the gradients of this batch again, for methods that need them. A table of your own with a method step is as
+-- good; with methods state and restore too where it remembers something.
 
-local State = require "perilune.optimizer.state"
-local options = require "perilune.options"
+local Plan = require "perilune.optimizer.plan"
+local errors = require "perilune.errors"
+local fields = require "perilune.fields"
+local registry = require "perilune.registry"
+
+local raise, show = errors.raise, errors.show
 
 ---@class Optimizer
 ---@field name string
----@field rate number  learning rate
+---@field rate number      learning rate
+---@field options table
+---@field steps integer    updates made
 local Optimizer = {}
 Optimizer.__index = Optimizer
 
----@param parameters { value: Matrix, gradient: Matrix }[]
----@param rate? number  default: the optimiser's own
-function Optimizer:step(parameters, rate)
-  rate = rate or self.rate
-  local state = self.kept
-  state.steps = state.steps + 1
-  for k = 1, #parameters do
-    local parameter = parameters[k]
-    self.update(self, parameter.value, parameter.gradient, state:of(k, parameter.value),
-      rate, state.steps)
+local LARGEST = 1e38 -- a float32 can hold it
+
+-- What a kind lets a group set, and the pattern for the names of the group's parameters
+local function group_fields(kind)
+  local declared = { match = { "string" } }
+  for name, field in pairs(kind.fields) do
+    declared[name] = { optional = true }
+    for key, value in pairs(field) do
+      if key ~= "default" then declared[name][key] = value end
+    end
+  end
+  return declared
+end
+
+-- Lua finds a mistake in a pattern only when it comes to it.
+local function matches(name, pattern)
+  local ok, found = pcall(string.find, name, pattern)
+  if not ok then raise("match: a pattern of Lua's expected, got %s", show(pattern)) end
+  return found ~= nil
+end
+
+-- A list of groups: options for the parameters whose names match a pattern, in place of those for all
+function fields.types.groups(value, field)
+  local groups, is_list = {}, type(value) == "table"
+  for key in pairs(is_list and value or {}) do
+    is_list = is_list and math.type(key) == "integer" and key >= 1 and key <= #value
+  end
+  if not is_list then return nil, "a list of groups, { { match = ... }, ... }," end
+  for k = 1, #value do
+    groups[k] = fields.check(field.of, value[k], ("group %d"):format(k))
+    matches("", groups[k].match)
+  end
+  return groups
+end
+
+-- What holds for each group's parameters: its own options, and for the rest those for all
+local function settings_of_groups(options)
+  local all = {}
+  for k, group in ipairs(options.groups or {}) do
+    -- A schedule gives the rate for all, which tells by how much a group's own is multiplied.
+    if group.rate and options.rate == 0 then
+      raise("rate: above 0 expected where groups have their own (a last group { match = "
+        .. "\"\", rate = 0 } leaves the other parameters as they are)")
+    end
+    local settings = {}
+    for name, value in pairs(options) do settings[name] = value end
+    for name, value in pairs(group) do settings[name] = value end
+    settings.own_rate, settings.decays_all = group.rate, group.weight_decay ~= nil
+    all[k] = settings
+  end
+  return all
+end
+
+-- A function from a parameter to the options and the weight decay that hold for it: those of the first group
+-- that matches its name. Biases and what normalises are left out of decay, unless their group asks for it.
+local function new_settings_of(self, is_used)
+  return function(name, parameter)
+    local settings = nil
+    for _, group in ipairs(self.groups) do
+      if matches(name, group.match) then
+        settings, is_used[group] = settings or group, true
+      end
+    end
+    settings = settings or self.options
+    local decays = settings.decays_all or parameter.decays ~= false
+    return settings, decays and settings.weight_decay or 0
   end
 end
 
----@return table
-function Optimizer:state()
-  return self.kept:copy()
+-- The plan for parameters that come for the first time. What has been kept so far must be theirs, by name: to
+-- begin anew for some of them would spoil the training without a word, and so would a misspelt pattern.
+local function new_plan(self, parameters)
+  local is_used = {}
+  local plan = Plan.new(parameters, new_settings_of(self, is_used), self.kind.keeps)
+  for k, group in ipairs(self.groups) do
+    if #parameters > 0 and not is_used[group] then
+      raise("group %d: no parameter has a name that %s matches, the first has %s", k,
+        show(group.match), show(parameters[1].name))
+    end
+  end
+  local tensors = self.restored or self.plan and self.plan.places
+  if tensors then
+    Plan.check_state(tensors, self.kind.keeps, parameters)
+    plan:take(tensors)
+  end
+  return plan
 end
 
----@param state table  what state() gave
+local function check_rate(rate)
+  if type(rate) ~= "number" or not (rate >= 0 and rate <= LARGEST) then
+    raise("rate: a finite number of 0 or more expected, got %s", show(rate))
+  end
+end
+
+-- The factor by which this step's rate differs from the optimiser's, and so those of groups from their own
+local function scale_of(self, rate, runs)
+  local scale = self.rate > 0 and rate / self.rate or 1
+  for k = 1, #runs do
+    local own_rate = runs[k].settings.own_rate
+    if own_rate then check_rate(own_rate * scale) end
+  end
+  return scale
+end
+
+---One update of all parameters, or, where it raises, of none.
+---@param parameters { name: string, value: Matrix, gradient: Matrix }[]
+---@param rate? number  >= 0; default: the optimiser's own
+function Optimizer:step(parameters, rate)
+  rate = rate or self.rate
+  if rate ~= self.checked_rate then check_rate(rate) end
+  self.checked_rate = rate
+  local plan = self.plan
+  if not plan or (plan.fixed ~= parameters and not plan:is_of(parameters)) then
+    plan = new_plan(self, parameters)
+  end
+  local runs, update, step, scale = plan.runs, self.kind.update, self.steps + 1, 1
+  if self.groups[1] then scale = scale_of(self, rate, runs) end
+
+  for k = 1, #runs do
+    local run = runs[k]
+    local settings = run.settings
+    local own_rate = settings.own_rate
+    update(run.core, run.value, run.gradient, run.kept, settings,
+      own_rate and own_rate * scale or rate, run.decay, step)
+  end
+  self.steps = step
+  if plan ~= self.plan then self.plan, self.restored = plan, nil end
+end
+
+---What it remembers: how many steps it has made, and for each parameter by name, matrices of its shape.
+---@return { steps: integer, tensors: table<string, table<string, Matrix>> }
+function Optimizer:state()
+  local tensors = self.restored or self.plan and self.plan.places or {}
+  return { steps = self.steps, tensors = Plan.copy(tensors) }
+end
+
+---Raise unless `state` is one that state() gave; of these parameters, or else of those of the last step.
+---@param state any
+---@param parameters? table
+function Optimizer:check_state(state, parameters)
+  local steps = type(state) == "table" and fields.whole(state.steps)
+  if not steps or steps < 0 then
+    raise("state of an optimiser expected, as state() gives it, got %s", show(state))
+  end
+  if steps == 0 then
+    parameters = {} -- nothing is kept before the first step
+  elseif not parameters and self.plan then
+    parameters = self.plan.parameters
+  end
+  Plan.check_state(state.tensors, self.kind.keeps, parameters)
+end
+
+---Continue from what state() gave. Where there has been no step yet, the next one checks it against its
+---parameters.
+---@param state table
+---@return Optimizer self
 function Optimizer:restore(state)
-  self.kept:restore(state)
+  self:check_state(state)
+  self.steps = fields.whole(state.steps)
+  if self.steps == 0 then
+    self.plan, self.restored = nil, nil
+  elseif self.plan then
+    self.plan:take(state.tensors)
+  else
+    self.restored = Plan.copy(state.tensors)
+  end
+  return self
 end
 
 function Optimizer:__tostring()
   return ("%s, rate %g"):format(self.name, self.rate)
 end
 
-local function check_range(name, given, option, low, high)
-  local value = given[option]
-  if type(value) ~= "number" or not (value >= low) or not (value < high) then
-    local range = high == math.huge and ("a finite number >= %g"):format(low)
-      or ("a number in [%g, %g)"):format(low, high)
-    error(("%s: %s expected as %s, got %s"):format(name, range, option,
-      tostring(value)), 3)
-  end
+local optimizer = registry.family("optimizer", {
+  make = function(kind, options)
+    return setmetatable({
+      name = kind.name, kind = kind, options = options, rate = options.rate, steps = 0,
+      groups = settings_of_groups(options),
+    }, Optimizer)
+  end,
+  accepts = function(value)
+    if type(value) == "table" and type(value.step) == "function" then return value end
+  end,
+  expected = "a table with the method step(parameters, rate)",
+  remembers = true,
+})
+
+for _, name in ipairs { "adam", "momentum", "sgd" } do
+  local kind = require("perilune.optimizer." .. name)
+  kind.fields.groups = { "groups", of = group_fields(kind), optional = true }
+  optimizer:add(kind)
 end
-
--- The constructor of an optimiser. `ranges` are the options with their allowed ranges, `names` what
--- is kept beside each parameter.
-local function kind(name, names, defaults, ranges, update)
-  return function(given)
-    local self = options(given, defaults)
-    check_range(name, self, "rate", 0, math.huge)
-    check_range(name, self, "weight_decay", 0, math.huge)
-    for option, range in pairs(ranges) do
-      check_range(name, self, option, range[1], range[2])
-    end
-    self.name = name
-    self.update = update
-    self.kept = State.new(names)
-    return setmetatable(self, Optimizer)
-  end
-end
-
-local optimizer = {}
-
----Gradient descent: p = p - rate (g + weight_decay p).
----Options: rate (default 0.01), weight_decay (default 0; all parameters, biases included).
----@param given? table
----@return Optimizer
-optimizer.sgd = kind("sgd", {}, { rate = 0.01, weight_decay = 0 }, {},
-  function(self, p, g, kept, rate)
-    kept.core.sgd_update(p, g, rate, self.weight_decay)
-  end)
-
----Gradient descent with momentum: v = momentum v + g + weight_decay p, p = p - rate v, or with
----`nesterov` a look ahead (Sutskever et al. 2013).
----Options: rate (default 0.01), momentum in [0, 1) (default 0.9), nesterov (default false),
----weight_decay (default 0).
----@param given? table
----@return Optimizer
-optimizer.momentum = kind("momentum", { "v" },
-  { rate = 0.01, momentum = 0.9, nesterov = false, weight_decay = 0 },
-  { momentum = { 0, 1 } },
-  function(self, p, g, kept, rate)
-    kept.core.momentum_update(p, g, kept.v, rate, self.momentum, self.nesterov,
-      self.weight_decay)
-  end)
-
----Adam (Kingma and Ba 2015); with weight_decay AdamW (Loshchilov and Hutter 2019), the decay being
----decoupled.
----Options: rate (default 0.001), beta1 (0.9), beta2 (0.999) in [0, 1), epsilon (1e-8), weight_decay
----(0).
----@param given? table
----@return Optimizer
-optimizer.adam = kind("adam", { "m", "v" },
-  { rate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0 },
-  { beta1 = { 0, 1 }, beta2 = { 0, 1 }, epsilon = { 1e-300, math.huge } },
-  function(self, p, g, kept, rate, step)
-    kept.core.adam_update(p, g, kept.m, kept.v, rate, self.beta1, self.beta2,
-      self.epsilon, step, self.weight_decay)
-  end)
 
 return optimizer

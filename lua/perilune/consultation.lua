@@ -1,0 +1,176 @@
+-- Before the first step: what cannot fit together is refused, with the cure; what seldom does is
+-- warned of. Most faults of networks that do not learn are of these kinds, and need no training to
+-- be seen.
+
+local cores = require "perilune.cores"
+local errors = require "perilune.errors"
+
+local raise = errors.raise
+
+-- What an activation's outputs can be
+local ranges = {
+  sigmoid = { 0, 1 }, softmax = { 0, 1 }, tanh = { -1, 1 }, softsign = { -1, 1 },
+  relu = { 0, math.huge },
+}
+
+-- The name of the activation that the outputs come from, nil where it is not one
+local function last_activation(layer)
+  if layer.name == "chain" or layer.layers then
+    for l = #layer.layers, 1, -1 do
+      local inner = layer.layers[l]
+      if not inner.mask and not inner.probability then return last_activation(inner) end
+    end
+    return nil
+  end
+  local activation = type(layer.options) == "table" and layer.options.activation
+  return type(activation) == "table" and activation.name or nil
+end
+
+---What the network's outputs are when it is trained with this loss.
+---@param net Network
+---@param loss Loss
+---@return "logits"|"probabilities"|"values"
+local function gives(net, loss)
+  local name = last_activation(net.root.layer)
+  if loss.gives == "logits" then return "logits" end
+  if name == "softmax" or name == "sigmoid" then return "probabilities" end
+  return loss.gives or "values"
+end
+
+local function check_outputs(net, loss)
+  local name = last_activation(net.root.layer)
+  local loss_name = loss.name or "the loss"
+  if name == "softmax" and net.outputs == 1 then
+    raise("softmax of one output is always 1: use \"sigmoid\", or one output for each class")
+  end
+  if loss.gives ~= "logits" then return end
+  if name == "softmax" then
+    raise("%s takes logits and applies softmax itself: the last layer's activation must be "
+      .. "\"identity\", got \"softmax\"", loss_name)
+  elseif net.outputs == 1 and loss.name == "softmax_cross_entropy" then
+    raise("%s of one output is always 0: two classes need 2 outputs, or one with \"sigmoid\" and "
+      .. "the loss \"squared_error\"", loss_name)
+  end
+end
+
+local function check_targets(net, loss, dataset, what)
+  local T, loss_name = dataset.T, loss.name or "the loss"
+  if dataset.has_labels and not loss.labels then
+    raise("%s: %s takes no labels (dataset:one_hot() makes target columns of them)", what,
+      loss_name)
+  elseif dataset.has_labels then
+    local highest = T:max()
+    if highest > net.outputs then
+      raise("%s: labels 1 to %d expected, one for each output, got %g", what, net.outputs,
+        highest)
+    end
+  elseif dataset.targets ~= net.outputs and not loss.is_own then
+    raise("%s has %d targets but the network has %d outputs", what, dataset.targets,
+      net.outputs)
+  end
+end
+
+local function check_range(net, dataset, what)
+  local name = last_activation(net.root.layer)
+  local range = ranges[name]
+  if not range or dataset.has_labels or dataset.source.weights then return end
+  local low, high = dataset.T:min(), dataset.T:max()
+  if low < range[1] or high > range[2] then
+    local possible = range[2] == math.huge and "0 and above"
+      or ("%g to %g"):format(range[1], range[2])
+    raise("%s: targets reach from %g to %g, but the last layer's %s only gives %s: "
+      .. "scale the targets, or use \"identity\" there", what, low, high, name, possible)
+  end
+end
+
+local function check_numbers(dataset, what)
+  local letter, row, column = dataset:find_nonfinite()
+  if letter then
+    raise("%s: numbers expected, %s has NaN or infinity in row %d of sample %d", what, letter, row,
+      column)
+  end
+end
+
+---Raise unless the dataset can be used to train or to evaluate the network.
+---@param net Network
+---@param loss Loss
+---@param dataset Dataset
+---@param what string  "the training set"
+local function check_dataset(net, loss, dataset, what)
+  if dataset.inputs ~= net.inputs then
+    raise("%s has %d inputs but the network has %d", what, dataset.inputs, net.inputs)
+  end
+  check_targets(net, loss, dataset, what)
+  check_numbers(dataset, what)
+  check_range(net, dataset, what)
+end
+
+-- Features that have the same value in all samples
+local function constant_features(dataset)
+  if not cores.is_matrix(dataset.source.X) or dataset.N < 2 then return {} end
+  local first, moved, sum
+  for _, X in dataset:pieces "X" do
+    local core = cores.of(X)
+    first = first or X:columns(1, 1):copy()
+    moved, sum = moved or core.matrix(X.rows, 1), sum or core.matrix(X.rows, 1)
+    core.abs(X, core.subtract(X, X, first))
+    core.add(moved, moved, core.sum_columns(sum, X))
+    if moved:min() > 0 then return {} end
+  end
+  local constant = {}
+  for i = 1, moved.rows do
+    if moved:get(i, 1) == 0 then constant[#constant + 1] = i end
+  end
+  return constant
+end
+
+local function warn_of_features(dataset, warnings)
+  local constant = constant_features(dataset)
+  if #constant == 0 then return end
+  local names, is_one = {}, #constant == 1
+  for k = 1, math.min(#constant, 5) do names[k] = tostring(constant[k]) end
+  local others = #constant > 5 and (" and %d more"):format(#constant - 5) or ""
+  warnings[#warnings + 1] = ("the training set's X never changes in row%s %s%s: nothing can be "
+    .. "learned from %s"):format(is_one and "" or "s", table.concat(names, ", "), others,
+    is_one and "it" or "them")
+end
+
+local function warn_of_single_samples(net, dataset, batch, warnings)
+  local size = math.min(batch, dataset.N)
+  local is_last = dataset.N % size == 1 or size == 1
+  for _, node in ipairs(net.nodes) do
+    if is_last and node.kind == "batch_norm" then
+      warnings[#warnings + 1] = ("layer %s: a batch of one sample (%s) is normalised by the "
+        .. "running statistics of batch_norm, which it does not change"):format(node.path,
+        size == 1 and "every batch" or "the last of each epoch")
+    end
+  end
+end
+
+local function warn_of_logits(net, loss, warnings)
+  local name = last_activation(net.root.layer)
+  if loss.gives == "logits" and ranges[name] then
+    warnings[#warnings + 1] = ("%s takes logits, which may be any number, but the last layer's %s "
+      .. "gives only some: \"identity\" is usual there"):format(loss.name, name)
+  end
+end
+
+---Raise for what cannot be trained; give a list of what seldom can.
+---@param net Network
+---@param loss Loss
+---@param dataset Dataset
+---@param validation Dataset?
+---@param batch integer
+---@return string[] warnings
+local function consult(net, loss, dataset, validation, batch)
+  local warnings = {}
+  check_outputs(net, loss)
+  check_dataset(net, loss, dataset, "the training set")
+  if validation then check_dataset(net, loss, validation, "the validation set") end
+  warn_of_logits(net, loss, warnings)
+  warn_of_features(dataset, warnings)
+  warn_of_single_samples(net, dataset, batch, warnings)
+  return warnings
+end
+
+return { consult = consult, gives = gives }

@@ -1,0 +1,99 @@
+-- Early stopping: training ends when one number of the epochs' records has not improved for a
+-- while, and the network is given back the parameters and the state that it had when the number was
+-- best.
+
+local errors = require "perilune.errors"
+local fields = require "perilune.fields"
+
+---@class EarlyStopping
+---@field monitor string   the number of a record
+---@field epoch integer    the best epoch so far, 0 at first
+---@field best number?     its score
+local EarlyStopping = {}
+EarlyStopping.__index = EarlyStopping
+
+local declared = {
+  patience = { "count", default = 5 },
+  improvement = { "number", default = 0, least = 0 },
+  monitor = { "string", optional = true },
+}
+
+---@param given table|true   { patience = 5, improvement = 0, monitor = "validation_loss" }
+---@param net Network
+---@param recorded string[]  names of the numbers that each record will have
+---@return EarlyStopping
+function EarlyStopping.new(given, net, recorded)
+  local options = fields.check(declared, given ~= true and given or {}, "early_stopping")
+  local has = {}
+  for _, name in ipairs(recorded) do has[name] = true end
+  local monitor = options.monitor or (has.validation_loss and "validation_loss" or "loss")
+  if not has[monitor] then
+    errors.raise("early_stopping: monitor: one of %s expected, which are recorded here, got %s",
+      table.concat(recorded, ", "), errors.show(monitor))
+  end
+  return setmetatable({
+    net = net, options = options, monitor = monitor, epoch = 0,
+    larger_is_better = monitor:find("accuracy", 1, true) ~= nil,
+  }, EarlyStopping)
+end
+
+function EarlyStopping:describe()
+  return { "early_stopping", patience = self.options.patience,
+    improvement = self.options.improvement, monitor = self.monitor }
+end
+
+---@param record table  of the epoch that has ended
+---@return "stop"?
+function EarlyStopping:on_epoch(record)
+  local value = record[self.monitor]
+  local score = self.larger_is_better and value or -value
+  local is_better = not self.best or score > self.best + self.options.improvement
+  if is_better and score == score then
+    self.best, self.epoch = score, record.epoch
+    self.kept = self.net:state().tensors
+  end
+  if record.epoch - self.epoch >= self.options.patience then return "stop" end
+end
+
+---Give the network its best parameters and state back.
+---@return integer? best_epoch
+function EarlyStopping:on_end()
+  if self.epoch == 0 then return nil end
+  self.net.held:restore(self.kept)
+  return self.epoch
+end
+
+---@return table
+function EarlyStopping:state()
+  local kept
+  for name, M in pairs(self.kept or {}) do
+    kept = kept or {}
+    kept[name] = M:copy(M.order)
+  end
+  return { epoch = self.epoch, best = self.best, kept = kept }
+end
+
+---Raise unless `state` is one that state() gave for the same network.
+---@param state any
+function EarlyStopping:check_state(state)
+  local epoch = type(state) == "table" and fields.whole(state.epoch)
+  if not epoch or epoch < 0 or (epoch > 0) ~= (type(state.best) == "number") then
+    errors.raise("state of early stopping expected, as state() gives it, got %s",
+      errors.show(state))
+  end
+  if epoch > 0 then self.net.held:check(state.kept) end
+end
+
+---@param state table
+---@return EarlyStopping self
+function EarlyStopping:restore(state)
+  self:check_state(state)
+  self.epoch, self.best, self.kept = fields.whole(state.epoch), state.best, nil
+  for name, M in pairs(state.kept or {}) do
+    self.kept = self.kept or {}
+    self.kept[name] = M:copy(M.order)
+  end
+  return self
+end
+
+return EarlyStopping

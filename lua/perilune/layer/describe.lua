@@ -1,0 +1,88 @@
+-- Short forms of descriptions: pl.dense(128, "relu") is { "dense", outputs = 128, activation = "relu" }. The
+-- options that every layer has, frozen and shared (see layer/init.lua), come with the others.
+
+local errors = require "perilune.errors"
+local fields = require "perilune.fields"
+local kinds = require "perilune.layer"
+
+local describe = {}
+
+-- Fields as they can be checked where a layer is written: names of parts may be a user's own, which only the
+-- network is told of.
+local function checkable(declared)
+  local copy = {}
+  for name, field in pairs(kinds.common) do copy[name] = field end
+  for name, field in pairs(declared) do
+    copy[name] = field[1] == "part" and { "value", optional = true } or field
+  end
+  return copy
+end
+
+-- { name, option = value, ... } from what is required and the other options, checked as far as can be here,
+-- so that an error is told where the layer is written
+local function description(name, required, options)
+  if options ~= nil and type(options) ~= "table" then
+    errors.raise("pl.%s: a table of options expected, got %s", name, errors.show(options))
+  end
+  local made = {}
+  for key, value in pairs(options or {}) do made[key] = value end
+  for key, value in pairs(required) do made[key] = value end
+  fields.check(checkable(kinds.kinds[name].fields), made, name)
+  made[1] = name
+  return made
+end
+
+---A fully connected layer.
+---The activation: a name such as "relu", { "leaky_relu", slope = 0.1 }, or a table of your own
+---{ name =, forward = function(A, Z), backward = function(H, Delta, Z, A) }; default: identity.
+---Options: initializer (a name, a description, a function (W, generator); default: what suits the
+---activation), frozen, shared.
+---@param outputs integer  S_l, at least 1
+---@param activation? string|table
+---@param options? table
+---@return table
+function describe.dense(outputs, activation, options)
+  return description("dense", { outputs = outputs, activation = activation }, options)
+end
+
+---Inverted dropout.
+---@param probability number  in [0, 1): the fraction of inputs set to 0
+---@return table
+function describe.dropout(probability)
+  return description("dropout", { probability = probability })
+end
+
+---The sum of a body, a layer or a list of layers, and its input.
+---Options: projection (true for a dense layer of as many outputs as the body has, or a layer), frozen,
+---shared.
+---@param body table
+---@param options? table
+---@return table
+function describe.residual(body, options)
+  return description("residual", { body = body }, options)
+end
+
+---Parts side by side, each a layer or a list of layers, on the same input.
+---Options: join ("concatenate", the default, or "sum"), frozen, shared.
+---@param parts table[]
+---@param options? table
+---@return table
+function describe.branch(parts, options)
+  return description("branch", { parts = parts }, options)
+end
+
+---Batch normalisation. Options: momentum (0.1) of the running statistics, epsilon (1e-5), frozen, shared.
+---@param options? table
+---@return table
+function describe.batch_norm(options)
+  return description("batch_norm", {}, options)
+end
+
+---Layer normalisation. Options: epsilon (1e-5), frozen, shared.
+---@param options? table
+---@return table
+function describe.layer_norm(options)
+  return description("layer_norm", {}, options)
+end
+
+return describe

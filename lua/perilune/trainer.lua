@@ -1,0 +1,506 @@
+-- One run of training: what every loop does, step by step or at once, with a place to hook in
+-- wherever one would want to change it, and with a state from which another process goes on to the
+-- same bits. For anything else write the loop out; it is five lines (README).
+
+local Batches = require "perilune.data.batches"
+local Buffer = require "perilune.buffer"
+local EarlyStopping = require "perilune.early_stopping"
+local consultation = require "perilune.consultation"
+local cores = require "perilune.cores"
+local Tally = require "perilune.metrics.tally"
+local errors = require "perilune.errors"
+local fields = require "perilune.fields"
+local metrics = require "perilune.metrics"
+local registry = require "perilune.registry"
+local system = require "perilune.core.system"
+
+local raise, show = errors.raise, errors.show
+
+---A record for each epoch: epoch, loss, accuracy (over the batches as they were trained),
+---validation_loss, validation_accuracy, rate.
+---@class History
+---@field [integer] table      the records
+---@field stopped string?      why the last run ended: "epochs" (all are done), "early", "callback", "limit"
+---@field best_epoch integer?  with early stopping: the epoch whose parameters the network has now
+---@field warnings string[]    what was noticed before the first step
+
+---@class Trainer
+---@field net Network
+---@field history History
+---@field progress table   epoch, epochs, batch, batches, samples, loss, rate
+---@field dataset Dataset   as the network needs it; `given` is as it was given
+---@field finished string? "epochs" or "early" when there is nothing more to do
+local Trainer = {}
+Trainer.__index = Trainer
+
+local option_fields = {
+  loss = { "part", of = "loss" },
+  optimizer = { "part", of = "optimizer", default = "adam" },
+  schedule = { "part", of = "schedule", optional = true },
+  epochs = { "count", default = 10, infinite = true },
+  batch = { "count", default = 128 },
+  validation = { "value", optional = true },
+  shuffle = { "boolean", default = true },
+  seed = { "integer", default = 1 },
+  generator = { "value", optional = true, test = cores.is_generator, expected = "a generator" },
+  early_stopping = { "value", optional = true },
+  on_gradients = { "function", optional = true },
+  on_batch = { "function", optional = true },
+  on_epoch = { "function", optional = true },
+  on_warning = { "function", optional = true },
+}
+
+local function check_network(net)
+  if type(net) ~= "table" or type(net.parameters) ~= "function" or not net.held then
+    raise("a network expected, got %s", show(net))
+  end
+end
+
+-- The dataset as the network's outputs and element type need it
+local function prepared(net, dataset, what)
+  if type(dataset) ~= "table" or not dataset.for_outputs then
+    raise("%s: a dataset expected, got %s (pl.dataset { X =, T = } makes one)", what,
+      show(dataset))
+  end
+  return dataset:for_outputs(net.outputs):to(net.dtype)
+end
+
+local function recorded(self)
+  local names = { "loss" }
+  if self.dataset.has_classes then names[#names + 1] = "accuracy" end
+  if self.validation then
+    names[#names + 1] = "validation_loss"
+    if self.validation.has_classes then names[#names + 1] = "validation_accuracy" end
+  end
+  return names
+end
+
+-- J and the gradients of the batch that is being trained, again, for optimisers that ask for them.
+-- Random layers draw the same numbers, and what the network remembers stays as the step has left
+-- it.
+local function new_evaluate(self)
+  return function()
+    local net, fixed = self.net, self.net.held.fixed
+    if fixed then self.remembered:assign(fixed) end
+    local now = net.generator:state()
+    net.generator:restore(self.drawn)
+    local A = net:forward(self.X)
+    local J, Delta = self.loss.compute(A, self.T, self.Deltas:columns(A.cols), self.weights)
+    net:backward(Delta)
+    net.generator:restore(now)
+    if fixed then fixed:assign(self.remembered) end
+    return J
+  end
+end
+
+---A run of training. Nothing is trained yet. Options: loss (a name such as "squared_error", a
+---description, or a function (A, T, Delta) --> J, Delta; required), optimizer (default "adam"),
+---schedule of its rate (default: constant), epochs (10; math.huge for no end), batch (128),
+---validation (a dataset to be evaluated after each epoch), shuffle (true), seed (1) or generator
+---for the shuffling, early_stopping (true, or { patience = 5, improvement = 0, monitor =
+---"validation_loss" }), and hooks: on_gradients(net, progress) between backward and the update,
+---on_batch(progress) after each batch, on_epoch(record) after each epoch, on_warning(message)
+---before the first step. A hook stops the run by returning "stop" or true. All of it is checked
+---here.
+---@param net Network
+---@param dataset Dataset
+---@param given table
+---@return Trainer
+function Trainer.new(net, dataset, given)
+  check_network(net)
+  local whole = prepared(net, dataset, "the training set")
+  local options = fields.check(option_fields, given, "options")
+  local self = setmetatable({
+    net = net, options = options, dataset = whole, given = dataset, loss = options.loss,
+    optimizer = options.optimizer, schedule = options.schedule,
+    parameters = net:parameters(), gives = consultation.gives(net, options.loss),
+  }, Trainer)
+  if options.validation then
+    self.validation = prepared(net, options.validation, "the validation set")
+  end
+  if self.schedule and type(self.optimizer.rate) ~= "number" then
+    raise("schedule: an optimizer with a field rate expected, which it multiplies")
+  end
+  if options.early_stopping then
+    self.early_stopping = EarlyStopping.new(options.early_stopping, net, recorded(self))
+  end
+  local warnings = consultation.consult(net, self.loss, whole, self.validation, options.batch)
+  self.batches = Batches.new(whole, {
+    batch = options.batch, dtype = net.dtype,
+    generator = options.shuffle and (options.generator or net.core.generator(options.seed)) or nil,
+  })
+  self.Deltas = Buffer.new(net.core, net.outputs)
+  self.tally = Tally.new {
+    core = net.core, outputs = net.outputs, has_classes = whole.has_classes, gives = self.gives,
+  }
+  self.history = { warnings = warnings }
+  self.progress = {
+    epoch = 1, epochs = options.epochs, batch = 0, batches = self.batches.count, samples = 0,
+  }
+  self.evaluates = not self.optimizer.kind or self.optimizer.kind.evaluates
+  if self.evaluates then
+    self.evaluate = new_evaluate(self)
+    self.remembered = net.held.fixed and net.held.fixed:copy()
+  end
+  for _, message in ipairs(warnings) do
+    if options.on_warning then options.on_warning(message) end
+  end
+  return self
+end
+
+-- The layer whose numbers first went wrong, and a likely cure, for the message.
+local function explain(self, X)
+  local where = ""
+  for l, layer in ipairs(self.net.layers) do
+    for _, quantity in ipairs { "W", "b", "Z", "A" } do
+      local M = layer[quantity]
+      if where == "" and cores.is_matrix(M) and not M:is_finite() then
+        where = (": %s of layer %d is not finite"):format(quantity, l)
+      end
+    end
+  end
+  local largest = math.max(X:max(), -X:min())
+  local cure = largest > 100
+    and ("inputs reach %.3g: scale them, or lower the rate"):format(largest)
+    or "a lower rate may help"
+  return ("%s (%s)"):format(where, cure)
+end
+
+local function check_loss(self, J, Delta, X)
+  local progress = self.progress
+  if type(J) ~= "number" then
+    raise("loss: a number J and Delta expected from it, got %s", show(J))
+  elseif J - J ~= 0 then
+    raise("the loss is %s in epoch %d, batch %d%s", J, progress.epoch, progress.batch,
+      explain(self, X))
+  elseif not cores.is_matrix(Delta) then
+    raise("loss: a number J and a matrix Delta expected from it, got %s as Delta", show(Delta))
+  end
+end
+
+-- The parameter whose gradient first went wrong. An activation may hide from the loss what it does
+-- not hide from the gradient: tanh(inf) is 1, but H A^t then has 0 inf.
+local function check_gradients(self, X)
+  local gradients = self.net.dJ_dtheta
+  if not gradients or gradients:is_finite() then return end
+  for _, parameter in ipairs(self.parameters) do
+    if not parameter.gradient:is_finite() then
+      raise("the gradient of %s is not finite in epoch %d, batch %d%s", parameter.name,
+        self.progress.epoch, self.progress.batch, explain(self, X))
+    end
+  end
+end
+
+-- Whether a hook's answer is to stop
+local function is_stop(answer, name)
+  if answer == nil or answer == false then return false end
+  if answer == true or answer == "stop" then return true end
+  raise("%s: \"stop\", true or nothing expected from it, got %s", name, show(answer))
+end
+
+local function rate_of(self)
+  local progress, schedule, rate = self.progress, self.schedule, self.optimizer.rate
+  if not schedule then return rate end
+  local done = progress.epoch - 1 + (progress.batch - 0.5) / progress.batches
+  local factor = schedule(done, progress.epochs)
+  if type(factor) ~= "number" or not (factor >= 0) then
+    raise("schedule: a factor of 0 or more expected from it, got %s", show(factor))
+  end
+  return rate * factor
+end
+
+-- The next batch: forward, backward, update. Gives whether a hook wants to stop.
+local function train(self)
+  local net, options, progress, tally = self.net, self.options, self.progress, self.tally
+  local X, T, weights = self.batches:next()
+  local N = X.cols
+  progress.batch = (self.batches.position + self.batches.batch - 1) // self.batches.batch
+  if self.evaluates then
+    self.X, self.T, self.weights, self.drawn = X, T, weights, net.generator:state()
+  end
+  local A = net:forward(X)
+  local J, Delta = self.loss.compute(A, T, self.Deltas:columns(N), weights)
+  if J - J ~= 0 or not Delta then check_loss(self, J, Delta, X) end
+  net:backward(Delta)
+  check_gradients(self, X)
+  progress.rate = rate_of(self)
+  local stops = false
+  if options.on_gradients then
+    stops = is_stop(options.on_gradients(net, progress), "on_gradients")
+    check_gradients(self, X)
+  end
+  self.optimizer:step(self.parameters, progress.rate, self.evaluate)
+
+  tally:add(A, T, weights, J)
+  progress.samples, progress.loss = tally.samples, tally:mean_loss()
+  if options.on_batch then stops = is_stop(options.on_batch(progress), "on_batch") or stops end
+  return stops
+end
+
+local function new_record(self)
+  local progress = self.progress
+  return {
+    epoch = progress.epoch, loss = progress.loss, rate = progress.rate,
+    accuracy = self.tally:accuracy(),
+  }
+end
+
+-- End the epoch: its record, validation, early stopping, the hook. Gives whether the hook wants to
+-- stop. What a state taken in the hook holds is the end of the epoch.
+local function close_epoch(self)
+  local progress, record = self.progress, new_record(self)
+  if self.validation then
+    local result = metrics.evaluate(self.net, self.validation, self.loss)
+    record.validation_loss, record.validation_accuracy = result.loss, result.accuracy
+  end
+  self.history[progress.epoch] = record
+  if progress.epoch >= progress.epochs then self.finished = "epochs" end
+  if self.early_stopping and self.early_stopping:on_epoch(record) == "stop" then
+    self.finished = "early"
+  end
+  self.batches:restart()
+  progress.epoch, progress.batch, progress.samples = progress.epoch + 1, 0, 0
+  self.tally:reset()
+  local hook = self.options.on_epoch
+  return hook ~= nil and is_stop(hook(record), "on_epoch")
+end
+
+-- What is left to do when there are no more steps, once
+local function finish(self)
+  if self.ended then return end
+  self.ended = true
+  if self.early_stopping then self.history.best_epoch = self.early_stopping:on_end() end
+end
+
+---One batch, and with the last of an epoch what ends the epoch.
+---@return table? progress  epoch, epochs, batch, batches, samples, loss, rate: the same table always, of the
+---batch's epoch until the epoch is over; nil when all epochs are done
+---@return boolean? stops  whether a hook wants to stop
+function Trainer:step()
+  if self.finished then
+    finish(self)
+    return nil
+  end
+  local progress, stops = self.progress
+  self.net.gives, self.ended = self.gives, false
+  if progress.batch == progress.batches then -- as a state may have been taken, in on_batch
+    stops = close_epoch(self)
+  else
+    stops = train(self)
+    if progress.batch == progress.batches and not stops then stops = close_epoch(self) end
+  end
+  if self.finished then finish(self) end
+  return progress, stops
+end
+
+---Batches to the end of the epoch.
+---@return table? record  of the epoch; nil when all epochs are done
+function Trainer:epoch()
+  local epoch = self.progress.epoch
+  while self.progress.epoch == epoch do
+    local progress, stops = self:step()
+    if not progress or stops then break end
+  end
+  return self.history[epoch]
+end
+
+local limit_fields = {
+  epochs = { "count", optional = true },
+  steps = { "count", optional = true },
+  ms = { "number", optional = true, least = 0 },
+  us = { "number", optional = true, least = 0 },
+}
+
+---Go on until a limit is reached, whichever is first, a hook stops the run, or all epochs are done.
+---A time is looked at after each batch, so at least one batch is trained; no batch is begun that
+---would, if it took as long as the one before, end too late.
+---@param limits? { epochs: integer, steps: integer, ms: number, us: number }
+---@return History
+function Trainer:run(limits)
+  limits = fields.check(limit_fields, limits, "run")
+  local seconds = (limits.ms or limits.us) and (limits.ms or 0) / 1e3 + (limits.us or 0) / 1e6
+  local start = system.clock()
+  local now, steps, history = start, 0, self.history
+  local last_epoch = limits.epochs and self.progress.epoch + limits.epochs - 1
+  history.stopped = nil
+  while not history.stopped do
+    local before = now
+    local progress, stops = self:step()
+    steps = steps + 1
+    if self.finished then
+      history.stopped = self.finished
+    elseif stops then
+      history.stopped = "callback"
+    elseif steps == limits.steps or (last_epoch and progress.epoch > last_epoch) then
+      history.stopped = "limit"
+    elseif seconds then
+      now = system.clock()
+      if now - start + (now - before) > seconds then history.stopped = "limit" end
+    end
+  end
+  return history
+end
+
+-- Plain copies of the records
+local function copied_history(history)
+  local copy = { best_epoch = history.best_epoch, stopped = history.stopped }
+  for epoch, record in ipairs(history) do
+    copy[epoch] = {}
+    for name, value in pairs(record) do
+      local kind = type(value)
+      local is_plain = kind == "number" or kind == "string" or kind == "boolean"
+      if is_plain then copy[epoch][name] = value end
+    end
+  end
+  return copy
+end
+
+---All that this run and its network remember, as plain data and matrices of its own: another
+---trainer, given the same network, data and options, goes on from it to the same bits. It may be
+---taken in a hook.
+---@return table
+function Trainer:state()
+  local progress, optimizer, schedule = self.progress, self.optimizer, self.schedule
+  return {
+    network = self.net:state(),
+    gives = self.net.gives,
+    optimizer = optimizer.state and optimizer:state(),
+    schedule = type(schedule) == "table" and schedule.state and schedule:state() or nil,
+    batches = self.batches:state(),
+    early_stopping = self.early_stopping and self.early_stopping:state(),
+    epoch = progress.epoch, batch = progress.batch, rate = progress.rate,
+    tally = self.tally:state(),
+    finished = self.finished, ended = self.ended,
+    history = copied_history(self.history),
+  }
+end
+
+local state_fields = {
+  network = { "table" }, gives = { "string", optional = true },
+  optimizer = { "value", optional = true }, schedule = { "value", optional = true },
+  batches = { "table" }, early_stopping = { "table", optional = true },
+  epoch = { "count" }, batch = { "integer", least = 0 },
+  rate = { "number", optional = true, infinite = true }, tally = { "table" },
+  finished = { "choice", choices = { "epochs", "early" }, optional = true },
+  ended = { "boolean", default = false }, history = { "table" },
+}
+
+-- Raise unless the part, where it remembers anything, can go on from its state.
+local function check_part(part, state, what, ...)
+  if type(part) ~= "table" or not part.state then
+    if state ~= nil and state ~= false then
+      raise("state of %s, which here remembers nothing", what)
+    end
+    return
+  end
+  if state == nil or state == false then raise("state of %s is missing", what) end
+  if part.check_state then part:check_state(state, ...) end
+end
+
+---Raise unless `state` is one of a trainer like this one.
+---@param state any
+function Trainer:check_state(state)
+  fields.check(state_fields, state, "state of a trainer")
+  if state.batch > self.progress.batches then
+    raise("state of a trainer: batch %d of %d", state.batch, self.progress.batches)
+  end
+  self.net:check_state(state.network)
+  check_part(self.optimizer, state.optimizer, "an optimiser", self.parameters)
+  check_part(self.schedule, state.schedule, "a schedule")
+  check_part(self.early_stopping, state.early_stopping, "early stopping")
+  self.batches:check_state(state.batches)
+  self.tally:check_state(state.tally)
+end
+
+---Continue from what state() gave. Raises for a state of another network, other data or other
+---options, and then changes nothing.
+---@param state table
+---@return Trainer self
+function Trainer:restore(state)
+  self:check_state(state)
+  self.net:restore(state.network)
+  self.net.gives = state.gives
+  if self.optimizer.restore then self.optimizer:restore(state.optimizer) end
+  if state.schedule ~= nil then self.schedule:restore(state.schedule) end
+  if self.early_stopping then self.early_stopping:restore(state.early_stopping) end
+  self.batches:restore(state.batches)
+  local progress, tally, history = self.progress, self.tally:restore(state.tally), self.history
+  progress.epoch, progress.batch, progress.rate = state.epoch, state.batch, state.rate
+  progress.samples, progress.loss = tally.samples, tally:mean_loss()
+  self.finished, self.ended = state.finished, state.ended
+  for epoch = #history, 1, -1 do history[epoch] = nil end
+  for key, value in pairs(copied_history(state.history)) do history[key] = value end
+  history.best_epoch, history.stopped = state.history.best_epoch, state.history.stopped
+  return self
+end
+
+-- What makes this run what it is: a checkpoint is taken only by one that is the same.
+local function described(self)
+  local options, families = self.options, registry.families
+  local function description(part, family)
+    return part and (families[family]:describe(part) or "one without a name") or nil
+  end
+  local function data(dataset)
+    return dataset and {
+      samples = dataset.N, inputs = dataset.inputs, targets = dataset.targets,
+      checksum = dataset:checksum(),
+    } or nil
+  end
+  local network = self.net:describe()
+  network.gives = nil -- what training says of them is part of the state
+  return {
+    network = network,
+    data = data(self.given), validation = data(self.options.validation),
+    options = {
+      loss = description(self.loss, "loss"),
+      optimizer = description(self.optimizer, "optimizer"),
+      schedule = description(self.schedule, "schedule"),
+      epochs = options.epochs, batch = options.batch, shuffle = options.shuffle,
+      seed = options.seed,
+      early_stopping = self.early_stopping and self.early_stopping:describe(),
+    },
+  }
+end
+
+---Write the state to a file, atomically: at any moment the file there before or the new one is
+---there, whole.
+---@param path string
+---@return true?, string?  nil and a message on failure
+function Trainer:save(path)
+  return require("perilune.store.checkpoint").save(path, described(self), self:state())
+end
+
+---Continue from a file that save wrote, for the same network, data and options.
+---@param path string
+---@return true?, string?  nil and a message that says what is not the same, or what is wrong with the
+---file; the trainer is as it was then
+function Trainer:load(path)
+  local state, message = require("perilune.store.checkpoint").load(path, described(self))
+  if not state then return nil, message end
+  local ok, reason, is_message = errors.catch(self.check_state, self, state)
+  if not ok then
+    if not is_message then error(reason, 0) end
+    return nil, path .. ": " .. reason
+  end
+  self:restore(state)
+  return true
+end
+
+local trainer = { new = Trainer.new }
+
+---Train a network on a dataset to the end: pl.trainer(net, dataset, options), run. With early
+---stopping the best parameters are restored however it ends.
+---@param net Network
+---@param dataset Dataset
+---@param given table  see Trainer.new
+---@return History
+function trainer.fit(net, dataset, given)
+  local self = Trainer.new(net, dataset, given)
+  local history = self:run()
+  local is_open = not self.finished and self.progress.batch > 0
+  if is_open then history[self.progress.epoch] = new_record(self) end
+  finish(self)
+  return history
+end
+
+return trainer

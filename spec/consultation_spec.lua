@@ -1,0 +1,134 @@
+local at_caller = require("spec.support.misuse").at_caller
+local clouds = require "spec.support.clouds"
+local pl = require "perilune"
+
+local nan = 0 / 0
+
+local function net(outputs, activation, dtype)
+  return pl.network({ inputs = 2, pl.dense(4, "tanh"), pl.dense(outputs, activation) },
+    { dtype = dtype })
+end
+
+local function refused(network, dataset, given, message)
+  local before = network.theta:encode(network.dtype)
+  if type(given) == "string" then given = { loss = given } end
+  at_caller(function() pl.fit(network, dataset, given) end, message)
+  assert.equal(before, network.theta:encode(network.dtype))
+end
+
+local X = pl.matrix { { 1, 2, 3, 4 }, { 4, 3, 1, 2 } }
+local labels = pl.dataset { X = X, labels = { 1, 2, 1, 2 } }
+local function targets(T) return pl.dataset { X = X, T = T } end
+
+describe("before the first step", function()
+  it("softmax below softmax_cross_entropy is refused, with the cure", function()
+    refused(net(2, "softmax"), labels, "softmax_cross_entropy",
+      "the last layer's activation must be \"identity\", got \"softmax\"")
+    local nested = pl.network {
+      inputs = 2, { pl.dense(4), pl.dense(2, "softmax") }, pl.dropout(0.1),
+    }
+    refused(nested, labels, "softmax_cross_entropy", "must be \"identity\"")
+  end)
+
+  it("softmax of one output is refused", function()
+    refused(net(1, "softmax"), targets { { 0, 1, 0, 1 } }, "squared_error",
+      "softmax of one output is always 1")
+  end)
+
+  it("softmax_cross_entropy of one output is refused", function()
+    refused(net(1), labels, "softmax_cross_entropy", "two classes need 2 outputs")
+  end)
+
+  it("targets that the last layer cannot reach are refused", function()
+    refused(net(1, "sigmoid"), targets { { 0, 3, 1, 2 } }, "squared_error",
+      "targets reach from 0 to 3, but the last layer's sigmoid only gives 0 to 1")
+    refused(net(1, "relu"), targets { { 0, -1, 1, 2 } }, "squared_error",
+      "the last layer's relu only gives 0 and above")
+    refused(net(1, "tanh"), targets { { 0, -1, 1, 2 } }, "squared_error",
+      "the last layer's tanh only gives -1 to 1")
+    local within = pl.fit(net(1, "sigmoid"), targets { { 0, 1, 1, 0.5 } },
+      { loss = "squared_error", epochs = 1 })
+    assert.equal(1, #within)
+  end)
+
+  it("labels are refused by a loss that takes none", function()
+    refused(net(2), labels, "squared_error",
+      "squared_error takes no labels (dataset:one_hot() makes target columns of them)")
+  end)
+
+  it("labels beyond the outputs are refused", function()
+    refused(net(2), pl.dataset { X = X, labels = { 1, 2, 3, 1 } }, "softmax_cross_entropy",
+      "labels 1 to 2 expected, one for each output, got 3")
+    refused(net(1, "sigmoid"), pl.dataset { X = X, labels = { 1, 2, 3, 1 } }, "squared_error",
+      "2")
+  end)
+
+  it("targets of other rows are refused", function()
+    refused(net(3), targets { { 1, 2, 3, 4 } }, "squared_error",
+      "the training set has 1 targets but the network has 3 outputs")
+  end)
+
+  it("what is no number is found, in which set, row and sample", function()
+    local broken = X:copy():set(2, 3, nan)
+    refused(net(2), pl.dataset { X = broken, labels = { 1, 2, 1, 2 } }, "softmax_cross_entropy",
+      "the training set: numbers expected, X has NaN or infinity in row 2 of sample 3")
+    refused(net(1), targets { { 1, 2, math.huge, 4 } }, "squared_error",
+      "the training set: numbers expected, T has NaN or infinity in row 1 of sample 3")
+    refused(net(1), targets { { 1, 2, 3, 4 } },
+      { loss = "squared_error", validation = targets { { 1, nan, 3, 4 } } },
+      "the validation set: numbers expected, T has NaN or infinity in row 1 of sample 2")
+  end)
+
+  it("a target that is masked may be anything", function()
+    local masked = pl.dataset {
+      X = X, T = { { 1, nan, 3, 4 } }, weights = { { 1, 0, 1, 1 } },
+    }
+    local history = pl.fit(net(1), masked, { loss = "squared_error", epochs = 2 })
+    assert.is_true(history[2].loss == history[2].loss)
+  end)
+
+  it("a feature that never changes is warned of", function()
+    local constant = pl.dataset { X = { { 1, 2, 3, 4 }, { 7, 7, 7, 7 } }, T = { { 1, 2, 3, 4 } } }
+    local told = {}
+    local history = pl.fit(net(1), constant, { loss = "squared_error", epochs = 1,
+      on_warning = function(message) told[#told + 1] = message end })
+    assert.equal(1, #history.warnings)
+    assert.is_truthy(history.warnings[1]:find("X never changes in row 2", 1, true))
+    assert.same(history.warnings, told)
+    assert.same({}, pl.fit(net(1), targets { { 1, 2, 3, 4 } },
+      { loss = "squared_error", epochs = 1 }).warnings)
+  end)
+
+  it("a batch of one sample is warned of where batch_norm has it", function()
+    local function warnings(count, batch)
+      local network = pl.network { inputs = 2, pl.dense(4), pl.batch_norm(), pl.dense(3) }
+      return pl.trainer(network, clouds.new(count, 1),
+        { loss = "softmax_cross_entropy", batch = batch }).history.warnings
+    end
+    assert.is_truthy(warnings(33, 16)[1]:find("layer 2: a batch of one sample", 1, true))
+    assert.is_truthy(warnings(33, 1)[1]:find("every batch", 1, true))
+    assert.same({}, warnings(32, 16))
+    assert.same({}, warnings(34, 16))
+  end)
+
+  it("logits from a bounded activation are warned of", function()
+    local trainer = pl.trainer(net(2, "tanh"), labels, { loss = "softmax_cross_entropy" })
+    assert.is_truthy(trainer.history.warnings[1]:find("takes logits", 1, true))
+  end)
+end)
+
+describe("what the outputs are", function()
+  it("is kept with the network by training", function()
+    for _, case in ipairs {
+      { net(2), labels, "softmax_cross_entropy", "logits" },
+      { net(1, "sigmoid"), labels, "squared_error", "probabilities" },
+      { net(2, "softmax"), labels:one_hot(), "squared_error", "probabilities" },
+      { net(1), targets { { 1, 2, 3, 4 } }, "squared_error", "values" },
+    } do
+      local network, dataset, loss, gives = table.unpack(case)
+      assert.is_nil(network.gives)
+      pl.fit(network, dataset, { loss = loss, epochs = 1 })
+      assert.equal(gives, network.gives)
+    end
+  end)
+end)

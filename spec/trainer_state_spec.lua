@@ -1,0 +1,272 @@
+local at_caller = require("spec.support.misuse").at_caller
+local child = require "spec.support.child"
+local clouds = require "spec.support.clouds"
+local pl = require "perilune"
+
+local train, test = clouds.new(100, 1), clouds.new(40, 2) -- batches of 16, the last one of 4
+local BATCHES, EPOCHS = 7, 3
+
+local function network(seed, dtype)
+  return pl.network({
+    inputs = 2, pl.dense(8, "relu"), pl.batch_norm(), pl.dropout(0.3),
+    pl.residual { pl.dense(8, "tanh"), pl.dropout(0.2), pl.batch_norm { momentum = 0.3 } },
+    pl.layer_norm(), pl.dense(3),
+  }, { seed = seed, dtype = dtype })
+end
+
+local function options(given)
+  local chosen = {
+    loss = "softmax_cross_entropy", optimizer = { "adam", rate = 0.02, weight_decay = 0.01 },
+    schedule = "cosine", epochs = EPOCHS, batch = 16, validation = test, seed = 5,
+    early_stopping = { patience = 9, monitor = "validation_accuracy" },
+  }
+  for name, value in pairs(given or {}) do chosen[name] = value end
+  return chosen
+end
+
+-- All that a run leaves, as text: tensors, the generator, the history.
+local function bits(trainer)
+  local parts = { trainer.net.generator:state() }
+  for _, tensor in ipairs(trainer.net:tensors()) do
+    parts[#parts + 1] = tensor.name .. tensor.value:encode(tensor.value.dtype)
+  end
+  for epoch, record in ipairs(trainer.history) do
+    parts[#parts + 1] = ("%d %a %a %a %a %a"):format(epoch, record.loss, record.accuracy,
+      record.validation_loss, record.validation_accuracy, record.rate)
+  end
+  parts[#parts + 1] = ("%s %s"):format(trainer.history.stopped, trainer.history.best_epoch)
+  return table.concat(parts, "|")
+end
+
+local function finished(trainer)
+  trainer:run()
+  return bits(trainer)
+end
+
+local function new(seed, given, dataset)
+  return pl.trainer(network(seed), dataset or train, options(given))
+end
+
+local expected = finished(new(1))
+
+describe("a run that goes on from the state of another", function()
+  it("gives the same bits, whichever batch it was left after", function()
+    for steps = 0, EPOCHS * BATCHES do
+      local left = new(1)
+      for _ = 1, steps do left:step() end
+      local state = left:state()
+      finished(left) -- what it does now must not reach the state
+      assert.equal(expected, finished(new(77):restore(state)), steps .. " steps")
+    end
+  end)
+
+  it("gives the same bits where the state was taken in a hook", function()
+    local states = {}
+    local trainer
+    local function keep() states[#states + 1] = trainer:state() end
+    trainer = new(1, { on_batch = keep, on_epoch = keep })
+    trainer:run()
+    assert.equal(EPOCHS * (BATCHES + 1), #states)
+    for k, state in ipairs(states) do
+      assert.equal(expected, finished(new(77):restore(state)), "state " .. k)
+    end
+  end)
+
+  it("gives the same bits with another number of threads", function()
+    local left = new(1)
+    left:run { steps = 10 }
+    local state = left:state()
+    pl.threads(2)
+    local result = finished(new(77):restore(state))
+    pl.threads(1)
+    assert.equal(expected, result)
+  end)
+
+  it("gives the same bits when one generator serves the network and the order", function()
+    local function shared()
+      local net = network(3)
+      return pl.trainer(net, train, options { generator = net.generator })
+    end
+    local whole = finished(shared())
+    for _, steps in ipairs { 1, 6, 7, 8, 13 } do
+      local left = shared()
+      left:run { steps = steps }
+      assert.equal(whole, finished(shared():restore(left:state())), steps .. " steps")
+    end
+  end)
+
+  it("keeps the best parameters and state of early stopping", function()
+    local given = {
+      early_stopping = { patience = 1, monitor = "validation_accuracy" }, epochs = 9,
+      schedule = function(epoch) return epoch < 2 and 1 or 500 end,
+    }
+    local whole = finished(new(1, given))
+    local left = new(1, given)
+    left:run { epochs = 2 }
+    local again = new(77, given):restore(left:state())
+    assert.equal(whole, finished(again))
+    assert.equal("early", again.history.stopped)
+    assert.is_true(again.history.best_epoch < #again.history)
+  end)
+
+  it("goes on from the end too: there is nothing more to do", function()
+    local left = new(1)
+    left:run()
+    local again = new(77):restore(left:state())
+    assert.is_nil(again:step())
+    assert.equal(expected, bits(again))
+  end)
+
+  it("does not share a matrix with it", function()
+    local left = new(1)
+    left:run { steps = 3 }
+    local state = left:state()
+    local again = new(77):restore(state)
+    for _, M in pairs(state.network.tensors) do M:fill(0) end
+    for _, kept in pairs(state.optimizer.tensors) do kept.m:fill(0) end
+    assert.equal(expected, finished(again))
+  end)
+end)
+
+describe("a state that does not fit", function()
+  local function refused(state, expected_message, given)
+    local trainer = new(4, given)
+    trainer:run { steps = 2 }
+    local before = bits(trainer)
+    at_caller(function() trainer:restore(state) end, expected_message)
+    assert.equal(before, bits(trainer))
+  end
+
+  local function taken(change)
+    local left = new(1)
+    left:run { steps = 9 }
+    local state = left:state()
+    change(state)
+    return state
+  end
+
+  it("is refused, and the trainer is as it was", function()
+    refused(nil, "state of a trainer")
+    refused(taken(function(state) state.network.tensors["1.W"] = nil end), "1.W")
+    refused(taken(function(state) state.network.tensors["1.W"] = pl.matrix(3, 3) end), "1.W")
+    refused(taken(function(state) state.network.tensors.other = pl.matrix(3, 3) end), "other")
+    refused(taken(function(state) state.network.generator = "abc" end), "generator")
+    refused(taken(function(state) state.optimizer.tensors["6.b"] = nil end), "6.b")
+    refused(taken(function(state) state.optimizer.steps = -1 end), "optimiser")
+    refused(taken(function(state) state.batches.samples = 1000 end), "1000")
+    refused(taken(function(state) state.batches.start = "xyz" end), "generator")
+    refused(taken(function(state) state.early_stopping.best = "high" end), "early stopping")
+    refused(taken(function(state) state.early_stopping = nil end), "early stopping")
+    refused(taken(function(state) state.epoch = "two" end), "epoch")
+    refused(taken(function(state) state.batch = 99 end), "batch")
+    refused(taken(function(state) state.tally.loss = nil end), "loss")
+    refused(taken(function() end), "optimiser", { optimizer = "sgd" })
+  end)
+end)
+
+describe("a run that goes on from a file", function()
+  local path = os.tmpname()
+  teardown(function() os.remove(path) end)
+
+  it("gives the same bits, whichever batch it was saved after", function()
+    for _, steps in ipairs { 0, 1, BATCHES - 1, BATCHES, BATCHES + 1, EPOCHS * BATCHES - 1,
+      EPOCHS * BATCHES } do
+      local left = new(1)
+      for _ = 1, steps do left:step() end
+      assert(left:save(path))
+      local again = new(1)
+      assert(again:load(path))
+      assert.equal(expected, finished(again), steps .. " steps")
+    end
+  end)
+
+  it("goes on after kill -9 at any moment", function()
+    local script = ([[
+      local pl = require "perilune"
+      local clouds = require "spec.support.clouds"
+      local net = pl.network({
+        inputs = 2, pl.dense(8, "relu"), pl.batch_norm(), pl.dropout(0.3),
+        pl.residual { pl.dense(8, "tanh"), pl.dropout(0.2), pl.batch_norm { momentum = 0.3 } },
+        pl.layer_norm(), pl.dense(3),
+      }, { seed = 1 })
+      local trainer
+      trainer = pl.trainer(net, clouds.new(100, 1), {
+        loss = "softmax_cross_entropy", optimizer = { "adam", rate = 0.02, weight_decay = 0.01 },
+        schedule = "cosine", epochs = %d, batch = 16, validation = clouds.new(40, 2), seed = 5,
+        early_stopping = { patience = 9, monitor = "validation_accuracy" },
+        on_batch = function() assert(trainer:save(%q)) end,
+      })
+      io.open(%q, "r"):close()
+      trainer:run { steps = %d }
+      assert(trainer:save(%q))
+      local pid = io.open("/proc/self/stat"):read("n")
+      os.execute("kill -9 " .. pid)
+    ]])
+    for _, steps in ipairs { 1, 7, 12 } do
+      local text = script:format(EPOCHS, path, path, steps, path)
+      local _, how, status = child.shell(child.command(text))
+      assert.is_true(status == 9 or status == 137, how .. " " .. status)
+      local again = new(1)
+      assert(again:load(path))
+      assert.equal(expected, finished(again), steps .. " steps")
+    end
+  end)
+
+  it("must be the same run, or the message says what is not", function()
+    local left = new(1)
+    left:run { steps = 9 }
+    assert(left:save(path))
+    local function refused(trainer, expected_message)
+      local before = bits(trainer)
+      local ok, message = trainer:load(path)
+      assert.is_nil(ok)
+      assert.is_truthy(message:find(path, 1, true))
+      assert.is_truthy(message:find(expected_message, 1, true), message)
+      assert.equal(before, bits(trainer))
+    end
+    refused(new(1, { batch = 32 }), "options.batch is 16 in the file and 32 here")
+    refused(new(1, { loss = function() end }), "options.loss")
+    refused(new(1, { optimizer = { "adam", rate = 0.01, weight_decay = 0.01 } }),
+      "options.optimizer.rate is 0.02 in the file and 0.01 here")
+    refused(new(1, { schedule = "step" }), "options.schedule")
+    refused(new(1, nil, clouds.new(100, 3)), "data.checksum")
+    refused(new(1, nil, clouds.new(101, 1)), "data.")
+    refused(new(1, { validation = clouds.new(40, 9) }), "validation.checksum")
+    refused(pl.trainer(network(1, "float64"), train, options()), "network.dtype")
+    local other = pl.network { inputs = 2, pl.dense(9, "relu"), pl.dense(3) }
+    refused(pl.trainer(other, train, options()), "network.layers")
+  end)
+
+  it("gives a message for a file that is none, is damaged or cut short", function()
+    local left = new(1)
+    left:run { steps = 9 }
+    assert(left:save(path))
+    local file = assert(io.open(path, "rb"))
+    local content = file:read("a")
+    file:close()
+    local function with(bytes)
+      local changed = assert(io.open(path, "wb"))
+      changed:write(bytes)
+      changed:close()
+      local trainer = new(1)
+      local before = bits(trainer)
+      local ok, message = trainer:load(path)
+      assert.is_nil(ok)
+      assert.is_string(message)
+      assert.equal(before, bits(trainer))
+    end
+    with("")
+    for k = 1, 40 do
+      local at = (k * 7919) % #content
+      with(content:sub(1, at))
+      with(content:sub(1, at) .. string.char(content:byte(at + 1) ~ 1) .. content:sub(at + 2))
+    end
+    assert(left.net:save(path))
+    local ok, message = new(1):load(path)
+    assert.is_nil(ok)
+    assert.is_truthy(message:find("not a training state", 1, true), message)
+    ok, message = new(1):load(path .. ".none")
+    assert.is_nil(ok)
+    assert.is_string(message)
+  end)
+end)
