@@ -3,8 +3,9 @@
 -- With --workload one measurement, whose last line reads "perilune W3 sgd 1 27000.0" (samples per
 -- second, the median of five windows of 0.2 s after one to warm up); without it a table of all.
 
-local support = dofile((arg[0]:match("^(.*/)") or "") .. "support.lua")
-local argparse = support.require "argparse"
+-- Beside this file, also where a link to it was started
+local file = io.popen("readlink -f -- '" .. arg[0]:gsub("'", [['\'']]) .. "' 2>&-"):read()
+local support = dofile(((file or arg[0]):gsub("[^/]*$", "support.lua", 1)))
 local pl = support.require "perilune"
 local system = support.require "perilune.core.system"
 
@@ -25,14 +26,16 @@ for k, workload in ipairs(workloads) do
   workloads[workload.name] = workload
 end
 
-local parser = argparse("bench.lua", "Measure the speed of training and prediction.")
-  :help_max_width(90)
+local parser = support.parser("bench.lua",
+  "Measure the speed of training and prediction.")
 parser:option("--workload",
   "one of the networks and batch sizes (default: a table of all)")
   :choices(names)
-parser:option("--optimizer", "sgd, adam, or none for prediction", "sgd")
+parser:option("--optimizer",
+  "of the workload: sgd (default), adam, or none for prediction")
   :choices { "sgd", "adam", "none" }
-parser:option("--threads", "threads", "1"):convert(support.count "--threads")
+parser:option("--threads", "of the workload (default: 1)")
+  :convert(support.threads "--threads")
 parser:option("--gather", "slices of float32 data, or batches shuffled from bytes",
   "slice")
   :choices { "slice", "shuffled" }
@@ -98,7 +101,7 @@ end
 local function training(network, next_batch, batch, optimizer)
   local loss = pl.loss.softmax_cross_entropy
   local Delta = pl.matrix(network.outputs, batch)
-  local parameters = network:flat_parameters()
+  local parameters = network:parameters()
   return function()
     local X, T = next_batch()
     loss(network:forward(X), T, Delta)
@@ -175,13 +178,15 @@ local function prepare(workload, optimizer, gather)
 end
 
 local function measure_one(workload)
-  local optimizer = workload.predicts and "none" or options.optimizer
-  if optimizer == "none" and not workload.predicts then
-    parser:error("--optimizer: sgd or adam expected for " .. workload.name)
+  local threads = options.threads or 1
+  local optimizer = options.optimizer or (workload.predicts and "none" or "sgd")
+  if (optimizer == "none") ~= (workload.predicts == true) then
+    parser:error(("--optimizer: %s expected for %s"):format(
+      workload.predicts and "none" or "sgd or adam", workload.name))
   end
-  pl.threads(options.threads)
+  support.use_threads(threads)
   local rate = medians((prepare(workload, optimizer, options.gather)))
-  print(("perilune %s %s %d %.1f"):format(workload.name, optimizer, options.threads,
+  print(("perilune %s %s %d %.1f"):format(workload.name, optimizer, threads,
     rate * workload.batch))
 end
 
@@ -191,16 +196,21 @@ local function measure_all()
   for _, workload in ipairs(workloads) do
     for _, optimizer in ipairs(workload.predicts and { "none" } or { "sgd", "adam" }) do
       for threads = 1, math.min(system.processors(), 4) do
-        pl.threads(threads)
+        support.use_threads(threads)
         local step, network, next_batch = prepare(workload, optimizer, options.gather)
         local rate, products_rate = medians(step, products(network, next_batch, workload))
         print(("%-8s %-5s %8d %14.0f %15.0f %%"):format(workload.name, optimizer, threads,
           rate * workload.batch, 100 * rate / products_rate))
-        io.stdout:flush()
         collectgarbage()
       end
     end
   end
 end
 
-if options.workload then measure_one(workloads[options.workload]) else measure_all() end
+if options.workload then
+  measure_one(workloads[options.workload])
+elseif options.optimizer or options.threads then
+  parser:error("--optimizer and --threads are of one --workload")
+else
+  measure_all()
+end

@@ -2,11 +2,12 @@
 -- Print the gradient check of every activation with every loss, in float64: backward against
 -- central differences. Exit status 1 when one is off.
 
-local support = dofile((arg[0]:match("^(.*/)") or "") .. "support.lua")
-local argparse = support.require "argparse"
+-- Beside this file, also where a link to it was started
+local file = io.popen("readlink -f -- '" .. arg[0]:gsub("'", [['\'']]) .. "' 2>&-"):read()
+local support = dofile(((file or arg[0]):gsub("[^/]*$", "support.lua", 1)))
 local pl = support.require "perilune"
 
-local parser = argparse("gradients.lua",
+local parser = support.parser("gradients.lua",
   "Check the gradients of every activation with every loss, in float64.")
 parser:option("--seed", "of weights and data", "1"):convert(support.integer "--seed")
 local options = parser:parse()

@@ -2,7 +2,7 @@
 # Installs what is missing, builds, and runs: the README's two commands, from a bare Debian on.
 set -eu
 
-root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+root=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "$0")")/.." && pwd)
 
 usage() {
   cat <<'TEXT'
@@ -118,16 +118,12 @@ provide() {
 
 # has_data OPTION...: training with these options needs no download
 has_data() {
-  directory=${PERILUNE_MNIST:-$root/data/mnist}
-  while [ $# -gt 0 ]; do
-    case $1 in
-      --synthetic | --help | -h) return 0 ;;
-      --data) directory=${2:-} ;;
-      --data=*) directory=${1#--data=} ;;
-    esac
-    shift
+  # A folder that is named is taken as it is.
+  [ -z "${PERILUNE_MNIST:-}" ] || return 0
+  for option; do
+    case $option in --synthetic | --data | --data=* | --help | -h) return 0 ;; esac
   done
-  set -- "$directory"/train-images*
+  set -- "$root"/data/mnist/train-images*
   [ -e "$1" ]
 }
 
@@ -135,6 +131,10 @@ case ${1:-} in
   train | test)
     command=$1
     shift
+    if [ "$command" = test ] && [ $# -gt 0 ]; then
+      say "run.sh: test takes no options, got '$1'"
+      exit 2
+    fi
     ;;
   '' | -h | --help)
     usage

@@ -1,12 +1,12 @@
--- What the scripts share: where the library is, arguments, the terminal. Loaded first, by path,
+-- What the scripts share: where the library is, arguments, output, Ctrl-C. Loaded first, by path,
 -- because it is what makes `require "perilune"` work from any directory and without installation.
 
 local support = {}
 
-local here = arg[0]:match("^(.*)/[^/]*$") or "."
+local here = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$") or "."
 
 ---The project's root, as a path from the current directory.
-support.root = here .. "/.."
+support.root = here:match("^(.*)/[^/]+$") or here .. "/.."
 
 -- Where make builds the C modules, for each Lua that will do.
 local builds = { ["Lua 5.4"] = "/build", ["Lua 5.5"] = "/build/lua5.5" }
@@ -22,19 +22,28 @@ package.path = ("%s/lua/?.lua;%s/lua/?/init.lua;%s"):format(support.root, suppor
 package.cpath = ("%s/?.so;%s"):format(
   os.getenv("PERILUNE_BUILD") or support.root .. builds[_VERSION], package.cpath)
 
+---Write a line to stderr. Where that is lost, the exit status is all that is left to say so.
+---@param message string
+function support.warn(message)
+  if not io.stderr:write(message, "\n") then os.exit(1, true) end
+end
+
 ---End with a message on stderr and exit status 1.
 ---@param message string
 function support.fail(message)
-  io.stderr:write(message, "\n")
+  support.warn(message)
   os.exit(1, true)
 end
 
----An error message without the place in the source that it begins with.
----@param message any
----@return string
-function support.message(message)
-  return (tostring(message):gsub("^[^:]*:%d+: ", ""))
-end
+-- Lua's print does not say that what it wrote is lost, on a full disk for one, and a script whose
+-- result nobody has would end well. It is replaced, because argparse prints the help by it.
+rawset(_G, "print", function(...)
+  local words = table.pack(...)
+  for k = 1, words.n do words[k] = tostring(words[k]) end
+  local ok, message = io.stdout:write(table.concat(words, "\t"), "\n")
+  if ok then ok, message = io.stdout:flush() end
+  if not ok then support.fail("the output cannot be written: " .. message) end
+end)
 
 -- Modules by what they need, for a message that says what to do.
 local advice = {
@@ -56,24 +65,103 @@ function support.require(name)
   support.fail(tostring(result))
 end
 
+---Call f(...): true and what it returns, or false and what the library says is wrong with what it was
+---given, for the user of a script. Other errors are the script's own, and go on.
+---@param f function
+---@return boolean, any ...
+function support.try(f, ...)
+  local results = table.pack(support.require("perilune.errors").catch(f, ...))
+  local is_message = results[3]
+  if not results[1] and not is_message then
+    local want = tostring(results[2]):match("not enough memory.*")
+    if want then support.fail(want) end
+    error(results[2], 0)
+  end
+  return table.unpack(results, 1, results.n)
+end
+
+
+
+-- Ctrl-C
+
+local system = support.require "perilune.core.system"
+
+local function catch_interrupt(words, ends)
+  -- A terminal shows ^C in the middle of the line.
+  system.catch_interrupt((system.isatty(io.stderr) and "\n" or "") .. words .. "\n", ends)
+end
+
+---From now on Ctrl-C ends the script at once: so it is from the start.
+function support.end_at_interrupt()
+  catch_interrupt("interrupted", true)
+end
+
+---From now on Ctrl-C is only noted, and answered with what will become of it; a second one ends the
+---script at once.
+---@param words string
+function support.note_interrupt(words)
+  catch_interrupt(("interrupted: %s (once more ends at once)"):format(words), false)
+end
+
+---End, with the exit status of what Ctrl-C ends, if it was pressed and noted.
+function support.end_if_interrupted()
+  if system.interrupted() then os.exit(130, true) end
+end
+
+support.end_at_interrupt()
+
+
+-- Arguments
+
+-- Argparse would take the -1 of "--rate -1" for an option: as "--rate=-1" it is a value, on which the
+-- option has its own word.
+local function with_negative_numbers(words)
+  local result = {}
+  for _, word in ipairs(words) do
+    local before = result[#result]
+    if word:find("^%-[%d.]") and before and before:find("^%-%-[^=]+$") then
+      result[#result] = before .. "=" .. word
+    else
+      result[#result + 1] = word
+    end
+  end
+  return result
+end
+
+---An argparse parser; for wrong arguments it ends the script with one line and exit status 2.
+---@param name string  of the script
+---@param description string
+---@return table
+function support.parser(name, description)
+  local parser = support.require "argparse"(name, description):help_max_width(90)
+  local parse = parser.parse
+  function parser:parse()
+    return parse(self, with_negative_numbers(arg))
+  end
+  function parser.error(_, message)
+    support.warn(("%s: %s (--help lists the options)"):format(name,
+      message:gsub("\n", ". ")))
+    os.exit(2, true)
+  end
+  return parser
+end
+
 -- Conversions for argparse, each made for an option: a number in range, or an error that says what
 -- was expected.
 local function conversion(expected, is_valid)
   return function(option)
     return function(text)
       local value = tonumber(text)
-      if value and is_valid(value) then return value end
+      if value and is_valid(value) then return math.tointeger(value) or value end
       return nil, ("%s: %s expected, got '%s'"):format(option, expected, text)
     end
   end
 end
 
-support.integer = conversion("a whole number", function(value)
-  return math.type(value) == "integer"
-end)
+support.integer = conversion("a whole number", math.tointeger)
 
 support.count = conversion("a whole number of 1 or more", function(value)
-  return math.type(value) == "integer" and value >= 1
+  return math.tointeger(value) and value >= 1
 end)
 
 support.positive = conversion("a number above 0", function(value)
@@ -89,11 +177,50 @@ support.fraction = conversion(FRACTION, function(value)
   return value >= 0 and value < 1
 end)
 
+local MOST_THREADS = 256 -- of pl.threads
+
+support.threads = conversion("a whole number of 1 to " .. MOST_THREADS, function(value)
+  return math.tointeger(value) and value >= 1 and value <= MOST_THREADS
+end)
+
+---As many threads as the option says, or one for each core.
+---@param given integer?
+function support.use_threads(given)
+  local threads = given or math.min(system.processors(), MOST_THREADS)
+  local ok, message = pcall(support.require("perilune").threads, threads)
+  if not ok then support.fail(message) end
+end
+
+---A conversion for argparse: the name of a file or a folder.
+---@param option string
+---@return function
+function support.path(option)
+  return function(text)
+    if text ~= "" then return text end
+    return nil, option .. ": a name expected, got none"
+  end
+end
+
 ---Where MNIST is looked for: the argument, the environment, the project.
 ---@param given string?
----@return string
+---@return string directory
+---@return string? named_by  what names it: then this folder is meant, and no other data
 function support.mnist_directory(given)
-  return given or os.getenv("PERILUNE_MNIST") or support.root .. "/data/mnist"
+  if given then return given, "--data" end
+  local environment = os.getenv("PERILUNE_MNIST")
+  if environment and environment ~= "" then return environment, "PERILUNE_MNIST" end
+  return support.root .. "/data/mnist", nil
+end
+
+---MNIST, or the end of the script.
+---@param directory string
+---@param named_by string?  for the message
+---@return Dataset train
+---@return Dataset test
+function support.read_mnist(directory, named_by)
+  local train, test = support.require("perilune.data.mnist").read(directory)
+  if not train then support.fail((named_by and named_by .. ": " or "") .. test) end
+  return train, test
 end
 
 return support

@@ -1,19 +1,22 @@
 #!/usr/bin/env lua5.4
 -- Train a network on the MNIST digits.
 
-local support = dofile((arg[0]:match("^(.*/)") or "") .. "support.lua")
-local argparse = support.require "argparse"
+-- Beside this file, also where a link to it was started
+local file = io.popen("readlink -f -- '" .. arg[0]:gsub("'", [['\'']]) .. "' 2>&-"):read()
+local support = dofile(((file or arg[0]):gsub("[^/]*$", "support.lua", 1)))
 local pl = support.require "perilune"
+local store = support.require "perilune.store.file"
 local system = support.require "perilune.core.system"
 
-local parser = argparse("train_mnist.lua", "Train a network on the MNIST digits.")
-  :epilog("Without MNIST and without a network connection "
-    .. "it trains on digits that it draws itself.")
-  :help_max_width(90)
-parser:option("--data", "folder of the four MNIST files, plain or .gz; "
-  .. "downloaded there when missing "
-  .. "(default: $PERILUNE_MNIST, else data/mnist in the project)")
-parser:flag("--synthetic", "train on drawn digits in any case")
+local parser = support.parser("train_mnist.lua", "Train a network on the MNIST digits.")
+  :epilog("Where no folder is named and the project has no MNIST yet, it is downloaded; "
+    .. "without a network connection training is on digits that the script draws itself. "
+    .. "Ctrl-C ends training with the accuracy so far.")
+parser:mutex(
+  parser:option("--data", "folder of the four MNIST files, plain or .gz "
+    .. "(default: $PERILUNE_MNIST, else data/mnist in the project)")
+    :convert(support.path "--data"),
+  parser:flag("--synthetic", "train on drawn digits in any case"))
 parser:option("--epochs", "times to go through the training set", "10")
   :convert(support.count "--epochs")
 parser:option("--batch", "samples in a mini-batch", "128")
@@ -44,17 +47,16 @@ parser:option("--dtype", "float32 or float64", "float32")
   :choices { "float32", "float64" }
 parser:option("--threads",
   "threads; results do not depend on it (default: all cores)")
-  :convert(support.count "--threads")
+  :convert(support.threads "--threads")
 parser:option("--save", "write the network to this safetensors file")
+  :convert(support.path "--save")
 parser:option("--target", "exit with status 1 when the test accuracy is below this, in %")
   :convert(support.not_negative "--target")
 parser:flag("--quiet", "print the last line only")
 local options = parser:parse()
 
 local function say(...)
-  if options.quiet then return end
-  print(...)
-  io.stdout:flush()
+  if not options.quiet then print(...) end
 end
 
 
@@ -66,30 +68,39 @@ local function drawn_digits()
   return digits.read { seed = options.seed }
 end
 
+local function downloaded(directory)
+  support.note_interrupt("the download ends")
+  local ok, message = support.require("perilune.data.download").mnist(directory, {
+    progress = not options.quiet and system.isatty(io.stderr),
+    report = function(line)
+      say(line)
+      if system.interrupted() then return "stop" end
+    end,
+  })
+  support.end_if_interrupted()
+  support.end_at_interrupt()
+  return ok, message
+end
+
 local function read_data()
   if options.synthetic then return true, drawn_digits() end
-  local mnist = support.require "perilune.data.mnist"
-  local directory = support.mnist_directory(options.data)
-  if not mnist.available(directory) then
+  local directory, named_by = support.mnist_directory(options.data)
+  local available = support.require("perilune.data.mnist").available
+  if not named_by and not available(directory) then
     say(("no MNIST in %s: downloading it"):format(directory))
-    local download = support.require "perilune.data.download"
-    local ok, message = download.mnist(directory, {
-      progress = not options.quiet and system.isatty(io.stderr), report = say,
-    })
+    local ok, message = downloaded(directory)
     if not ok then
-      io.stderr:write("MNIST could not be downloaded: ", message,
-        "\ntraining on synthetic digits instead: ",
-        "the accuracy will be theirs, not MNIST's\n")
+      support.warn("MNIST could not be downloaded: " .. message
+        .. "\ntraining on synthetic digits instead: "
+        .. "the accuracy will be theirs, not MNIST's")
       return true, drawn_digits()
     end
   end
-  local train, test = mnist.read(directory)
-  if not train then support.fail(test) end
-  return false, train, test
+  return false, support.read_mnist(directory, named_by)
 end
 
 
--- The network, the optimiser and the schedule that the options ask for
+-- The network, the optimiser and the schedule that the options describe
 
 local function hidden_widths()
   local widths = {}
@@ -113,30 +124,25 @@ local function new_network(train)
     if options.dropout > 0 then layers[#layers + 1] = pl.dropout(options.dropout) end
   end
   layers[#layers + 1] = pl.dense(#train.classes, options.output, initializer)
-  local ok, network = pcall(pl.network, layers, {
+  local ok, network = support.try(pl.network, layers, {
     seed = options.seed, dtype = options.dtype, classes = train.classes,
   })
-  if not ok then parser:error(support.message(network)) end
+  if not ok then parser:error(network) end
   return network
 end
 
-local function new_optimizer()
-  local given = { rate = options.rate, weight_decay = options.weight_decay }
-  if options.optimizer == "adam" then
-    given.rate = given.rate or 0.002
-    return pl.adam(given)
-  end
-  given.rate = given.rate or 0.05
-  if options.optimizer == "sgd" then return pl.sgd(given) end
-  given.nesterov = options.optimizer == "nesterov"
-  return pl.momentum(given)
+local function optimizer_description()
+  local name = options.optimizer == "nesterov" and "momentum" or options.optimizer
+  return {
+    name, rate = options.rate or (name == "adam" and 0.002 or 0.05),
+    weight_decay = options.weight_decay,
+    nesterov = options.optimizer == "nesterov" or nil,
+  }
 end
 
-local function new_schedule()
-  if options.schedule == "warm_up" then
-    return pl.schedule.warm_up { after = pl.schedule.cosine() }
-  end
-  return pl.schedule[options.schedule]()
+local function schedule_description()
+  if options.schedule == "warm_up" then return { "warm_up", after = "cosine" } end
+  return options.schedule
 end
 
 
@@ -166,8 +172,8 @@ local samples = 0
 
 local function on_batch(progress)
   samples = progress.samples
-  if has_bar then draw_bar(progress) end
   if system.interrupted() then return "stop" end
+  if has_bar then draw_bar(progress) end
 end
 
 local function on_epoch(record)
@@ -179,6 +185,7 @@ local function on_epoch(record)
     record.epoch, record.loss, 100 * record.accuracy, validation, seconds,
     samples / seconds))
   epoch_started = system.clock()
+  if system.interrupted() then return "stop" end
 end
 
 
@@ -188,8 +195,12 @@ if options.loss ~= "softmax_cross_entropy" and options.loss ~= "squared_error" t
   parser:error(("--loss: softmax_cross_entropy or squared_error expected, got '%s'")
     :format(options.loss))
 end
-pl.threads(options.threads or math.min(system.processors(), 256))
 hidden_widths()
+if options.save then
+  local ok, message = store.check_writable(options.save)
+  if not ok then support.fail("--save: " .. message) end
+end
+support.use_threads(options.threads)
 local synthetic, train, test = read_data()
 local network = new_network(train)
 local name = synthetic and "synthetic digits" or "MNIST"
@@ -199,35 +210,34 @@ say(network)
 if options.loss == "squared_error" then train, test = train:one_hot(), test:one_hot() end
 local validation
 if options.validation > 0 then
-  local ok, held_out, rest = pcall(train.split, train, options.validation,
+  local ok, held_out, rest = support.try(train.split, train, options.validation,
     pl.generator(options.seed))
-  if not ok then parser:error("--validation: " .. support.message(held_out)) end
+  if not ok then parser:error("--validation: " .. held_out:gsub("^share: ", "")) end
   validation, train = held_out, rest
 end
 
-system.catch_interrupt()
+support.note_interrupt("the accuracy so far follows")
 started = system.clock()
 epoch_started = started
-local ok, history = pcall(pl.fit, network, train, {
-  loss = options.loss, optimizer = new_optimizer(), schedule = new_schedule(),
+local ok, history = support.try(pl.fit, network, train, {
+  loss = options.loss, optimizer = optimizer_description(),
+  schedule = schedule_description(),
   epochs = options.epochs, batch = options.batch, validation = validation,
   seed = options.seed, on_batch = on_batch, on_epoch = on_epoch,
 })
 clear_bar()
-if not ok then support.fail(support.message(history)) end
-local interrupted = system.interrupted()
-if interrupted then say("interrupted: the accuracy so far follows") end
+if not ok then support.fail(history) end
 
+local saved, message = true, nil
 if options.save then
-  local saved, message = network:save(options.save)
-  if not saved then support.fail(message) end
-  say("saved " .. options.save)
+  saved, message = network:save(options.save)
+  if saved then say("saved " .. options.save) end
 end
 local accuracy = 100 * pl.evaluate(network, test).accuracy
 print(("test accuracy%s %.2f %%"):format(synthetic and " (synthetic digits)" or "",
   accuracy))
-if interrupted then os.exit(130, true) end
+if not saved then support.fail(message) end
+support.end_if_interrupted()
 if options.target and accuracy < options.target then
-  io.stderr:write(("below the target of %g %%\n"):format(options.target))
-  os.exit(1, true)
+  support.fail(("below the target of %g %%"):format(options.target))
 end

@@ -1,8 +1,12 @@
 #!/usr/bin/env lua5.4
 -- The first program: a network learns exclusive or. The loop is written out, as in the paper.
 
-dofile((arg[0]:match("^(.*/)") or "") .. "support.lua")
-local pl = require "perilune"
+-- Beside this file, also where a link to it was started
+local file = io.popen("readlink -f -- '" .. arg[0]:gsub("'", [['\'']]) .. "' 2>&-"):read()
+local support = dofile(((file or arg[0]):gsub("[^/]*$", "support.lua", 1)))
+local pl = support.require "perilune"
+
+support.parser("train_xor.lua", "Train a network to compute exclusive or."):parse()
 
 local X = pl.matrix { { 0, 0, 1, 1 }, { 0, 1, 0, 1 } } -- samples are columns
 local T = pl.matrix { { 0, 1, 1, 0 } }

@@ -57,16 +57,21 @@ local function write_mnist(directory)
   write_set("t10k", TEST)
 end
 
--- Start a script in the folder of this run, which is not the project's. MNIST is not looked for in the
+-- Run a command in the folder of this run, which is not the project's. MNIST is not looked for in the
 -- environment of whoever runs the specs.
 ---@return string output, integer status
-local function run(script, arguments)
+local function run_command(command)
   local output, how, status = child.shell(
-    ("cd %s && unset PERILUNE_MNIST && %s %s %s </dev/null"):format(quote(folder),
-      child.lua, quote(("%s/scripts/%s"):format(ROOT, script)), arguments or ""))
+    ("cd %s && unset PERILUNE_MNIST\n{ %s\n} </dev/null"):format(quote(folder), command))
   assert(how == "exit", output)
   assert(not output:find("traceback", 1, true), output)
   return output, status
+end
+
+local function path_of(script) return quote(("%s/scripts/%s"):format(ROOT, script)) end
+
+local function run(script, arguments)
+  return run_command(("%s %s %s"):format(child.lua, path_of(script), arguments or ""))
 end
 
 local function run_well(script, arguments)
@@ -75,14 +80,65 @@ local function run_well(script, arguments)
   return output
 end
 
--- The script ends with another exit status than 0, and says what was wrong, besides its usage.
+local function check_refusal(output, status, expected, expected_status)
+  local is_line = output:find("^[^\n]*\n$")
+  if status ~= expected_status or not is_line or not output:find(expected, 1, true) then
+    error(("status %d and a line with '%s' expected, got %d: %s"):format(expected_status,
+      expected, status, output), 3)
+  end
+end
+
+-- The script takes its arguments for wrong: one line says why, and how to go on.
 local function refuses(script, arguments, expected)
   local output, status = run(script, arguments)
-  local message = output:match "Error: (.*)" or output
-  if status == 0 or not message:find(expected, 1, true) then
-    error(("status %d where a refusal with '%s' was expected: %s"):format(status,
-      expected, output), 2)
-  end
+  check_refusal(output, status, expected, 2)
+  assert.equal(script .. ": ", output:sub(1, #script + 2))
+  assert.matches("--help", output, 1, true)
+end
+
+-- The script cannot go on with the files or the system that it found: one line says why.
+local function fails(script, arguments, expected)
+  local output, status = run(script, arguments)
+  check_refusal(output, status, expected, 1)
+end
+
+-- What `-e` runs in the script's interpreter before the script: something happens at a known moment.
+local PRESS = [[local function press(times)
+  for _ = 1, times or 1 do io.popen("kill -INT $PPID"):close() end
+end
+]]
+
+-- When a line that matches has been printed, for the first time
+local function at_line(pattern, action)
+  return PRESS .. ([[
+    local methods = getmetatable(io.stdout).__index
+    local write = methods.write
+    methods.write = function(file, text, ...)
+      local result = write(file, text, ...)
+      if text:find %q then
+        methods.write = write
+        file:flush()
+        %s
+      end
+      return result
+    end]]):format(pattern, action)
+end
+
+-- At the n-th call of a function of Lua's
+local function at_call(library, name, n, action)
+  return PRESS .. ([[
+    local called, count = %s.%s, 0
+    %s.%s = function(...)
+      count = count + 1
+      if count == %d then %s end
+      return called(...)
+    end]]):format(library, name, library, name, n, action)
+end
+
+local function run_with(moment, script, arguments)
+  -- A shell that goes on has the status that shells give for a signal.
+  return run_command(("%s -e %s %s %s; exit $?"):format(child.lua, quote(moment),
+    path_of(script), arguments or ""))
 end
 
 local function last_line(output) return output:match "([^\n]*)\n$" end
@@ -142,7 +198,7 @@ describe("train_mnist.lua", function()
 
   it("refuses a misspelt option by its name", function()
     refuses("train_mnist.lua", TINY .. "--learning-rate 1", "--learning-rate")
-    refuses("train_mnist.lua", TINY .. "--epoch 1", "--epoch")
+    refuses("train_mnist.lua", TINY .. "--epoch 1", "Did you mean '--epochs'?")
     refuses("train_mnist.lua", TINY .. "mnist", "too many arguments")
   end)
 
@@ -160,7 +216,8 @@ describe("train_mnist.lua", function()
       ["--validation 0.0001"] =
         "--validation: a share that leaves samples in both parts of 200 expected",
       ["--seed 1.5"] = "--seed: a whole number expected, got '1.5'",
-      ["--threads 0"] = "--threads: a whole number of 1 or more expected, got '0'",
+      ["--threads 0"] = "--threads: a whole number of 1 to 256 expected, got '0'",
+      ["--threads 257"] = "--threads: a whole number of 1 to 256 expected, got '257'",
       ["--hidden 16,"] = "--hidden: widths such as 512,256, or 0, expected, got '16,'",
       ["--hidden=-1"] = "--hidden: widths such as 512,256, or 0, expected, got '-1'",
       ["--activation relo"] = "unknown activation 'relo' (known: elu, identity",
@@ -175,9 +232,34 @@ describe("train_mnist.lua", function()
         "--weight-decay: a number of 0 or more expected, got '-1'",
       ["--target high"] = "--target: a number of 0 or more expected, got 'high'",
       ["--epochs"] = "--epochs",
+      ["--save ''"] = "--save: a name expected, got none",
+      ["--data ''"] = "--data: a name expected, got none",
+      ["--synthetic"] = "'--synthetic' can not be used together with option '--data'",
     } do
       refuses("train_mnist.lua", TINY .. arguments, expected)
     end
+  end)
+
+  it("takes a negative number for a value, not for an option", function()
+    for arguments, expected in pairs {
+      ["--rate -1"] = "--rate: a number above 0 expected, got '-1'",
+      ["--rate -.5"] = "--rate: a number above 0 expected, got '-.5'",
+      ["--weight-decay -1e-3"] = "--weight-decay: a number of 0 or more expected, "
+        .. "got '-1e-3'",
+      ["--epochs -5"] = "--epochs: a whole number of 1 or more expected, got '-5'",
+      ["--hidden -16"] = "--hidden: widths such as 512,256, or 0, expected, got '-16'",
+      ["--quiet -1"] = "option '--quiet' does not take arguments",
+      ["-- -1"] = "too many arguments",
+    } do
+      refuses("train_mnist.lua", "--data mnist " .. arguments, expected)
+    end
+    assert.equal(run_well("train_mnist.lua", TINY .. "--seed=-3"),
+      run_well("train_mnist.lua", TINY .. "--seed -3"))
+  end)
+
+  it("takes whole numbers however they are written", function()
+    assert.equal(run_well("train_mnist.lua", TINY),
+      run_well("train_mnist.lua", TINY .. "--epochs 2.0 --batch 2e1 --seed 0x1"))
   end)
 
   it("ends with status 1 below its target, after the accuracy, else with 0", function()
@@ -208,39 +290,42 @@ describe("train_mnist.lua", function()
       quote(folder .. "/damaged"))))
     local path = folder .. "/damaged/train-images-idx3-ubyte"
     write(path, read(path):sub(1, -2))
-    refuses("train_mnist.lua", "--data damaged --quiet",
-      "damaged/train-images-idx3-ubyte: ")
+    fails("train_mnist.lua", "--data damaged --quiet",
+      "--data: damaged/train-images-idx3-ubyte: ")
   end)
 
-  it("reports a file it cannot save to, and does not claim success", function()
-    refuses("train_mnist.lua", TINY .. "--save nowhere/net.safetensors", "nowhere")
+  it("draws no digits where a folder was named that is misspelt or incomplete", function()
+    fails("train_mnist.lua", "--data mnits --epochs 1",
+      "--data: mnits/t10k-images-idx3-ubyte: no such file")
+    assert(os.execute(("mkdir %s/empty"):format(quote(folder))))
+    fails("train_mnist.lua", "--data empty --epochs 1", "--data: empty/t10k-images")
+    local output, status = run_command("PERILUNE_MNIST=mnits " .. child.lua .. " "
+      .. path_of "train_mnist.lua")
+    assert.equal("PERILUNE_MNIST: mnits/t10k-images-idx3-ubyte: no such file, "
+      .. "nor t10k-images-idx3-ubyte.gz\n", output)
+    assert.equal(1, status)
+    assert.is_nil(lfs.attributes(folder .. "/mnits"))
   end)
 
-  it("ends at Ctrl-C with the accuracy so far and status 130", function()
-    -- The second process ends the first should it not: a spec must not hang.
-    local output, how, status = child.shell(([[
-      cd %s && unset PERILUNE_MNIST
-      %s %s --data mnist --epochs 1000000 --hidden 16 --batch 20 >out.txt 2>&1 &
-      pid=$!
-      ( sleep 30; kill -9 $pid ) >/dev/null 2>&1 &
-      watchdog=$!
-      tries=0
-      until grep -q '^epoch' out.txt || [ $tries -gt 500 ]; do
-        sleep 0.02
-        tries=$((tries + 1))
-      done
-      kill -INT $pid
-      wait $pid
-      status=$?
-      kill $watchdog
-      cat out.txt
-      exit $status
-    ]]):format(quote(folder), child.lua, quote(ROOT .. "/scripts/train_mnist.lua")))
-    assert.equal("exit", how)
-    assert.matches("\nepoch  1 ", output)
-    assert.matches("interrupted", output)
-    assert.matches("^test accuracy [%d.]+ %%$", last_line(output))
-    assert.equal(130, status)
+  it("reports before it trains that it could not save", function()
+    local loud = TINY:gsub("--quiet", "") .. "--save "
+    fails("train_mnist.lua", loud .. "nowhere/net.safetensors",
+      "--save: nowhere/net.safetensors: No such file or directory")
+    fails("train_mnist.lua", loud .. "mnist",
+      "--save: mnist: not replaced, because it is a directory")
+    fails("train_mnist.lua", loud .. "/dev/full",
+      "--save: /dev/full: not replaced, because it is a char device")
+    fails("train_mnist.lua", loud .. ("x"):rep(300), "File name too long")
+    fails("train_mnist.lua", loud .. "/proc/net.safetensors", "/proc/net.safetensors: ")
+  end)
+
+  it("has the accuracy even when the result can no longer be saved", function()
+    assert(lfs.mkdir(folder .. "/going"))
+    local output, status = run_with(at_line("^epoch", "os.remove 'going'"),
+      "train_mnist.lua", TINY:gsub("--quiet", "") .. "--save going/net.safetensors")
+    assert.matches("\ntest accuracy [%d.]+ %%\n"
+      .. "going/net.safetensors: No such file or directory\n$", output)
+    assert.equal(1, status)
   end)
 
   it("runs from any directory, however its path is written", function()
@@ -345,19 +430,43 @@ describe("predict.lua", function()
       "--image: 1 to 50 expected, got 51")
     refuses("predict.lua", "net.safetensors --data mnist --image 0", "--image")
     refuses("predict.lua", "net.safetensors --dat mnist", "--dat")
-    refuses("predict.lua", "absent.safetensors --data mnist", "absent.safetensors")
-    refuses("predict.lua", "net.safetensors --data absent", "absent")
-    refuses("predict.lua", "mnist/t10k-labels-idx1-ubyte --data mnist",
+    refuses("predict.lua", "''", "file: a name expected, got none")
+    refuses("predict.lua", "net.safetensors other.safetensors", "too many arguments")
+    refuses("predict.lua", "net.safetensors --data mnist --synthetic", "together")
+    refuses("predict.lua", "net.safetensors --data mnist --image 1 --confusion",
+      "together")
+    refuses("predict.lua", "net.safetensors --data mnist --seed 2",
+      "--seed is of the digits that --synthetic draws")
+  end)
+
+  it("reports files that are not there, or no network", function()
+    fails("predict.lua", "absent.safetensors --data mnist",
+      "absent.safetensors: No such file or directory")
+    fails("predict.lua", "mnist --data mnist", "mnist: is a directory")
+    fails("predict.lua", "net.safetensors --data absent", "--data: absent/t10k-images")
+    fails("predict.lua", "mnist/t10k-labels-idx1-ubyte --data mnist",
       "t10k-labels-idx1-ubyte: ")
   end)
 
-  it("refuses a network for other inputs", function()
+  it("refuses a network for other inputs or outputs, and a training state", function()
     child.run(([[
       local pl = require "perilune"
-      assert(pl.network({ inputs = 5, pl.dense(10) }):save(%q))
-    ]]):format(folder .. "/five.safetensors"))
-    refuses("predict.lua", "five.safetensors --data mnist",
-      "five.safetensors has 5 inputs, and the images have 784 pixels")
+      local folder = %q
+      assert(pl.network({ inputs = 5, pl.dense(10) }):save(folder .. "/five"))
+      local net = pl.network { inputs = 784, pl.dense(3) }
+      assert(net:save(folder .. "/three"))
+      local dataset = pl.dataset { X = pl.matrix(784, 4), T = pl.matrix(3, 4) }
+      local trainer = pl.trainer(net, dataset, { loss = "squared_error" })
+      assert(trainer:save(folder .. "/state"))
+    ]]):format(folder))
+    fails("predict.lua", "five --data mnist",
+      "five has 5 inputs, and the images have 784 pixels")
+    for _, option in ipairs { "", " --image 1", " --confusion" } do
+      fails("predict.lua", "three --data mnist" .. option,
+        "three has 3 outputs, and there are 10 digits")
+    end
+    fails("predict.lua", "state --data mnist",
+      'state: not a model file of Perilune\'s, its format is "perilune training"')
   end)
 end)
 
@@ -375,6 +484,11 @@ describe("train_xor.lua", function()
   it("prints the same each time", function()
     assert.equal(run_well "train_xor.lua", run_well "train_xor.lua")
   end)
+
+  it("takes no arguments", function()
+    refuses("train_xor.lua", "3", "too many arguments")
+    refuses("train_xor.lua", "--rate 3", "--rate")
+  end)
 end)
 
 describe("gradients.lua", function()
@@ -391,7 +505,9 @@ describe("gradients.lua", function()
 
   it("does so with other seeds", function()
     run_well("gradients.lua", "--seed 2")
+    run_well("gradients.lua", "--seed -2")
     refuses("gradients.lua", "--seed one", "--seed: a whole number expected, got 'one'")
+    refuses("gradients.lua", "2", "too many arguments")
   end)
 end)
 
@@ -406,12 +522,27 @@ describe("bench.lua", function()
     refuses("bench.lua", "--workload W9", "'--workload' must be one of 'W1', 'W2'")
     refuses("bench.lua", "--workload W1 --optimizer none",
       "--optimizer: sgd or adam expected for W1")
+    refuses("bench.lua", "--workload INF1 --optimizer sgd",
+      "--optimizer: none expected for INF1")
     refuses("bench.lua", "--threads 0", "--threads")
+    refuses("bench.lua", "--threads 2", "--optimizer and --threads are of one --workload")
+    refuses("bench.lua", "W1", "too many arguments")
   end)
 end)
 
+-- Another project that has the same library and scripts, and no data
+local function make_copy(name)
+  local copy = ("%s/%s"):format(folder, name)
+  assert(os.execute(([[mkdir %s && cp -R %s/scripts %s && ln -s %s/lua %s]]):format(
+    quote(copy), quote(ROOT), quote(copy), quote(ROOT), quote(copy))))
+  local build = os.getenv "PERILUNE_BUILD" or ROOT .. "/build"
+  return copy, "PERILUNE_BUILD=" .. quote(build)
+end
+
+local ALL = { "train_mnist", "predict", "train_xor", "bench", "gradients" }
+
 describe("--help", function()
-  for _, script in ipairs { "train_mnist", "predict", "bench", "gradients" } do
+  for _, script in ipairs(ALL) do
     script = script .. ".lua"
     it("of " .. script .. " lists every option, in 90 columns", function()
       local help = run_well(script, "--help")
@@ -420,14 +551,172 @@ describe("--help", function()
         count = count + 1
         assert(help:find(option, 1, true), option .. " is not in: " .. help)
       end
-      assert.is_true(count > 0)
+      assert.is_true(count > 0 or script == "train_xor.lua")
       assert.matches("^Usage: " .. script:gsub("%p", "%%%0"), help)
       for line in help:gmatch "[^\n]+" do assert(#line <= 90, line) end
     end)
   end
 end)
 
+describe("Ctrl-C", function()
+  local function entries()
+    local names = {}
+    for name in lfs.dir(folder) do names[#names + 1] = name end
+    table.sort(names)
+    return names
+  end
+
+  -- One line after what was printed, status 130, and nothing else
+  local function ends(moment, script, arguments, printed)
+    local before = entries()
+    local output, status = run_with(moment, script, arguments)
+    assert.matches(printed .. "interrupted\n$", output)
+    assert.equal(130, status)
+    assert.same(before, entries())
+  end
+
+  it("ends reading data at once", function()
+    assert(os.execute(("cd %s && cp -r mnist packed && gzip packed/*"):format(
+      quote(folder))))
+    local inflating = PRESS .. [[
+      local zlib = require "zlib"
+      local inflate = zlib.inflate
+      zlib.inflate = function(...)
+        local stream = inflate(...)
+        return function(...)
+          press()
+          return stream(...)
+        end
+      end]]
+    ends(inflating, "train_mnist.lua", "--data packed --save kept", "^")
+    run_well("train_mnist.lua", TINY .. "--save any.safetensors")
+    ends(inflating, "predict.lua", "any.safetensors --data packed", "^")
+  end)
+
+  it("ends drawing digits at once", function()
+    local drawing = at_call("string", "char", 100, "press()") -- each makes an image of its pixels
+    ends(drawing, "train_mnist.lua", "--synthetic", "^drawing synthetic digits\n")
+    run_well("train_mnist.lua", TINY .. "--save any.safetensors")
+    ends(drawing, "predict.lua", "any.safetensors --synthetic", "^")
+  end)
+
+  it("ends scripts that only print at once", function()
+    ends(at_line("^activation", "press()"), "gradients.lua", "", "^activation[^\n]*\n")
+    ends(at_line("^workload", "press()"), "bench.lua", "", "^workload[^\n]*\n")
+    ends(at_line("^step  800", "press()"), "train_xor.lua", "", "\nstep  800[^\n]*\n")
+  end)
+
+  it("ends the download, and leaves no half of a file", function()
+    local copy, environment = make_copy "interrupted"
+    assert(lfs.mkdir(copy .. "/bin"))
+    -- On a terminal Ctrl-C is pressed for curl as well: for all of its process group.
+    write(copy .. "/bin/curl", [[#!/bin/sh
+      while [ $# -gt 0 ]; do
+        if [ "$1" = --output ]; then echo half >"$2"; fi
+        shift
+      done
+      kill -INT 0
+      sleep 5]])
+    assert(os.execute("chmod +x " .. quote(copy .. "/bin/curl")))
+    local output, status = run_command(
+      ("PATH=%s:$PATH %s setsid --wait %s %s --quiet"):format(quote(copy .. "/bin"),
+        environment, child.lua, quote(copy .. "/scripts/train_mnist.lua")))
+    assert.equal("interrupted: the download ends (once more ends at once)\n", output)
+    assert.equal(130, status)
+    for name in lfs.dir(copy .. "/data/mnist") do
+      assert.is_true(name == "." or name == "..", name)
+    end
+  end)
+
+  it("ends training after the batch, with the accuracy so far", function()
+    local long = TINY:gsub("--quiet", ""):gsub("--epochs 2", "--epochs 1000")
+    local output, status = run_with(at_line("^epoch", "press()"), "train_mnist.lua",
+      long .. "--save so-far.safetensors")
+    assert.matches("\nepoch  1 [^\n]*\n"
+      .. "interrupted: the accuracy so far follows %(once more ends at once%)\n"
+      .. "saved so%-far.safetensors\ntest accuracy [%d.]+ %%\n$", output)
+    assert.equal(130, status)
+    assert.equal(last_line(output) .. "\n",
+      run_well("predict.lua", "so-far.safetensors --data mnist"))
+  end)
+
+  it("ends training within an epoch, and quiet, too", function()
+    local in_a_batch = at_call("math", "cos", 13, "press()") -- of the schedule, in each batch
+    local output, status = run_with(in_a_batch, "train_mnist.lua",
+      (TINY:gsub("--epochs 2", "--epochs 1000")))
+    assert.matches("^interrupted: [^\n]*\ntest accuracy [%d.]+ %%\n$", output)
+    assert.equal(130, status)
+  end)
+
+  it("ends training at once the second time, and leaves nothing", function()
+    local before = entries()
+    local output, status = run_with(at_line("^epoch", "press(2)"), "train_mnist.lua",
+      TINY:gsub("--quiet", ""):gsub("--epochs 2", "--epochs 1000") .. "--save never")
+    assert.equal(130, status)
+    assert.is_nil(output:find("test accuracy", 1, true))
+    assert.same(before, entries())
+  end)
+end)
+
 describe("a script", function()
+  it("ends with status 1 and says so where its output is lost", function()
+    run_well("train_mnist.lua", TINY .. "--save any.safetensors")
+    local lost = "the output cannot be written: No space left on device\n"
+    for script, arguments in pairs {
+      train_mnist = TINY, predict = "any.safetensors --data mnist", train_xor = "",
+      gradients = "", bench = "",
+    } do
+      for _, options in ipairs { arguments, "--help" } do
+        local output, status = run(script .. ".lua", options .. " >/dev/full")
+        assert.equal(lost, output)
+        assert.equal(1, status)
+      end
+      local _, status = run(script .. ".lua", arguments .. " >&-")
+      assert.equal(1, status)
+    end
+  end)
+
+  it("ends with another status than 0 where its warnings are lost", function()
+    local _, status = run("train_mnist.lua", "--epoch 1 2>/dev/full")
+    assert.is_true(status ~= 0)
+    local copy, environment = make_copy "silent"
+    write(copy .. "/data", "in the way of a download")
+    local moment = at_call("string", "char", 100, "press()") -- no digits are needed
+    local command = ("%s %s -e %s %s"):format(environment, child.lua, quote(moment),
+      quote(copy .. "/scripts/train_mnist.lua"))
+    assert.matches("\nMNIST could not be downloaded: [^\n]*\n"
+      .. "training on synthetic digits instead: [^\n]*\ndrawing synthetic digits\n",
+      (run_command(command .. "; true")))
+    _, status = run_command(command .. " 2>/dev/full")
+    assert.equal(1, status)
+  end)
+
+  it("may be started by a link to it, or a link to that", function()
+    assert(lfs.mkdir(folder .. "/it's a bin"))
+    for _, script in ipairs(ALL) do
+      local first = ("%s/it's a bin/%s"):format(folder, script)
+      assert(lfs.link(("%s/scripts/%s.lua"):format(ROOT, script), first, true))
+      assert(lfs.link(first, ("%s/%s"):format(folder, script), true))
+      for _, command in ipairs { quote(script), quote("it's a bin/" .. script) } do
+        local output, status = run_command(("%s %s --help"):format(child.lua, command))
+        assert.matches("^Usage: " .. script, output)
+        assert.equal(0, status)
+      end
+    end
+    -- Not what lies beside the link is the project's.
+    write(folder .. "/support.lua", "error 'another support.lua'")
+    local output, status = run_command(child.lua .. " train_mnist " .. TINY)
+    assert.equal(0, status, output)
+  end)
+
+  it("is a program", function()
+    for _, script in ipairs(ALL) do
+      local path = ("%s/scripts/%s.lua"):format(ROOT, script)
+      assert.equal("#!/usr/bin/env lua5.4\n", read(path):match "^[^\n]*\n")
+      assert.matches("^rwxr.xr.x$", lfs.attributes(path, "permissions"))
+    end
+  end)
+
   it("says what to do when the C modules are not built", function()
     local output, _, status = child.shell(
       ("cd / && env LUA_CPATH='/nonexistent/?.so' PERILUNE_BUILD=/nonexistent %s "
