@@ -45,7 +45,7 @@ function Dense.new(options, context)
     core = core, options = options, inputs = inputs, output = { size = outputs },
     sigma = sigma, handle = sigma.handle,
     dense_forward = core.dense_forward, dense_gradients = core.dense_gradients,
-    affine_backward = core.affine_backward, Delta_below = false,
+    affine_backward = core.affine_backward, Delta_below = false, weight_gradient = false,
     buffers = { Delta_below = Buffer.new(core, inputs) }, N = 0,
   }
   if not sigma.handle then
@@ -74,6 +74,14 @@ function Dense:declare()
   }
 end
 
+---Keep the tensors, and beside them what every pass needs, which it then finds in fewer steps.
+function Dense:bind(tensors)
+  local W, b = tensors.W, tensors.b
+  self.tensors, self.W_tensor = tensors, W
+  self.weights, self.biases = W.value, b.value
+  if not W.frozen then self.weight_gradient, self.bias_gradient = W.gradient, b.gradient end
+end
+
 local function reserve(self, A_below)
   local N, buffers = A_below.cols, self.buffers
   if N ~= self.N then
@@ -89,9 +97,7 @@ end
 ---@return Matrix         S_l x N; valid until the next forward
 function Dense:forward(A_below)
   if A_below ~= self.A_below then reserve(self, A_below) end
-  local tensors = self.tensors
-  return self.dense_forward(self.A, self.Z, tensors.W.value, A_below, tensors.b.value,
-    self.handle)
+  return self.dense_forward(self.A, self.Z, self.weights, A_below, self.biases, self.handle)
 end
 
 ---As forward, in memory of its own: Z, A and what backward needs stay as they are.
@@ -102,8 +108,8 @@ function Dense:predict(A_below)
     self.predicted = A_below
     self.prediction = self.buffers.prediction:columns(A_below.cols)
   end
-  local A, tensors = self.prediction, self.tensors
-  return self.dense_forward(A, A, tensors.W.value, A_below, tensors.b.value, self.handle)
+  local A = self.prediction
+  return self.dense_forward(A, A, self.weights, A_below, self.biases, self.handle)
 end
 
 ---H^(l) = Delta^(l) (.) dsigma_l/dZ^(l) (4.2), dJ/dW^(l) and dJ/db^(l) (4.1), and where it is wanted
@@ -115,12 +121,12 @@ function Dense:backward(Delta, wants_below)
   local A_below = self.A_below
   if not A_below then errors.raise("backward needs a forward before it") end
   self.Delta = Delta
-  local W, b = self.tensors.W, self.tensors.b
-  if W.frozen then
-    self.sigma.backward(self.H, Delta, self.Z, self.A)
-  else
-    self.dense_gradients(W.gradient, b.gradient, self.H, A_below, Delta, self.Z, self.A,
-      self.handle, W.adds)
+  local H, gradient = self.H, self.weight_gradient
+  if gradient then
+    self.dense_gradients(gradient, self.bias_gradient, H, A_below, Delta, self.Z, self.A,
+      self.handle, self.W_tensor.adds)
+  else -- frozen
+    self.sigma.backward(H, Delta, self.Z, self.A)
   end
   if not wants_below then return nil end
   local Delta_below = self.Delta_below
@@ -128,7 +134,7 @@ function Dense:backward(Delta, wants_below)
     Delta_below = self.buffers.Delta_below:columns(self.N)
     self.Delta_below = Delta_below
   end
-  return self.affine_backward(Delta_below, W.value, self.H)
+  return self.affine_backward(Delta_below, self.weights, H)
 end
 
 function Dense:__tostring()
