@@ -278,19 +278,19 @@ for _, name in ipairs(naive.types) do
 
     it("refuses a result that overlaps an operand", function()
       local W, A, b, H = operands(core, { 4, 4, 4 })
-      refuses(A, "#1 .*a matrix apart from argument #3 expected",
+      refuses(A, "#1 .*must not share memory with argument #3",
         function() core.affine_forward(A, W, A, b) end)
-      refuses(W, "#1 .*a matrix apart from argument #2 expected",
+      refuses(W, "#1 .*must not share memory with argument #2",
         function() core.affine_forward(W, W, A, b) end)
-      refuses(A, "#1 .*a matrix apart from argument #4 expected",
+      refuses(A, "#1 .*must not share memory with argument #4",
         function() core.affine_forward(A, W, H, A:columns(2, 2)) end)
-      refuses(H, "#1 .*a matrix apart from argument #3 expected",
+      refuses(H, "#1 .*must not share memory with argument #3",
         function() core.affine_gradients(H, b, H, A) end)
-      refuses(H, "#2 .*a matrix apart from argument #3 expected",
+      refuses(H, "#2 .*must not share memory with argument #3",
         function() core.affine_gradients(W, H:columns(1, 1), H, A) end)
-      refuses(W, "#1 .*a matrix apart from argument #2 expected",
+      refuses(W, "#1 .*must not share memory with argument #2",
         function() core.affine_gradients(W, W:columns(4, 4), H, A) end)
-      refuses(H, "#1 .*a matrix apart from argument #3 expected",
+      refuses(H, "#1 .*must not share memory with argument #3",
         function() core.affine_backward(H, W, H) end)
     end)
 

@@ -217,27 +217,27 @@ for _, name in ipairs(naive.types) do
       local W, A_below, b = operands { 4, 4, 4 }
       local A, Z, H = random(core, 4, 4, 4), random(core, 5, 4, 4), random(core, 6, 4, 4)
       local forward, gradients = core.dense_forward, core.dense_gradients
-      refuses(A_below, "#2 .*a matrix apart from argument #4 expected",
+      refuses(A_below, "#2 .*must not share memory with argument #4",
         function() forward(A, A_below, W, A_below, b, handle) end)
-      refuses(A_below, "#1 .*a matrix apart from argument #4 expected",
+      refuses(A_below, "#1 .*must not share memory with argument #4",
         function() forward(A_below, Z, W, A_below, b, handle) end)
-      refuses(W, "#1 .*a matrix apart from argument #3 expected",
+      refuses(W, "#1 .*must not share memory with argument #3",
         function() forward(W, Z, W, A_below, b, handle) end)
-      refuses(A, "#1 .*a matrix apart from argument #5 expected",
+      refuses(A, "#1 .*must not share memory with argument #5",
         function() forward(A, Z, W, A_below, A:columns(1, 1), handle) end)
       local long = random(core, 8, 4, 5)
-      refuses(long, "#1 .*the same matrix as argument #2 or one apart expected",
+      refuses(long, "#1 .*must be argument #2 itself or share no memory with it",
         function()
           forward(long:columns(1, 4), long:columns(2, 5), W, A_below, b, handle)
         end)
       local Delta = random(core, 7, 4, 4)
-      refuses(Z, "#1 .*a matrix apart from argument #6 expected",
+      refuses(Z, "#1 .*must not share memory with argument #6",
         function() gradients(Z, b, H, A_below, Delta, Z, A, handle) end)
-      refuses(A, "#2 .*a matrix apart from argument #7 expected",
+      refuses(A, "#2 .*must not share memory with argument #7",
         function() gradients(W, A:columns(2, 2), H, A_below, Delta, Z, A, handle) end)
-      refuses(A_below, "#3 .*a matrix apart from argument #4 expected",
+      refuses(A_below, "#3 .*must not share memory with argument #4",
         function() gradients(W, b, A_below, A_below, Delta, Z, A, handle) end)
-      refuses(long, "#3 .*the same matrix as argument #5 or one apart expected",
+      refuses(long, "#3 .*must be argument #5 itself or share no memory with it",
         function()
           gradients(W, b, long:columns(1, 4), A_below, long:columns(2, 5), Z, A, handle)
         end)

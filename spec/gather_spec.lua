@@ -183,9 +183,9 @@ for _, name in ipairs(naive.types) do
 
     it("refuses a result that is part of the samples", function()
       local S = samples(3, 6)
-      refuses(S, "apart from argument #2",
+      refuses(S, "share memory with argument #2",
         function() core.gather(S:columns(2, 3), S, { 1, 1 }) end)
-      refuses(S, "apart from argument #2",
+      refuses(S, "share memory with argument #2",
         function() core.gather(S, S, { 6, 5, 4, 3, 2, 1 }) end)
     end)
   end)

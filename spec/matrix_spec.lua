@@ -441,7 +441,7 @@ for _, name in ipairs { "float32", "float64" } do
         local M = numbered(core, 3, 3)
         local before = M:totable()
         local V = M:view(1, 3, 3, "rows")
-        raises("a matrix apart from argument #1 expected", M.assign, M, V)
+        raises("must not share memory with argument #1", M.assign, M, V)
         assert.same(before, M:totable())
       end)
 

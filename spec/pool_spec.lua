@@ -163,7 +163,8 @@ describe("the threads", function()
 
   -- Built with threads, OpenBLAS needs a buffer for each processor too: the limit has room for those, and
   -- for a few threads of ours.
-  local limit = "P=$(getconf _NPROCESSORS_ONLN); export P; ulimit -v $(((P + 4) * 140000)); "
+  local limit = "P=$(getconf _NPROCESSORS_ONLN); export P; "
+    .. "ulimit -v $(((P + 4) * 140000)); "
 
   it("raise where OpenBLAS has no room, and do other work", function()
     if sanitized then return pending("sanitizers reserve more memory than the limit") end

@@ -247,7 +247,8 @@ for _, name in ipairs(naive.types) do
         naive.refuses(M, "1 x 4 matrix expected, got 4 x 1",
           function() M:argmax(core.matrix(4, 1)) end)
         naive.refuses(M, "expected, got number", function() M:argmax(1) end)
-        naive.refuses(M, "apart from argument", function() M:argmax(M:view(2, 1, 4)) end)
+        naive.refuses(M, "share memory with argument",
+          function() M:argmax(M:view(2, 1, 4)) end)
       end)
 
       -- Above 2^24 not every whole number is a float32.
@@ -293,12 +294,13 @@ for _, name in ipairs(naive.types) do
 
       it("refuse a result within the matrix", function()
         local M = naive.random(core, 3, 3, 4)
-        naive.refuses(M, "apart from argument #2",
+        naive.refuses(M, "share memory with argument #2",
           function() core.sum_columns(M:columns(2, 2), M) end)
-        naive.refuses(M, "apart from argument #2",
+        naive.refuses(M, "share memory with argument #2",
           function() core.sum_rows(M:view(2, 1, 4), M) end)
         local x = core.matrix(1, 1)
-        naive.refuses(x, "apart from argument #2", function() core.sum_rows(x, x) end)
+        naive.refuses(x, "share memory with argument #2",
+          function() core.sum_rows(x, x) end)
       end)
     end)
 

@@ -279,11 +279,11 @@ for _, name in ipairs(naive.types) do
         function() core.momentum_update(p, g, other.matrix(3, 4), 0.1, 0.9) end)
       refuses(p, "#2 .*matrix stored in the order of argument #1 expected",
         function() core.sgd_update(p, g:copy("rows"), 0.1) end)
-      refuses(p, "#2 .*a matrix apart from argument #1 expected",
+      refuses(p, "#2 .*must not share memory with argument #1",
         function() core.sgd_update(p, p, 0.1) end)
-      refuses(v, "#3 .*a matrix apart from argument #2 expected",
+      refuses(v, "#3 .*must not share memory with argument #2",
         function() core.momentum_update(p, v, v, 0.1, 0.9) end)
-      refuses(v, "#4 .*a matrix apart from argument #3 expected",
+      refuses(v, "#4 .*must not share memory with argument #3",
         function() core.adam_update(p, g, v, v, 0.1, 0.9, 0.9, 1e-8, 1) end)
     end)
   end)

@@ -114,21 +114,21 @@ Matrix *matrix_check_samples(lua_State *L, int arg, int rows, int cols) {
 void matrix_check_by_columns(lua_State *L, int arg, const Matrix *m) {
   luaL_argcheck(
     L, m->order == BY_COLUMNS, arg,
-    "matrix stored by columns expected, got one stored by rows; copy() is by columns");
+    "matrix stored by columns expected, got one stored by rows (M:copy() makes one)");
 }
 
 void matrix_overlap_error(lua_State *L, int arg, int other) {
   luaL_argerror(L, arg,
-                lua_pushfstring(L, "a matrix apart from argument #%d expected", other));
+                lua_pushfstring(L, "must not share memory with argument #%d", other));
 }
 
 void matrix_check_same(lua_State *L, int arg, const Matrix *a, int other,
                        const Matrix *b) {
   if (a->data != b->data || a->order != b->order || a->rows != b->rows ||
       a->cols != b->cols) {
-    luaL_argerror(
-      L, arg,
-      lua_pushfstring(L, "the same matrix as argument #%d or one apart expected", other));
+    luaL_argerror(L, arg,
+                  lua_pushfstring(
+                    L, "must be argument #%d itself or share no memory with it", other));
   }
 }
 
@@ -283,9 +283,7 @@ static int matrix_columns(lua_State *L) {
                   lua_pushfstring(L, "column %d to %d expected, got %d", first + 1,
                                   m->cols, last + 1));
   }
-  luaL_argcheck(
-    L, m->order == BY_COLUMNS, 1,
-    "matrix stored by columns expected, got one stored by rows; copy() is by columns");
+  matrix_check_by_columns(L, 1, m);
   new_view(L, 1, first * m->rows, m->rows, last - first + 1, BY_COLUMNS);
   return 1;
 }

@@ -68,10 +68,10 @@ void matrix_check_size(lua_State *L, int arg, const Matrix *m, int rows, int col
 /* Argument `arg`, which must be a matrix of this core and of this shape. */
 Matrix *matrix_check_shape(lua_State *L, int arg, int rows, int cols);
 
-/* ... and of this shape, samples contiguous. */
+/* Argument `arg`, which must be a matrix of this core and of this shape, stored by columns: its samples are contiguous. */
 Matrix *matrix_check_samples(lua_State *L, int arg, int rows, int cols);
 
-/* Argument `arg`, which is the matrix m, must have its samples contiguous. */
+/* Argument `arg`, which is the matrix m, must be stored by columns. */
 void matrix_check_by_columns(lua_State *L, int arg, const Matrix *m);
 
 static inline bool matrix_overlaps(const Matrix *a, const Matrix *b) {
@@ -79,7 +79,7 @@ static inline bool matrix_overlaps(const Matrix *a, const Matrix *b) {
          (uintptr_t)b->data < (uintptr_t)(a->data + matrix_size(a));
 }
 
-/* Raise: argument `arg` must be apart from argument `other`. */
+/* Raise: argument `arg` must not share memory with argument `other`. */
 void matrix_overlap_error(lua_State *L, int arg, int other);
 
 /* The arguments `arg` and `other`, the matrices a and b, must share no element. */
@@ -88,11 +88,11 @@ static inline void matrix_check_distinct(lua_State *L, int arg, const Matrix *a,
   if (matrix_overlaps(a, b)) matrix_overlap_error(L, arg, other);
 }
 
-/* ... which overlap, must be the same elements in the same order. */
+/* The arguments `arg` and `other`, the matrices a and b, must be the same elements in the same order. */
 void matrix_check_same(lua_State *L, int arg, const Matrix *a, int other,
                        const Matrix *b);
 
-/* ... must be the same elements in the same order, or share none. */
+/* The arguments `arg` and `other`, the matrices a and b, must be the same elements in the same order, or share none. */
 static inline void matrix_check_aligned(lua_State *L, int arg, const Matrix *a, int other,
                                         const Matrix *b) {
   if (matrix_overlaps(a, b)) matrix_check_same(L, arg, a, other, b);
