@@ -102,7 +102,8 @@ sanitize:  ## run the specs under the address and undefined behaviour sanitizers
 kernels:  ## run the specs of products with the kernels of lesser processors: AVX2, and neither
 	@for bytes in 32 0; do \
 	  $(MAKE) --no-print-directory test BUILD=$(BUILD)/kernels$$bytes CFLAGS="$(CFLAGS) -DWIDEST_TILES=$$bytes" \
-	  BUSTED_FLAGS="spec/tile_spec.lua spec/product_spec.lua spec/affine_spec.lua spec/pool_spec.lua" || exit 1; done
+	  BUSTED_FLAGS="spec/tile_spec.lua spec/product_spec.lua spec/affine_spec.lua spec/dense_spec.lua \
+	  spec/pool_spec.lua" || exit 1; done
 
 valgrind: all  ## train a small network under valgrind
 	$(call need,valgrind)
