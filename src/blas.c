@@ -71,7 +71,7 @@ static const Blas *load(lua_State *L) {
     return NULL;  // never reached: for static analysis
   }
   lua_pop(L, 1);
-  blas->set_num_threads(1);  // the parallelism is the pool's
+  blas->keep_to_one_thread();
   return blas;
 }
 

@@ -7,11 +7,15 @@
 #include <cblas.h>
 #include <lua.h>
 
-/* What we call of OpenBLAS; openblas.c holds the one there is. */
+/* What we use of OpenBLAS: C = op(A) op(B) + beta C by columns, m x n x k, on the calling thread alone */
 typedef struct Blas {
-  __typeof__(cblas_sgemm) *sgemm;
-  __typeof__(cblas_dgemm) *dgemm;
-  __typeof__(openblas_set_num_threads) *set_num_threads;
+  void (*sgemm)(CBLAS_TRANSPOSE opA, CBLAS_TRANSPOSE opB, int m, int n, int k,
+                const float *A, int lda, const float *B, int ldb, float beta, float *C,
+                int ldc);
+  void (*dgemm)(CBLAS_TRANSPOSE opA, CBLAS_TRANSPOSE opB, int m, int n, int k,
+                const double *A, int lda, const double *B, int ldb, double beta,
+                double *C, int ldc);
+  void (*keep_to_one_thread)(void);  // to be called once, before
 } Blas;
 
 /* Note where OpenBLAS will be loaded from: paths may mean something else later. */

@@ -261,8 +261,8 @@ static void compute(const Product *p, Block b) {
     part.ldc = p->m;
     p->tiles->compute(&part);
   } else {
-    p->blas->REAL_GEMM(CblasColMajor, p->opA, p->opB, b.rows, b.cols, p->k, 1, A, p->lda,
-                       B, p->ldb, p->adds ? 1 : 0, C, p->m);
+    p->blas->REAL_GEMM(p->opA, p->opB, b.rows, b.cols, p->k, A, p->lda, B, p->ldb,
+                       p->adds ? 1 : 0, C, p->m);
   }
 }
 
