@@ -39,27 +39,27 @@ static inline real vector_power_of_two(real n) {
   return view.value;
 }
 
-/* exp(r) - 1 for |r| <= ln(2)/2: the Taylor series, whose next term is below half an ulp */
-static inline real vector_expm1_series(real r) {
-  static const double coefficients[] = {
-    1.0 / 2,        1.0 / 6,         1.0 / 24,         1.0 / 120,
-    1.0 / 720,      1.0 / 5040,      1.0 / 40320,      1.0 / 362880,
-    1.0 / 3628800., 1.0 / 39916800., 1.0 / 479001600., 1.0 / 6227020800.,
-  };
-  real sum = (real)coefficients[REAL_EXP_DEGREE - 2];
+/*
+** (e^r - 1 - r) / r^2 for |r| <= ln(2)/2: the polynomial of the lowest degree that can keep e^r - 1 within a quarter of
+** an ulp, its coefficients by Remez' algorithm. Taylor's series would take one more in float32, two in float64.
+*/
+static inline real vector_exp_series(real r) {
+  static const double coefficients[] = {REAL_EXP_SERIES};
+  enum { COUNT = sizeof coefficients / sizeof coefficients[0] };
+  real sum = (real)coefficients[COUNT - 1];
 #pragma GCC unroll 16
-  for (int k = REAL_EXP_DEGREE - 3; k >= 0; k--) sum = sum * r + (real)coefficients[k];
-  return r + r * r * sum;
+  for (int k = COUNT - 2; k >= 0; k--) sum = sum * r + (real)coefficients[k];
+  return sum;
 }
 
-/* e^x, at most 2 ulp off; NaN stays NaN. In two factors: 2^n itself may be out of range where e^x is not. */
+/* e^x, at most 1.5 ulp off; NaN stays NaN. In two factors: 2^n itself may be out of range where e^x is not. */
 static inline real vector_exp(real x) {
   x = x < REAL_EXP_LOWEST ? REAL_EXP_LOWEST : x;
   x = x > REAL_EXP_HIGHEST ? REAL_EXP_HIGHEST : x;
   real n = vector_round(x * REAL_LOG2E);
   real r = (x - n * REAL_LN2_HIGH) - n * REAL_LN2_LOW;
   real half = vector_round(n * (real)0.5);
-  return (1 + vector_expm1_series(r)) * vector_power_of_two(half) *
+  return (1 + (r + r * r * vector_exp_series(r))) * vector_power_of_two(half) *
          vector_power_of_two(n - half);
 }
 
@@ -69,13 +69,32 @@ static inline real vector_expm1(real x) {
   real n = vector_round(x * REAL_LOG2E);
   real r = (x - n * REAL_LN2_HIGH) - n * REAL_LN2_LOW;
   real scale = vector_power_of_two(n);
-  return scale * vector_expm1_series(r) + (scale - 1);
+  return scale * (r + r * r * vector_exp_series(r)) + (scale - 1);
 }
 
-/* tanh x = -t / (t + 2) with t = e^(-2|x|) - 1, at most 4 ulp off; NaN stays NaN. */
+/*
+** tanh x, at most 1.5 ulp off; NaN stays NaN.
+**
+** tanh |x| = (1 - d) / d with d = (1 + e^(-2|x|)) / 2, which is h + 1/2 + h r + h c with h = 2^(n-1), r = -2|x| - n ln 2
+** and c = e^r - 1 - r. The rounding of d would be seen twice in the quotient, up to four times where tanh comes near 1.
+** But 1 - d is exact, and so is the sum of all that d lost but for the last term: `lost`. The derivative of (1 - d) / d,
+** -1 / d^2, is -(1 + tanh |x|)^2 and puts that right.
+*/
 static inline real vector_tanh(real x) {
-  real t = vector_expm1(-2 * fabs(x));
-  return copysign(t / (t + 2), x);
+  const real to_exponent = ROUNDER + (REAL_EXPONENT_BIAS - 1);
+  real y = -fabs(x);
+  y = y < -REAL_TANH_SATURATED ? -REAL_TANH_SATURATED : y;
+  RealView h = {.value = y * (2 * REAL_LOG2E) + to_exponent};
+  real n = h.value - to_exponent;
+  h.bits <<= REAL_MANTISSA;
+  real r = 2 * (y - n * (REAL_LN2 / 2));
+  real hr = h.value * r;
+  real hc = hr * r * vector_exp_series(r);
+  if (REAL_LN2_REST != 0) hc -= h.value * n * REAL_LN2_REST;
+  real d = ((h.value + (real)0.5) + hr) + hc;
+  real lost = ((((real)0.5 - d) + h.value) + hr) + hc;
+  real quotient = (1 - d) / d;
+  return copysign(quotient - (1 + quotient) * (1 + quotient) * lost, x);
 }
 
 #endif
