@@ -108,6 +108,13 @@ for _, name in ipairs(naive.types) do
         near(dJ_dW_by_rows, dJ_dW:totable(), tolerance)
         near(dJ_db_again, dJ_db:totable(), tolerance)
       end)
+
+      it("sums dJ/db as sum_columns does, to the bit" .. title, function()
+        local _, A, _, H = operands(core, shape)
+        local dJ_db = stale(core, outputs, 1)
+        core.affine_gradients(core.matrix(outputs, inputs), dJ_db, H, A)
+        near(dJ_db, core.sum_columns(stale(core, outputs, 1), H):totable(), 0)
+      end)
     end
 
     it("sums every unit's H once, however dJ/dW is cut into blocks", function()

@@ -141,6 +141,23 @@ for _, name in ipairs(naive.types) do
         assert.equal(0, core.matrix(3, 3):norm())
       end)
 
+      it("of zeros is 0, not -0", function()
+        for _, zero in ipairs { 0.0, -0.0 } do
+          for _, size in ipairs { 1, 40, 100003 } do
+            assert.equal(infinity, 1 / core.matrix(size, 1):fill(zero):norm())
+          end
+        end
+      end)
+
+      it("of denormals is 0", function()
+        local tiny = name == "float32" and 2.0 ^ -140 or 2.0 ^ -1060
+        for _, size in ipairs { 1, 5, 40, 100003 } do
+          local M = core.matrix(size, 1):fill(tiny)
+          assert.equal(0, M:norm())
+          assert.equal(0, (-M):norm())
+        end
+      end)
+
       it("neither overflows nor vanishes where only the squares do", function()
         for _, x in ipairs { 2.0 ^ 100, name == "float64" and 2.0 ^ 1000 or 1 } do
           assert.equal(5 * x, core.matrix({ { 3 * x, -4 * x } }):norm())
@@ -271,6 +288,31 @@ for _, name in ipairs(naive.types) do
           local rows = naive.sum_columns(naive.transpose(t))
           naive.near(r, naive.transpose(rows), 10 * tolerance)
         end)
+      end)
+
+      -- A running sum in float32 is off by 1e-5 of itself after 60,000 terms.
+      it("are rounded once or little more, however long", function()
+        for _, order in ipairs(orders) do
+          for _, N in ipairs { 7, 8, 9, 1023, 60000 } do
+            local M = core.generator(N):uniform(core.matrix(5, N, order))
+            local b, r = core.matrix(5, 1), core.matrix(1, 5)
+            core.sum_columns(b, M)
+            core.sum_rows(r, M:transpose())
+            for i, row in ipairs(M:totable()) do
+              local sum = naive.sum(N, function(j) return row[j] end)
+              for _, got in ipairs { b:get(i, 1), r:get(1, i) } do
+                local most = name == "float32" and 1e-7 or 1e-13
+                assert.is_true(math.abs(got / sum - 1) <= most, N .. " " .. order)
+              end
+            end
+          end
+        end
+      end)
+
+      it("count ones exactly, beyond 2^24", function()
+        local N = 2 ^ 24 + 10
+        local ones = core.matrix(1, N):fill(1)
+        assert.equal(N, core.sum_columns(core.matrix(1, 1), ones):get(1, 1))
       end)
 
       it("pass on NaN and infinity in their own place only", function()
