@@ -490,6 +490,17 @@ for _, name in ipairs(naive.types) do
         end)
       end
 
+      it("sign is 0, 1, -1 or NaN and nothing else, of denormals 0", function()
+        local tiny = name == "float32" and 2.0 ^ -140 or 2.0 ^ -1060
+        for _, cols in ipairs { 1, 40 } do
+          for x, wanted in pairs { [0] = 0, [tiny] = 0, [-tiny] = 0, [3] = 1, [-3] = -1 } do
+            local C = core.sign(core.matrix(1, cols), core.matrix(1, cols):fill(x))
+            assert.same({ wanted, wanted }, { C:max(), C:min() })
+            assert.equal(wanted, C:get(1, 1)) -- to the bit: max and min flush
+          end
+        end
+      end)
+
       it("exp is exact at 0, and 0 or infinite beyond its range", function()
         local Z = core.matrix { { 0, -1e4, 1e4, -0.0, -750 } }
         local C = core.exp(core.matrix(1, 5), Z)
