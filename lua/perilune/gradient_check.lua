@@ -1,5 +1,6 @@
 -- Whether backward computes the derivatives of what forward computes, by central differences.
 
+local Snapshot = require "perilune.snapshot"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
@@ -29,27 +30,6 @@ local option_fields = {
   tolerance = { "number", default = 1e-6, above = 0 },
   floor = { "number", default = 1e-5, above = 0 },
 }
-
--- The network and X as they were, when the differences of the check are taken
-local function keeper(network, X)
-  local before, X_before = network:state(), X:copy(X.order)
-  local fixed = network.held.fixed
-  local fixed_before = fixed and fixed:copy()
-
-  -- What a forward moved: the place of the generator, tensors that are state, states of layers
-  local function rewind()
-    network.generator:restore(before.generator)
-    if fixed then fixed:assign(fixed_before) end
-    for _, node in ipairs(network.nodes) do
-      if node.layer.state then node.layer:restore(before.layers[node.path]) end
-    end
-  end
-  local function restore()
-    network:restore(before)
-    X:assign(X_before)
-  end
-  return rewind, restore
-end
 
 -- d error_now() / dM(i, j) by Richardson's combination of two central differences, whose error is of order
 -- step^4 in place of step^2
@@ -91,9 +71,9 @@ local function analytic_gradients(network, X, Delta)
   return gradients
 end
 
-local function check(network, X, T, chosen, rewind)
+local function check(network, X, T, chosen, snapshot)
   local function error_now(Delta)
-    rewind()
+    snapshot:put_back()
     return chosen.loss(network:forward(X), T, Delta, chosen.weights)
   end
   local function J() return (error_now(false)) end
@@ -109,7 +89,7 @@ local function check(network, X, T, chosen, rewind)
     end
   end
   -- so that layers keep Z and A of the network as it is, not of the last difference
-  rewind()
+  snapshot:put_back()
   network:forward(X)
   report.passed = report.largest_error <= chosen.tolerance
   return report
@@ -139,9 +119,10 @@ local function gradient_check(network, X, T, given)
   elseif not cores.is_matrix(X) then
     errors.raise("X: a matrix expected, got %s", errors.show(X))
   end
-  local rewind, restore = keeper(network, X)
-  local ok, report = pcall(check, network, X, T, chosen, rewind)
-  restore()
+  local before, X_before, snapshot = network:state(), X:copy(X.order), Snapshot.new(network)
+  local ok, report = pcall(check, network, X, T, chosen, snapshot)
+  network:restore(before)
+  X:assign(X_before)
   if not ok then error(report, 0) end
   return report
 end
