@@ -106,6 +106,13 @@ describe("batches", function()
     assert.equal(1, pl.batches(numbered(8)).count)
   end)
 
+  it("are one where more samples are asked for than there are", function()
+    for _, batch in ipairs { 21, 2 ^ 62, math.maxinteger } do
+      local batches = pl.batches(numbered(20), { batch = batch })
+      assert.same({ 1, 20 }, { batches.count, batches.batch })
+    end
+  end)
+
   it("are 128 samples unless said", function()
     assert.same({ 128, 72 }, sizes(epoch(pl.batches(numbered(200)))))
   end)

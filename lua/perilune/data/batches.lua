@@ -40,11 +40,11 @@ function Batches.new(dataset, given)
   dataset = dataset:to(dtype)
   source = dataset.source
   local core = cores[dtype]
+  local batch = math.min(options.batch, dataset.N)
   return setmetatable({
     dataset = dataset, source = source, generator = options.generator,
     start = options.generator and options.generator:copy(), -- as it was when the epoch began
-    batch = math.min(options.batch, dataset.N),
-    count = (dataset.N + options.batch - 1) // options.batch,
+    batch = batch, count = (dataset.N + batch - 1) // batch,
     X = Buffer.new(core, dataset.inputs), T = Buffer.new(core, dataset.targets),
     weights = source.weights and Buffer.new(core, source.weights.rows),
     order = dataset:order(), position = 0,
