@@ -1,3 +1,4 @@
+local allocated_by = require "spec.support.allocated_by"
 local at_caller = require("spec.support.misuse").at_caller
 local clouds = require "spec.support.clouds"
 local pl = require "perilune"
@@ -317,6 +318,105 @@ describe("a schedule in fit", function()
     fit(one)
     fit(other, { schedule = pl.schedule.constant })
     assert.is_true(same(one.theta, other.theta))
+  end)
+end)
+
+describe("an optimizer that evaluates", function()
+  local own = require "spec.support.layers"
+
+  -- Gradient descent that first looks at J and the gradients again, `times` times
+  local function looking(times, seen)
+    local self = { rate = 0.1 }
+    function self.step(_, parameters, rate, evaluate)
+      for _ = 1, times do
+        local gradient = parameters.flat.gradient:copy()
+        seen[#seen + 1] = evaluate()
+        assert.is_true(same(gradient, parameters.flat.gradient))
+      end
+      parameters.flat.value:assign(parameters.flat.value - rate * parameters.flat.gradient)
+    end
+    return self
+  end
+
+  local function trained(times, shares_generator)
+    local network = pl.network({
+      inputs = 2, pl.dense(8, "tanh"), pl.batch_norm(), "counter", pl.dropout(0.5), pl.dense(3),
+    }, { layers = own })
+    local losses, seen = {}, {}
+    local history = pl.fit(network, train, {
+      loss = function(A, T, Delta)
+        local J
+        J, Delta = pl.loss.softmax_cross_entropy(A, T, Delta)
+        losses[#losses + 1] = J
+        return J, Delta
+      end,
+      optimizer = looking(times, seen), batch = 64, epochs = 2,
+      generator = shares_generator and network.generator or nil,
+    })
+    return network, history, seen, losses
+  end
+
+  it("sees J and the gradients of the batch, random layers and all", function()
+    for _, shares_generator in ipairs { false, true } do
+      local _, _, seen, losses = trained(2, shares_generator)
+      assert.equal(20, #seen)
+      assert.equal(30, #losses)
+      for k = 1, 30, 3 do
+        assert.equal(losses[k], losses[k + 1])
+        assert.equal(losses[k], losses[k + 2])
+      end
+    end
+  end)
+
+  it("leaves training and its records as they are without it", function()
+    for _, shares_generator in ipairs { false, true } do
+      local expected, records = trained(0, shares_generator)
+      local network, again = trained(1, shares_generator)
+      assert.same(records, again)
+      local state, expected_state = network:state(), expected:state()
+      assert.equal(expected_state.generator, state.generator)
+      assert.same(expected_state.layers, state.layers)
+      for name, M in pairs(expected_state.tensors) do
+        assert.is_true(same(M, state.tensors[name]), name)
+      end
+    end
+  end)
+
+  it("sees J where it has moved the parameters", function()
+    local network, seen = classifier(), {}
+    local optimizer = { step = function(_, parameters, _, evaluate)
+      parameters.flat.value:fill(0)
+      seen[#seen + 1] = evaluate()
+    end }
+    fit(network, { optimizer = optimizer, epochs = 1 })
+    assert.near(math.log(3), seen[1], 1e-6)
+  end)
+
+  it("may have any field of its own, such as kind", function()
+    local is_given
+    for _, kind in ipairs { "newton", 3, {} } do
+      local optimizer = { kind = kind, step = function(_, _, _, evaluate)
+        is_given = evaluate ~= nil
+      end }
+      fit(classifier(), { optimizer = optimizer, epochs = 1 })
+      assert.is_true(is_given)
+    end
+  end)
+
+  it("is not one that says so", function()
+    local optimizer = { evaluates = false, step = function(_, _, _, evaluate)
+      assert.is_nil(evaluate)
+    end }
+    fit(classifier(), { optimizer = optimizer, epochs = 1 })
+  end)
+
+  it("allocates nothing in a step", function()
+    local optimizer = { step = function(_, _, _, evaluate) evaluate() end }
+    local trainer = pl.trainer(classifier(), train, {
+      loss = "softmax_cross_entropy", optimizer = optimizer, batch = 1,
+    })
+    for _ = 1, 20 do trainer:step() end
+    assert.equal(0, (allocated_by(function() trainer:step() end)))
   end)
 end)
 

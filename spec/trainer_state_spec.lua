@@ -32,7 +32,7 @@ local function bits(trainer)
   end
   for epoch, record in ipairs(trainer.history) do
     parts[#parts + 1] = ("%d %a %a %a %a %a"):format(epoch, record.loss, record.accuracy,
-      record.validation_loss, record.validation_accuracy, record.rate)
+      record.validation_loss or 0, record.validation_accuracy or 0, record.rate)
   end
   parts[#parts + 1] = ("%s %s"):format(trainer.history.stopped, trainer.history.best_epoch)
   return table.concat(parts, "|")
@@ -64,9 +64,9 @@ describe("a run that goes on from the state of another", function()
     local states = {}
     local trainer
     local function keep() states[#states + 1] = trainer:state() end
-    trainer = new(1, { on_batch = keep, on_epoch = keep })
-    trainer:run()
-    assert.equal(EPOCHS * (BATCHES + 1), #states)
+    trainer = new(1, { on_gradients = keep, on_batch = keep, on_epoch = keep })
+    assert.equal(expected, finished(trainer)) -- to take them changes nothing
+    assert.equal(EPOCHS * (2 * BATCHES + 1), #states)
     for k, state in ipairs(states) do
       assert.equal(expected, finished(new(77):restore(state)), "state " .. k)
     end
@@ -83,15 +83,23 @@ describe("a run that goes on from the state of another", function()
   end)
 
   it("gives the same bits when one generator serves the network and the order", function()
-    local function shared()
+    local function shared(given)
       local net = network(3)
-      return pl.trainer(net, train, options { generator = net.generator })
+      given = given or {}
+      given.generator = net.generator
+      return pl.trainer(net, train, options(given))
     end
     local whole = finished(shared())
     for _, steps in ipairs { 1, 6, 7, 8, 13 } do
       local left = shared()
       left:run { steps = steps }
       assert.equal(whole, finished(shared():restore(left:state())), steps .. " steps")
+    end
+    local states, trainer = {}, nil
+    trainer = shared { on_gradients = function() states[#states + 1] = trainer:state() end }
+    assert.equal(whole, finished(trainer))
+    for k, state in ipairs(states) do
+      assert.equal(whole, finished(shared():restore(state)), "state " .. k)
     end
   end)
 
@@ -125,6 +133,74 @@ describe("a run that goes on from the state of another", function()
     for _, M in pairs(state.network.tensors) do M:fill(0) end
     for _, kept in pairs(state.optimizer.tensors) do kept.m:fill(0) end
     assert.equal(expected, finished(again))
+  end)
+end)
+
+describe("a step that raises", function()
+  -- A trainer whose hook, loss, optimiser or schedule raises when it is called for the count-th time
+  local function raising(what, count)
+    local calls = 0
+    local function raise()
+      calls = calls + 1
+      if calls == count then error "not now" end
+    end
+    local given = {}
+    if what == "loss" then
+      given.loss = function(A, T, Delta)
+        raise()
+        return pl.loss.softmax_cross_entropy(A, T, Delta)
+      end
+      given.validation = false
+      given.early_stopping = false
+    elseif what == "schedule" then
+      given.schedule = function(epoch, epochs)
+        raise()
+        return pl.schedule.cosine(epoch, epochs)
+      end
+    elseif what == "optimizer" then
+      local adam = pl.adam { rate = 0.02, weight_decay = 0.01 }
+      given.optimizer = { rate = 0.02, step = function(_, parameters, rate)
+        raise()
+        adam:step(parameters, rate)
+      end }
+    else
+      given[what] = raise
+    end
+    return new(1, given)
+  end
+
+  for _, what in ipairs {
+    "loss", "schedule", "optimizer", "on_gradients", "on_batch", "on_epoch",
+  } do
+    it("in its " .. what .. " is done again by the next, to the same bits", function()
+      local whole = finished(raising(what, 0))
+      local last = what == "on_epoch" and EPOCHS or EPOCHS * BATCHES
+      for _, count in ipairs { 1, 2, 3, BATCHES, BATCHES + 1, last } do
+        local trainer = raising(what, count)
+        if count <= last then assert.is_false((pcall(trainer.run, trainer))) end
+        assert.equal(whole, finished(trainer), "call " .. count)
+      end
+    end)
+
+    it("in its " .. what .. " leaves a state to go on from", function()
+      local whole = finished(raising(what, 0))
+      for _, count in ipairs { 1, 3, 7, 8 } do
+        local trainer = raising(what, count)
+        if pcall(trainer.run, trainer) then break end -- on_epoch is not called so often
+        local state = trainer:state()
+        if what ~= "optimizer" then -- which keeps what it remembers to itself
+          assert.equal(whole, finished(raising(what, 0):restore(state)), "call " .. count)
+        end
+        assert.equal(whole, finished(trainer), "call " .. count)
+      end
+    end)
+  end
+
+  it("is forgotten where a state is restored", function()
+    local trainer = raising("loss", 3)
+    local start = trainer:state()
+    assert.is_false((pcall(trainer.run, trainer)))
+    assert.equal(finished(raising("loss", 0)), finished(trainer:restore(start)))
   end)
 end)
 

@@ -7,6 +7,7 @@ local Buffer = require "perilune.buffer"
 local EarlyStopping = require "perilune.early_stopping"
 local consultation = require "perilune.consultation"
 local cores = require "perilune.cores"
+local Snapshot = require "perilune.snapshot"
 local Tally = require "perilune.metrics.tally"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
@@ -79,16 +80,14 @@ end
 -- Random layers draw the same numbers, and what the network remembers stays as the step has left
 -- it.
 local function new_evaluate(self)
+  local net, now = self.net, Snapshot.new(self.net)
   return function()
-    local net, fixed = self.net, self.net.held.fixed
-    if fixed then self.remembered:assign(fixed) end
-    local now = net.generator:state()
-    net.generator:restore(self.drawn)
+    now:take()
+    self.before:put_back()
     local A = net:forward(self.X)
     local J, Delta = self.loss.compute(A, self.T, self.Deltas:columns(A.cols), self.weights)
     net:backward(Delta)
-    net.generator:restore(now)
-    if fixed then fixed:assign(self.remembered) end
+    now:put_back()
     return J
   end
 end
@@ -137,10 +136,9 @@ function Trainer.new(net, dataset, given)
   self.progress = {
     epoch = 1, epochs = options.epochs, batch = 0, batches = self.batches.count, samples = 0,
   }
-  self.evaluates = not self.optimizer.kind or self.optimizer.kind.evaluates
-  if self.evaluates then
-    self.evaluate = new_evaluate(self)
-    self.remembered = net.held.fixed and net.held.fixed:copy()
+  self.before = Snapshot.new(net) -- of the step that is open, before its forward
+  if self.optimizer.evaluates ~= false then
+    self.evaluate, self.outputs = new_evaluate(self), Buffer.new(net.core, net.outputs)
   end
   for _, message in ipairs(warnings) do
     if options.on_warning then options.on_warning(message) end
@@ -209,17 +207,28 @@ local function rate_of(self)
   return rate * factor
 end
 
--- The next batch: forward, backward, update. Gives whether a hook wants to stop.
+-- The next batch. A step is open from here until its update; where it raises in between, what it has
+-- moved goes back before anything else is done.
+local function open(self)
+  self.position = self.batches.position
+  self.X, self.T, self.weights = self.batches:next()
+  self.before:take()
+  self.is_open, self.progress.batch = true, self.batches:number()
+end
+
+local function take_back(self)
+  self.before:put_back()
+  self.batches:back(self.position)
+  self.is_open, self.progress.batch = false, self.batches:number()
+end
+
+-- One batch: forward, backward, update. Gives whether a hook wants to stop.
 local function train(self)
+  open(self)
   local net, options, progress, tally = self.net, self.options, self.progress, self.tally
-  local X, T, weights = self.batches:next()
-  local N = X.cols
-  progress.batch = (self.batches.position + self.batches.batch - 1) // self.batches.batch
-  if self.evaluates then
-    self.X, self.T, self.weights, self.drawn = X, T, weights, net.generator:state()
-  end
+  local X, T, weights = self.X, self.T, self.weights
   local A = net:forward(X)
-  local J, Delta = self.loss.compute(A, T, self.Deltas:columns(N), weights)
+  local J, Delta = self.loss.compute(A, T, self.Deltas:columns(X.cols), weights)
   if J - J ~= 0 or not Delta then check_loss(self, J, Delta, X) end
   net:backward(Delta)
   check_gradients(self, X)
@@ -229,7 +238,9 @@ local function train(self)
     stops = is_stop(options.on_gradients(net, progress), "on_gradients")
     check_gradients(self, X)
   end
+  if self.evaluate then A = self.outputs:columns(X.cols):assign(A) end -- a forward would overwrite it
   self.optimizer:step(self.parameters, progress.rate, self.evaluate)
+  self.is_open = false
 
   tally:add(A, T, weights, J)
   progress.samples, progress.loss = tally.samples, tally:mean_loss()
@@ -272,7 +283,8 @@ local function finish(self)
   if self.early_stopping then self.history.best_epoch = self.early_stopping:on_end() end
 end
 
----One batch, and with the last of an epoch what ends the epoch.
+---One batch, and with the last of an epoch what ends the epoch. Where it raises before the update, as
+---on_gradients may, the next step is of the same batch.
 ---@return table? progress  epoch, epochs, batch, batches, samples, loss, rate: the same table always, of the
 ---batch's epoch until the epoch is over; nil when all epochs are done
 ---@return boolean? stops  whether a hook wants to stop
@@ -281,6 +293,7 @@ function Trainer:step()
     finish(self)
     return nil
   end
+  if self.is_open then take_back(self) end
   local progress, stops = self.progress
   self.net.gives, self.ended = self.gives, false
   if progress.batch == progress.batches then -- as a state may have been taken, in on_batch
@@ -355,11 +368,7 @@ local function copied_history(history)
   return copy
 end
 
----All that this run and its network remember, as plain data and matrices of its own: another
----trainer, given the same network, data and options, goes on from it to the same bits. It may be
----taken in a hook.
----@return table
-function Trainer:state()
+local function state_of(self)
   local progress, optimizer, schedule = self.progress, self.optimizer, self.schedule
   return {
     network = self.net:state(),
@@ -373,6 +382,20 @@ function Trainer:state()
     finished = self.finished, ended = self.ended,
     history = copied_history(self.history),
   }
+end
+
+---All that this run and its network remember, as plain data and matrices of its own: another
+---trainer, given the same network, data and options, goes on from it to the same bits. It may be
+---taken in a hook; in on_gradients, and after a step that raised, it is that of before the step.
+---@return table
+function Trainer:state()
+  if not self.is_open then return state_of(self) end
+  local now = Snapshot.new(self.net)
+  take_back(self)
+  local state = state_of(self)
+  open(self)
+  now:put_back()
+  return state
 end
 
 local state_fields = {
@@ -427,7 +450,7 @@ function Trainer:restore(state)
   local progress, tally, history = self.progress, self.tally:restore(state.tally), self.history
   progress.epoch, progress.batch, progress.rate = state.epoch, state.batch, state.rate
   progress.samples, progress.loss = tally.samples, tally:mean_loss()
-  self.finished, self.ended = state.finished, state.ended
+  self.finished, self.ended, self.is_open = state.finished, state.ended, false
   for epoch = #history, 1, -1 do history[epoch] = nil end
   for key, value in pairs(copied_history(state.history)) do history[key] = value end
   history.best_epoch, history.stopped = state.history.best_epoch, state.history.stopped

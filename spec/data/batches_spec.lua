@@ -276,6 +276,25 @@ describe("the state of batches", function()
     assert.same(epoch(batches), epoch(other))
   end)
 
+  it("gone back to gives the same batches again", function()
+    for _, generator in ipairs { false, pl.generator(4) } do
+      local batches = pl.batches(numbered(20), { batch = 6, generator = generator or nil })
+      for _ in batches do end -- an epoch
+      local seen = {}
+      for number = 1, batches.count do
+        local position, before = batches.position, batches:state()
+        local X = batches:next():copy()
+        assert.equal(number, batches:number())
+        batches:back(position)
+        assert.same(before, batches:state())
+        assert.equal(number - 1, batches:number())
+        assert.same(X:totable(), batches:next():totable())
+        for j = 1, X.cols do seen[X:get(1, j)] = true end
+      end
+      assert.equal(20, #seen)
+    end
+  end)
+
   it("before the first batch has no start, nor after restart", function()
     local batches = new()
     local generator = pl.generator(4):state()

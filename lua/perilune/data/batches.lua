@@ -51,6 +51,12 @@ function Batches.new(dataset, given)
   }, Batches)
 end
 
+---How many batches of this epoch were given.
+---@return integer
+function Batches:number()
+  return (self.position + self.batch - 1) // self.batch
+end
+
 ---Begin an epoch anew: after a loop that was left half way.
 ---@return Batches self
 function Batches:restart()
@@ -61,6 +67,14 @@ end
 -- The order of the epoch that begins with the generator as it is
 local function draw_order(self)
   self.generator:permutation(self.dataset:order(self.order))
+end
+
+---Go back to an earlier `position` in this epoch: the same batches come again. For the library's own
+---loops, without checks.
+---@param samples integer
+function Batches:back(samples)
+  self.position = samples
+  if samples == 0 and self.generator then self.generator:assign(self.start) end
 end
 
 ---The next batch, or nil once at the end of an epoch; then the next epoch follows.
@@ -74,13 +88,13 @@ function Batches:next()
     self:restart()
     return nil
   end
+  local size = left < self.batch and left or self.batch
+  local X, T = self.X:columns(size), self.T:columns(size)
+  local weights = self.weights and self.weights:columns(size)
   if first == 1 and self.generator then
     self.start:assign(self.generator)
     draw_order(self)
   end
-  local size = left < self.batch and left or self.batch
-  local X, T = self.X:columns(size), self.T:columns(size)
-  local weights = self.weights and self.weights:columns(size)
   self.source:take(X, T, self.order, first, weights)
   self.position = self.position + size
   return X, T, weights

@@ -2,7 +2,8 @@
 --     optimizer:step(parameters [, rate [, evaluate]])
 -- makes one update; `rate` (a schedule's) takes the place of its own, and `evaluate() --> J` computes J and
 -- the gradients of this batch again, for methods that need them. A table of your own with a method step is as
--- good; with methods state and restore too where it remembers something.
+-- good; with methods state and restore too where it remembers something. It is given `evaluate` unless it
+-- says `evaluates = false`.
 
 local Plan = require "perilune.optimizer.plan"
 local errors = require "perilune.errors"
@@ -16,7 +17,7 @@ local raise, show = errors.raise, errors.show
 ---@field rate number      learning rate
 ---@field options table
 ---@field steps integer    updates made
-local Optimizer = {}
+local Optimizer = { evaluates = false }
 Optimizer.__index = Optimizer
 
 local LARGEST = 1e38 -- a float32 can hold it
