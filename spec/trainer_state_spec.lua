@@ -125,6 +125,17 @@ describe("a run that goes on from the state of another", function()
     assert.equal(expected, bits(again))
   end)
 
+  it("goes on past that end where it has more epochs", function()
+    local whole = finished(new(1, { epochs = 5, schedule = false }))
+    local left = new(1, { schedule = false, early_stopping = false })
+    left:run()
+    local longer = new(77, { epochs = 5, schedule = false, early_stopping = false })
+    longer:restore(left:state()):run()
+    assert.equal(5, #longer.history)
+    assert.equal("epochs", longer.history.stopped)
+    assert.equal(whole:match "5 .-|", bits(longer):match "5 .-|")
+  end)
+
   it("does not share a matrix with it", function()
     local left = new(1)
     left:run { steps = 3 }
@@ -234,9 +245,40 @@ describe("a state that does not fit", function()
     refused(taken(function(state) state.early_stopping.best = "high" end), "early stopping")
     refused(taken(function(state) state.early_stopping = nil end), "early stopping")
     refused(taken(function(state) state.epoch = "two" end), "epoch")
-    refused(taken(function(state) state.batch = 99 end), "batch")
+    refused(taken(function(state) state.gives = "numbers" end), "gives")
+    refused(taken(function(state) state.history = { 1 } end), "history: a record of epoch 1")
     refused(taken(function(state) state.tally.loss = nil end), "loss")
     refused(taken(function() end), "optimiser", { optimizer = "sgd" })
+  end)
+
+  it("is refused by a part of one's own as it restores: then, too, nothing has changed", function()
+    -- An optimiser and a schedule that remember a number, and may refuse one
+    local function remembering(refuses)
+      local part = { rate = 0.1, count = 0 }
+      function part.step() part.count = part.count + 1 end
+      function part.state() return part.count end
+      function part.restore(_, count)
+        if refuses and count ~= part.count then error("no", 0) end
+        part.count = count
+      end
+      return setmetatable(part, { __call = function() return 1 end })
+    end
+    for _, name in ipairs { "optimizer", "schedule" } do
+      local parts = { optimizer = remembering(), schedule = remembering() }
+      local left = new(1, parts)
+      left:run { steps = 9 }
+      parts.schedule.count = 5
+      local state = left:state()
+      parts = { optimizer = remembering(), schedule = remembering() }
+      parts[name] = remembering(true)
+      local trainer = new(4, parts)
+      trainer:run { steps = 2 }
+      local before = bits(trainer)
+      local ok, message = pcall(trainer.restore, trainer, state)
+      assert.same({ false, "no" }, { ok, message })
+      assert.equal(before, bits(trainer))
+      assert.same({ 2, 0 }, { parts.optimizer.count, parts.schedule.count })
+    end
   end)
 end)
 

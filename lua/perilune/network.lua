@@ -6,6 +6,7 @@ local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local registry = require "perilune.registry"
+local restore_all = require "perilune.restore_all"
 local tree = require "perilune.layer.tree"
 
 ---@class Network
@@ -208,31 +209,19 @@ function Network:check_state(state)
   end
 end
 
--- Each layer checks its own state as it restores: where one raises, those before it go back.
-local function restore_layers(self, states)
-  local before, restored = states_of_layers(self), {}
-  for _, node in ipairs(self.nodes) do
-    local layer, path = node.layer, node.path
-    if layer.state then
-      local ok, message = pcall(layer.restore, layer, states[path])
-      if not ok then
-        for k = #restored, 1, -1 do
-          restored[k].layer:restore(before[restored[k].path])
-        end
-        error(message, 0)
-      end
-      restored[#restored + 1] = node
-    end
-  end
-end
-
 ---Continue from what state() gave. Raises for the state of another network, and changes nothing
 ---then.
 ---@param state table
 ---@return Network self
 function Network:restore(state)
   self:check_state(state)
-  restore_layers(self, state.layers)
+  local layers = {}
+  for _, node in ipairs(self.nodes) do
+    if node.layer.state then
+      layers[#layers + 1] = { part = node.layer, state = state.layers[node.path] }
+    end
+  end
+  restore_all(layers)
   self.held:restore(state.tensors)
   self.generator:restore(state.generator)
   return self

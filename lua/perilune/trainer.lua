@@ -13,6 +13,7 @@ local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local metrics = require "perilune.metrics"
 local registry = require "perilune.registry"
+local restore_all = require "perilune.restore_all"
 local system = require "perilune.core.system"
 
 local raise, show = errors.raise, errors.show
@@ -238,7 +239,7 @@ local function train(self)
     stops = is_stop(options.on_gradients(net, progress), "on_gradients")
     check_gradients(self, X)
   end
-  if self.evaluate then A = self.outputs:columns(X.cols):assign(A) end -- a forward would overwrite it
+  if self.evaluate then A = self.outputs:columns(X.cols):assign(A) end -- forward writes it again
   self.optimizer:step(self.parameters, progress.rate, self.evaluate)
   self.is_open = false
 
@@ -377,7 +378,7 @@ local function state_of(self)
     schedule = type(schedule) == "table" and schedule.state and schedule:state() or nil,
     batches = self.batches:state(),
     early_stopping = self.early_stopping and self.early_stopping:state(),
-    epoch = progress.epoch, batch = progress.batch, rate = progress.rate,
+    epoch = progress.epoch, rate = progress.rate,
     tally = self.tally:state(),
     finished = self.finished, ended = self.ended,
     history = copied_history(self.history),
@@ -399,11 +400,12 @@ function Trainer:state()
 end
 
 local state_fields = {
-  network = { "table" }, gives = { "string", optional = true },
+  network = { "table" },
+  gives = { "choice", choices = { "logits", "probabilities", "values" }, optional = true },
   optimizer = { "value", optional = true }, schedule = { "value", optional = true },
   batches = { "table" }, early_stopping = { "table", optional = true },
-  epoch = { "count" }, batch = { "integer", least = 0 },
-  rate = { "number", optional = true, infinite = true }, tally = { "table" },
+  epoch = { "count" }, rate = { "number", optional = true, infinite = true },
+  tally = { "table" },
   finished = { "choice", choices = { "epochs", "early" }, optional = true },
   ended = { "boolean", default = false }, history = { "table" },
 }
@@ -420,13 +422,20 @@ local function check_part(part, state, what, ...)
   if part.check_state then part:check_state(state, ...) end
 end
 
+local function check_history(history)
+  for epoch, record in ipairs(history) do
+    if type(record) ~= "table" then
+      raise("state of a trainer: history: a record of epoch %d expected, got %s", epoch,
+        show(record))
+    end
+  end
+end
+
 ---Raise unless `state` is one of a trainer like this one.
 ---@param state any
 function Trainer:check_state(state)
   fields.check(state_fields, state, "state of a trainer")
-  if state.batch > self.progress.batches then
-    raise("state of a trainer: batch %d of %d", state.batch, self.progress.batches)
-  end
+  check_history(state.history)
   self.net:check_state(state.network)
   check_part(self.optimizer, state.optimizer, "an optimiser", self.parameters)
   check_part(self.schedule, state.schedule, "a schedule")
@@ -435,25 +444,52 @@ function Trainer:check_state(state)
   self.tally:check_state(state.tally)
 end
 
+-- The parts that the user may have written, the network's layers among them: they are restored
+-- first, and all of them or none.
+local function parts_of(self, state)
+  local parts = {}
+  for _, name in ipairs { "optimizer", "schedule" } do
+    local part = self[name]
+    if type(part) == "table" and part.restore then
+      parts[#parts + 1] = { part = part, state = state[name] }
+    end
+  end
+  parts[#parts + 1] = { part = self.net, state = state.network }
+  return parts
+end
+
+local function restore_progress(self, state)
+  local progress, tally = self.progress, self.tally:restore(state.tally)
+  progress.epoch, progress.rate = state.epoch, state.rate
+  progress.batch, progress.samples = self.batches:number(), tally.samples
+  progress.loss = tally:mean_loss()
+end
+
+local function restore_history(self, saved)
+  local history = self.history
+  for epoch = #history, 1, -1 do history[epoch] = nil end
+  for epoch, record in ipairs(copied_history(saved)) do history[epoch] = record end
+  history.best_epoch, history.stopped = saved.best_epoch, saved.stopped
+end
+
 ---Continue from what state() gave. Raises for a state of another network, other data or other
----options, and then changes nothing.
+---options, and then changes nothing. Where this trainer has more epochs than the one whose state it is,
+---training goes on past that one's end.
 ---@param state table
 ---@return Trainer self
 function Trainer:restore(state)
   self:check_state(state)
-  self.net:restore(state.network)
+  restore_all(parts_of(self, state))
   self.net.gives = state.gives
-  if self.optimizer.restore then self.optimizer:restore(state.optimizer) end
-  if state.schedule ~= nil then self.schedule:restore(state.schedule) end
   if self.early_stopping then self.early_stopping:restore(state.early_stopping) end
   self.batches:restore(state.batches)
-  local progress, tally, history = self.progress, self.tally:restore(state.tally), self.history
-  progress.epoch, progress.batch, progress.rate = state.epoch, state.batch, state.rate
-  progress.samples, progress.loss = tally.samples, tally:mean_loss()
-  self.finished, self.ended, self.is_open = state.finished, state.ended, false
-  for epoch = #history, 1, -1 do history[epoch] = nil end
-  for key, value in pairs(copied_history(state.history)) do history[key] = value end
-  history.best_epoch, history.stopped = state.history.best_epoch, state.history.stopped
+  restore_progress(self, state)
+  restore_history(self, state.history)
+  self.ended, self.is_open = state.ended, false
+  self.finished = state.finished
+  if self.finished ~= "early" then
+    self.finished = state.epoch > self.progress.epochs and "epochs" or nil
+  end
   return self
 end
 
