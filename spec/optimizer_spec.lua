@@ -408,7 +408,7 @@ describe("groups", function()
     } do
       local optimizer = pl.adam { groups = { { match = "W" }, { match = match } } }
       at_caller(function() optimizer:step(list) end, expected)
-      assert.same({ steps = 0, tensors = {} }, optimizer:state())
+      assert.same({ steps = 0, rate = optimizer.rate, tensors = {} }, optimizer:state())
     end
     assert_same(values(new_list(pl.float32)), list)
     pl.adam({ groups = { { match = "W" } } }):step {} -- all of a network may be frozen

@@ -18,7 +18,7 @@ local variants = {
 describe("the state of an optimizer", function()
   it("is matrices of the parameters' shapes, by their names", function()
     local optimizer = pl.adam()
-    assert.same({ steps = 0, tensors = {} }, optimizer:state())
+    assert.same({ steps = 0, rate = 0.001, tensors = {} }, optimizer:state())
     local net = new_network(pl.float64)
     run(optimizer, net:parameters(), 1, 2)
     local state = optimizer:state()
@@ -42,11 +42,17 @@ describe("the state of an optimizer", function()
     assert.same({ { 3, 3 } }, optimizer:state().tensors["1"].v:totable())
   end)
 
-  it("is only a number of steps for one that keeps nothing", function()
+  it("is only its steps and its rate for one that keeps nothing", function()
     local optimizer = pl.sgd()
     run(optimizer, new_list(pl.float32), 1, 3)
-    assert.same({ steps = 3, tensors = {} }, optimizer:state())
+    assert.same({ steps = 3, rate = 0.01, tensors = {} }, optimizer:state())
     assert.equal(3, pl.sgd():restore(optimizer:state()).steps)
+  end)
+
+  it("has the rate that was set since", function()
+    local optimizer = pl.momentum { rate = 0.1 }
+    optimizer.rate = 0.025
+    assert.equal(0.025, pl.momentum({ rate = 0.1 }):restore(optimizer:state()).rate)
   end)
 
   it("is a copy, before the first step after it was restored too", function()
@@ -190,13 +196,19 @@ describe("the state of an optimizer", function()
     local adam = pl.adam()
     run(adam, new_list(pl.float32), 1, 2)
     local before = adam:state()
+    at_caller(function()
+      adam:restore { steps = before.steps, tensors = before.tensors }
+    end, "state of an optimiser expected, as state() gives it, got a table")
     for _, wrong in ipairs {
       false, 5, {}, { steps = 1 }, { steps = -1, tensors = {} },
       { steps = 0.5, tensors = {} }, { steps = "1", tensors = {} },
       { steps = 1, tensors = 5 }, { steps = 1, tensors = { ["1.W"] = 5 } },
       { steps = 0, tensors = before.tensors }, { steps = 2, tensors = {} },
       { steps = 1, tensors = { ["1.W"] = { m = 1, v = 2 } } },
+      { steps = 0, tensors = {}, rate = -1 }, { steps = 0, tensors = {}, rate = 0 / 0 },
+      { steps = 0, tensors = {}, rate = "1" },
     } do
+      if wrong and type(wrong) == "table" and not wrong.rate then wrong.rate = 1 end
       at_caller(function() adam:restore(wrong or nil) end, "state of ")
       assert_same_state(before, adam:state())
     end

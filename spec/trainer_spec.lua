@@ -542,6 +542,31 @@ describe("misuse of fit", function()
       "seed: a whole number expected, got \"one\"")
   end)
 
+  it("in the groups and the methods of an optimizer is named before the first step", function()
+    local function refused(optimizer, expected, schedule)
+      at_caller(function()
+        pl.trainer(network, train, {
+          loss = "softmax_cross_entropy", optimizer = optimizer, schedule = schedule,
+        })
+      end, expected)
+    end
+    refused({ "sgd", groups = { { match = "^9", rate = 1 } } },
+      "group 1: no parameter has a name that \"^9\" matches, the first has \"1.W\"")
+    local function step() end
+    refused({ step = step, state = {} },
+      "optimizer: state is the name of a method, got a table")
+    refused({ step = step, restore = step },
+      "optimizer: both of the methods state and restore expected, or none")
+    refused({ step = step, check_state = true },
+      "optimizer: check_state is the name of a method, got true")
+    local seen
+    local own = { step = step, check_parameters = function(_, given) seen = given end }
+    pl.trainer(network, train, { loss = "softmax_cross_entropy", optimizer = own })
+    assert.equal(network:parameters(), seen)
+    refused("sgd", "schedule: state is the name of a method, got 5",
+      setmetatable({ state = 5 }, { __call = step }))
+  end)
+
   it("in its data is named at the caller's line", function()
     local given = { loss = "softmax_cross_entropy" }
     at_caller(function() pl.fit(network, pl.matrix(2, 3), given) end,

@@ -136,6 +136,19 @@ describe("a run that goes on from the state of another", function()
     assert.equal(whole:match "5 .-|", bits(longer):match "5 .-|")
   end)
 
+  it("has the rate that a hook has set", function()
+    local function halving()
+      local trainer
+      trainer = new(1, { schedule = false, on_epoch = function()
+        trainer.optimizer.rate = trainer.optimizer.rate / 2
+      end })
+      return trainer
+    end
+    local whole, left = finished(halving()), halving()
+    left:run { epochs = 2 }
+    assert.equal(whole, finished(halving():restore(left:state())))
+  end)
+
   it("does not share a matrix with it", function()
     local left = new(1)
     left:run { steps = 3 }

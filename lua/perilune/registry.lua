@@ -1,6 +1,5 @@
 -- Whatever can be configured is described as data, and resolved here. There are families of parts
--- (layer, activation, loss, optimizer, schedule, initializer, callback), each with kinds known by
--- name:
+-- (layer, activation, loss, optimizer, schedule, initializer), each with kinds known by name:
 --     "relu"                             a kind with its defaults
 --     { "leaky_relu", slope = 0.1 }      a kind and options, checked against the fields that it declares
 --     a value of the user's own          a function, or a table with the methods of the family's contract
@@ -68,6 +67,21 @@ function Family:check_own(own)
     elseif self.kinds[name] then
       raise("the %s '%s' is built in: give your own another name", self.name, name)
     end
+  end
+end
+
+---Raise unless what a part of the user's own has under these names are methods. Those by which it
+---remembers go together.
+---@param part table
+---@param names string[]
+function registry.check_methods(part, names)
+  for _, name in ipairs(names) do
+    if part[name] ~= nil and type(part[name]) ~= "function" then
+      raise("%s is the name of a method, got %s", name, show(part[name]))
+    end
+  end
+  if (part.state == nil) ~= (part.restore == nil) then
+    raise("both of the methods state and restore expected, or none")
   end
 end
 

@@ -121,6 +121,7 @@ function Trainer.new(net, dataset, given)
   if self.schedule and type(self.optimizer.rate) ~= "number" then
     raise("schedule: an optimizer with a field rate expected, which it multiplies")
   end
+  if self.optimizer.check_parameters then self.optimizer:check_parameters(self.parameters) end
   if options.early_stopping then
     self.early_stopping = EarlyStopping.new(options.early_stopping, net, recorded(self))
   end

@@ -420,9 +420,9 @@ describe("what is wrong with a layer", function()
     refused(with { declare = {} },
       "layer 1: declare is the name of a method, got a table")
     refused(with { state = nothing },
-      "needs both of the methods state and restore, or none")
+      "both of the methods state and restore expected, or none")
     refused(with { restore = nothing },
-      "needs both of the methods state and restore, or none")
+      "both of the methods state and restore expected, or none")
     refused(with { output = 3 },
       "layer 1: its field output = { size = S_l } must say how many "
       .. "outputs it has, got nil")

@@ -79,6 +79,7 @@ end
 ---Raise unless two states of optimisers are the same to the last bit.
 function parameters.assert_same_state(expected, state)
   if expected.steps ~= state.steps then error("as many steps expected", 2) end
+  if expected.rate ~= state.rate then error("the same rate expected", 2) end
   for name, kept in pairs(expected.tensors) do
     for key, M in pairs(kept) do
       if not matrices.same(M, state.tensors[name][key]) then

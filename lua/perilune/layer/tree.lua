@@ -142,14 +142,7 @@ local function check_layer(layer)
       raise("its class has no method %s", method)
     end
   end
-  for _, method in ipairs(optional) do
-    if layer[method] ~= nil and type(layer[method]) ~= "function" then
-      raise("%s is the name of a method, got %s", method, show(layer[method]))
-    end
-  end
-  if (layer.state == nil) ~= (layer.restore == nil) then
-    raise("its class needs both of the methods state and restore, or none")
-  end
+  registry.check_methods(layer, optional)
   local size
   if type(layer.output) == "table" then size = layer.output.size end
   if not fields.whole(size) or size < 1 then

@@ -3,7 +3,8 @@
 -- makes one update; `rate` (a schedule's) takes the place of its own, and `evaluate() --> J` computes J and
 -- the gradients of this batch again, for methods that need them. A table of your own with a method step is as
 -- good; with methods state and restore too where it remembers something. It is given `evaluate` unless it
--- says `evaluates = false`.
+-- says `evaluates = false`. A method check_parameters(parameters), which raises for those that it cannot step
+-- over, is called before the first step.
 
 local Plan = require "perilune.optimizer.plan"
 local errors = require "perilune.errors"
@@ -75,31 +76,38 @@ end
 
 -- A function from a parameter to the options and the weight decay that hold for it: those of the first group
 -- that matches its name. Biases and what normalises are left out of decay, unless their group asks for it.
-local function new_settings_of(self, is_used)
+local function new_settings_of(self)
   return function(name, parameter)
-    local settings = nil
-    for _, group in ipairs(self.groups) do
-      if matches(name, group.match) then
-        settings, is_used[group] = settings or group, true
-      end
+    local settings = self.options
+    for k = #self.groups, 1, -1 do
+      if matches(name, self.groups[k].match) then settings = self.groups[k] end
     end
-    settings = settings or self.options
     local decays = settings.decays_all or parameter.decays ~= false
     return settings, decays and settings.weight_decay or 0
   end
 end
 
--- The plan for parameters that come for the first time. What has been kept so far must be theirs, by name: to
--- begin anew for some of them would spoil the training without a word, and so would a misspelt pattern.
-local function new_plan(self, parameters)
-  local is_used = {}
-  local plan = Plan.new(parameters, new_settings_of(self, is_used), self.kind.keeps)
+---Raise unless each group has parameters: a misspelt pattern would spoil the training without a word.
+---@param parameters { name: string, value: Matrix, gradient: Matrix }[]
+function Optimizer:check_parameters(parameters)
+  Plan.check_list(parameters)
   for k, group in ipairs(self.groups) do
-    if #parameters > 0 and not is_used[group] then
+    local is_used = #parameters == 0
+    for j, parameter in ipairs(parameters) do
+      is_used = is_used or matches(Plan.name_of(parameter, j), group.match)
+    end
+    if not is_used then
       raise("group %d: no parameter has a name that %s matches, the first has %s", k,
-        show(group.match), show(parameters[1].name))
+        show(group.match), show(Plan.name_of(parameters[1], 1)))
     end
   end
+end
+
+-- The plan for parameters that come for the first time. What has been kept so far must be theirs, by name: to
+-- begin anew for some of them would spoil the training without a word.
+local function new_plan(self, parameters)
+  self:check_parameters(parameters)
+  local plan = Plan.new(parameters, new_settings_of(self), self.kind.keeps)
   local tensors = self.restored or self.plan and self.plan.places
   if tensors then
     Plan.check_state(tensors, self.kind.keeps, parameters)
@@ -108,8 +116,12 @@ local function new_plan(self, parameters)
   return plan
 end
 
+local function is_rate(rate)
+  return type(rate) == "number" and rate >= 0 and rate <= LARGEST
+end
+
 local function check_rate(rate)
-  if type(rate) ~= "number" or not (rate >= 0 and rate <= LARGEST) then
+  if not is_rate(rate) then
     raise("rate: a finite number of 0 or more expected, got %s", show(rate))
   end
 end
@@ -149,11 +161,12 @@ function Optimizer:step(parameters, rate)
   if plan ~= self.plan then self.plan, self.restored = plan, nil end
 end
 
----What it remembers: how many steps it has made, and for each parameter by name, matrices of its shape.
----@return { steps: integer, tensors: table<string, table<string, Matrix>> }
+---What it remembers: how many steps it has made, its rate, which may have been set in between, and for each
+---parameter by name, matrices of its shape.
+---@return { steps: integer, rate: number, tensors: table<string, table<string, Matrix>> }
 function Optimizer:state()
   local tensors = self.restored or self.plan and self.plan.places or {}
-  return { steps = self.steps, tensors = Plan.copy(tensors) }
+  return { steps = self.steps, rate = self.rate, tensors = Plan.copy(tensors) }
 end
 
 ---Raise unless `state` is one that state() gave; of these parameters, or else of those of the last step.
@@ -161,7 +174,7 @@ end
 ---@param parameters? table
 function Optimizer:check_state(state, parameters)
   local steps = type(state) == "table" and fields.whole(state.steps)
-  if not steps or steps < 0 then
+  if not steps or steps < 0 or not is_rate(state.rate) then
     raise("state of an optimiser expected, as state() gives it, got %s", show(state))
   end
   if steps == 0 then
@@ -178,7 +191,7 @@ end
 ---@return Optimizer self
 function Optimizer:restore(state)
   self:check_state(state)
-  self.steps = fields.whole(state.steps)
+  self.steps, self.rate = fields.whole(state.steps), state.rate
   if self.steps == 0 then
     self.plan, self.restored = nil, nil
   elseif self.plan then
@@ -201,7 +214,9 @@ local optimizer = registry.family("optimizer", {
     }, Optimizer)
   end,
   accepts = function(value)
-    if type(value) == "table" and type(value.step) == "function" then return value end
+    if type(value) ~= "table" or type(value.step) ~= "function" then return nil end
+    registry.check_methods(value, { "state", "restore", "check_state", "check_parameters" })
+    return value
   end,
   expected = "a table with the method step(parameters, rate)",
   remembers = true,

@@ -26,10 +26,15 @@ local raise, show = errors.raise, errors.show
 local Plan = {}
 Plan.__index = Plan
 
--- The parameter's name; in a list without names, its position
-local function name_of(parameter, k)
+---The parameter's name; in a list without names, its position.
+---@param parameter { name: string? }
+---@param k integer
+---@return string
+function Plan.name_of(parameter, k)
   return parameter.name or tostring(k)
 end
+
+local name_of = Plan.name_of
 
 -- "a 3 x 4 matrix of float32 by columns"
 local function shown(M)
@@ -63,8 +68,9 @@ local function check_parameter(parameter, k)
   check_gradient(name, value, parameter.gradient)
 end
 
--- A network's list has the field `flat` besides its parameters.
-local function check_list(parameters)
+---Raise unless these are parameters to step over. A network's list has the field `flat` besides them.
+---@param parameters any
+function Plan.check_list(parameters)
   if type(parameters) ~= "table" or type(parameters.parameters) == "function" then
     raise("a list of parameters expected, as net:parameters() gives it, got %s",
       type(parameters) == "table" and "a network" or show(parameters))
@@ -142,12 +148,11 @@ local function single(self, parameters, settings_of, keeps)
   end
 end
 
----@param parameters { name: string, value: Matrix, gradient: Matrix }[]
+---@param parameters { name: string, value: Matrix, gradient: Matrix }[]  checked
 ---@param settings_of fun(name: string, parameter: table): table, number  options and weight decay of each
 ---@param keeps string[]   names of what is kept for each
 ---@return Plan
 function Plan.new(parameters, settings_of, keeps)
-  check_list(parameters)
   local self = setmetatable({ runs = {}, places = {}, values = {}, gradients = {},
     parameters = {}, fixed = parameters.flat and parameters or false }, Plan)
   for k, parameter in ipairs(parameters) do

@@ -31,6 +31,7 @@ local schedule = registry.family("schedule", {
   accepts = function(value)
     local meta = type(value) == "table" and getmetatable(value)
     local is_callable = type(meta) == "table" and meta.__call ~= nil
+    if is_callable then registry.check_methods(value, { "state", "restore", "check_state" }) end
     if type(value) == "function" or is_callable then return value end
   end,
   expected = "a function (epoch, epochs) --> factor",
