@@ -595,6 +595,23 @@ describe("misuse of fit", function()
     assert.is_true(same(before, network.theta))
   end)
 
+  it("by a loss that gives no J or no Delta is named", function()
+    local function refused(expected, ...)
+      local given = table.pack(...)
+      local before = network.theta:copy()
+      at_caller(function()
+        pl.fit(network, train, { loss = function() return table.unpack(given, 1, 2) end })
+      end, expected)
+      assert.is_true(same(before, network.theta))
+    end
+    refused("loss: a number J and Delta expected from it, got nil")
+    refused("loss: a number J and Delta expected from it, got \"1\"", "1", pl.matrix(3, 128))
+    refused("loss: a number J and Delta expected from it, got a 3 x 4 matrix", pl.matrix(3, 4))
+    refused("a matrix Delta expected from it, got nil as Delta", 1)
+    refused("Delta: a 3 x 128 matrix of float32 expected, got a 3 x 4 matrix", 1,
+      pl.matrix(3, 4))
+  end)
+
   it("by another network is named", function()
     at_caller(function() pl.fit(nil, train, { loss = "squared_error" }) end, "network")
   end)

@@ -78,7 +78,10 @@ local function check(network, X, T, chosen, snapshot)
   end
   local function J() return (error_now(false)) end
 
-  local _, Delta = error_now(nil)
+  local J_now, Delta = error_now(nil)
+  if type(J_now) ~= "number" then
+    errors.raise("loss: a number J and Delta expected from it, got %s", errors.show(J_now))
+  end
   local report = setmetatable({ largest_error = -1, count = 0 }, Report)
   for _, parameter in ipairs(analytic_gradients(network, X, Delta)) do
     for i = 1, parameter.value.rows do

@@ -231,7 +231,7 @@ local function train(self)
   local X, T, weights = self.X, self.T, self.weights
   local A = net:forward(X)
   local J, Delta = self.loss.compute(A, T, self.Deltas:columns(X.cols), weights)
-  if J - J ~= 0 or not Delta then check_loss(self, J, Delta, X) end
+  if type(J) ~= "number" or J - J ~= 0 or not Delta then check_loss(self, J, Delta, X) end
   net:backward(Delta)
   check_gradients(self, X)
   progress.rate = rate_of(self)
