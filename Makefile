@@ -16,6 +16,9 @@ pkg_config = $(shell { $(PKG_CONFIG) $(1); } 2>/dev/null)
 ifndef LUA_CFLAGS
 LUA_CFLAGS := $(call pkg_config,--cflags lua$(LUA_VERSION) || $(PKG_CONFIG) --cflags lua-$(LUA_VERSION))
 endif
+ifndef LUA_LIBS  # of a host; modules are not linked with Lua
+LUA_LIBS := $(call pkg_config,--libs lua$(LUA_VERSION) || $(PKG_CONFIG) --libs lua-$(LUA_VERSION))
+endif
 
 # Debian keeps each flavour of OpenBLAS in a folder of its own. The serial one is preferred, because it has no threads,
 # which src/blas.c is told. Where there are several, the loader's name for OpenBLAS is another: hence the -rpath.
@@ -105,6 +108,16 @@ kernels:  ## run the specs of products with the kernels of lesser processors: AV
 	  BUSTED_FLAGS="spec/tile_spec.lua spec/product_spec.lua spec/affine_spec.lua spec/dense_spec.lua \
 	  spec/pool_spec.lua" || exit 1; done
 
+# A host exports Lua's symbols, which the modules need.
+$(BUILD)/oom_host: spec/oom/host.c Makefile | $(BUILD)/libraries
+	$(COMPILE) -Wl,-E -o $@ $< $(LDFLAGS) $(LUA_LIBS)
+-include $(BUILD)/oom_host.d
+
+check-oom: all $(BUILD)/oom_host  ## let memory run out at many moments; OOM="--points all" tries each, OOM=--help tells more
+	$(call need,$(LUA):$(notdir $(LUA)))
+	@LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;" LUA_CPATH="$(abspath $(BUILD))/?.so;;" \
+	  $(BUILD)/oom_host spec/oom/check.lua $(OOM)
+
 valgrind: all  ## train a small network under valgrind
 	$(call need,valgrind)
 	PERILUNE_BUILD=$(BUILD) OPENBLAS_NUM_THREADS=1 valgrind --quiet --leak-check=full --error-exitcode=9 \
@@ -113,19 +126,21 @@ valgrind: all  ## train a small network under valgrind
 # Suppressed: a local may be called like a function (-Wshadow sees to variables); system headers are not ours.
 CPPCHECK := cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability,style \
   --inline-suppr --suppress=shadowFunction --suppress=missingIncludeSystem --std=c11
+C_FILES := src/*.[ch] spec/*/*.c
 TIDY := -- -std=gnu11 -fopenmp-simd $(WARNINGS) $(LUA_CFLAGS) $(OPENBLAS_CFLAGS)
 
 lint:  ## check the sources; a warning is an error
 	$(call need,luacheck:lua-check clang-format clang-tidy cppcheck)
 	$(LUA) .ci/check_source
 	luacheck --quiet lua scripts spec .ci/check_source .busted .luacheckrc *.rockspec
-	clang-format --dry-run -Werror src/*.[ch]
+	clang-format --dry-run -Werror $(C_FILES)
 	for bits in 32 64; do $(CPPCHECK) -DREAL_BITS=$$bits src && \
 	  clang-tidy --quiet src/*.c $(TIDY) -DREAL_BITS=$$bits || exit 1; done
+	$(CPPCHECK) spec && clang-tidy --quiet spec/*/*.c $(TIDY)
 
 format:  ## lay out the C sources as .clang-format says
 	$(call need,clang-format)
-	clang-format -i src/*.[ch]
+	clang-format -i $(C_FILES)
 
 bench: all  ## measure speed
 	PERILUNE_BUILD=$(BUILD) $(LUA) scripts/bench.lua
@@ -141,6 +156,6 @@ clean:  ## remove what was built
 	rm -rf build
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
-.PHONY: all test sanitize kernels valgrind lint format bench install clean help
+.PHONY: all test sanitize kernels check-oom valgrind lint format bench install clean help

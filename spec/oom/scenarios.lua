@@ -1,0 +1,501 @@
+-- What is done while memory runs out (see check.lua). A scenario is
+--     setup() --> object            what it works on; optional
+--     begin(object)                 what has to be done before each run; optional
+--     run(object) --> result        while memory runs out
+--     bits(object, result) --> string   what must come out, whatever failed before
+--     look(object) --> string       what a run that fails must leave as it was; optional
+-- Nothing of the library is loaded before setup.
+
+local function later(name)
+  return setmetatable({}, {
+    __index = function(_, key) return require(name)[key] end,
+  })
+end
+
+local pl = later "perilune"
+
+-- All of a value, as a string
+local function dump(value, pieces)
+  local is_outer = not pieces
+  pieces = pieces or {}
+  local kind = type(value)
+  if kind == "table" then
+    local keys = {}
+    for key in next, value do keys[#keys + 1] = key end
+    table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+    for _, key in ipairs(keys) do
+      pieces[#pieces + 1] = tostring(key)
+      dump(value[key], pieces)
+    end
+    pieces[#pieces + 1] = "end"
+  elseif kind == "userdata" and getmetatable(value) == "matrix" then
+    pieces[#pieces + 1] = ("%d x %d"):format(value.rows, value.cols)
+    pieces[#pieces + 1] = value:encode(value.dtype)
+  elseif kind == "userdata" and getmetatable(value) == "generator" then
+    pieces[#pieces + 1] = value:state()
+  else
+    pieces[#pieces + 1] = kind == "number" and ("%a"):format(value) or tostring(value)
+  end
+  return is_outer and table.concat(pieces, "\n") or nil
+end
+
+-- Layers of every kind
+local function layers()
+  return {
+    inputs = 5,
+    pl.dense(6, { "leaky_relu", slope = 0.1 }),
+    pl.batch_norm(),
+    pl.residual { pl.dense(6, "tanh"), pl.dropout(0.2), pl.layer_norm(), pl.dense(6) },
+    pl.branch { pl.dense(4, "relu"), { pl.dense(6, "sigmoid"), pl.dropout(0.1) } },
+    pl.residual(pl.dense(7, "elu"), { projection = true }),
+    pl.residual { pl.dense(7, "softsign", { shared = "twin" }),
+      pl.dense(7, "identity", { shared = "twin" }) },
+    pl.dense(7, "tanh", { frozen = true }),
+    pl.dense(3),
+  }
+end
+
+local CLASSES = { "a", "b", "c" }
+
+local function network(dtype)
+  return pl.network(layers(), { seed = 3, classes = CLASSES, dtype = dtype, gives = "logits" })
+end
+
+-- Of 12 samples, in batches of 5: 5, 5 and 2
+local function data(dtype)
+  local core = pl[dtype or "float32"]
+  local X, labels = core.generator(2):normal(core.matrix(5, 12)), {}
+  for n = 1, 12 do labels[n] = n % 3 + 1 end
+  return pl.dataset { X = X, labels = labels, classes = CLASSES }
+end
+
+local function net_and_data()
+  local net, set = network(), data()
+  return { net = net, set = set, X = set.X, T = set.T }
+end
+
+local function state_of_net(o) return dump { o.net:state(), o.net.gives } end
+
+-- After so many batches of 5 samples
+local function new_trainer(steps)
+  local train, held_out = data():split(0.8, pl.generator(1))
+  local net = network()
+  local trainer = pl.trainer(net, train, {
+    loss = "softmax_cross_entropy", epochs = 3, batch = 4, validation = held_out,
+    schedule = "cosine", early_stopping = { patience = 2 },
+    optimizer = { "adam", groups = { { match = "%.b$", rate = 0.01 } } },
+    on_gradients = function() end, on_batch = function() end, on_epoch = function() end,
+  })
+  for _ = 1, steps do trainer:step() end
+  return { net = net, trainer = trainer }
+end
+
+local function state_of_trainer(o)
+  return dump { o.trainer:state(), o.trainer.progress, o.net:state() }
+end
+
+local function read(path)
+  local file = io.open(path, "rb")
+  if not file then return "none" end
+  local bytes = file:read "a"
+  file:close()
+  return bytes
+end
+
+local function write(path, bytes)
+  local file <close> = assert(io.open(path, "wb"))
+  file:write(bytes)
+end
+
+local function files()
+  local names = {}
+  for name in require "lfs".dir "." do
+    if name ~= "notes" then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return table.concat(names, " ")
+end
+
+local scenarios = {}
+
+local modules = { "perilune", "perilune.store.model", "perilune.store.checkpoint",
+  "perilune.data.digits", "perilune.data.checksum" }
+
+scenarios.require = {
+  run = function()
+    for _, name in ipairs(modules) do require(name) end
+  end,
+  bits = function() return dump((pl.matrix { { 1, 2 } } * pl.matrix { { 3 }, { 4 } })) end,
+}
+
+scenarios.create = {
+  setup = function() return require "perilune" end,
+  run = function() return network() end,
+  bits = function(_, net) return dump { net:state(), net:describe() } end,
+}
+
+scenarios.dataset = {
+  setup = function() return require "perilune" end,
+  run = function()
+    local set = data()
+    local a, b = set:split(0.5, pl.generator(3))
+    return { set.X, set.T, a.X, b.T, set:one_hot().T, b:checksum(), set:to("float64").X }
+  end,
+  bits = function(_, result) return dump(result) end,
+}
+
+scenarios.matrices = {
+  setup = function() return pl.matrix { { 1, 2 }, { 3, 4 } } end,
+  run = function(A)
+    local B = A:view(2, 1, 2) + A:columns(1, 1):transpose()
+    return {
+      B, A:to "float64", tostring(A), A:totable(), A:map(math.exp), A * A, -A / 3,
+      A:encode "uint8", pl.generator(3):permutation(9), A == B, A:argmax(),
+    }
+  end,
+  bits = function(_, result) return dump(result) end,
+  look = dump,
+}
+
+scenarios.forward = {
+  setup = net_and_data,
+  run = function(o) return o.net:forward(o.X) end,
+  bits = function(o, A) return dump(A) .. state_of_net(o) end,
+  look = state_of_net,
+}
+
+-- Another size of batch
+scenarios.forward_again = {
+  setup = function()
+    local o = net_and_data()
+    o.net:forward(o.X:columns(1, 5):copy())
+    return o
+  end,
+  run = function(o) return o.net:forward(o.X) end,
+  bits = function(o, A)
+    local gradient = dump { A, o.net:backward(A:copy(), true), o.net.dJ_dtheta }
+    return gradient .. dump { o.net:forward(o.X:columns(1, 5)) }
+  end,
+  look = state_of_net,
+}
+
+scenarios.backward = {
+  setup = function()
+    local o = net_and_data()
+    o.Delta = o.net:forward(o.X):copy()
+    return o
+  end,
+  run = function(o)
+    local J, Delta = pl.loss.softmax_cross_entropy(o.Delta, o.T)
+    return { J, o.net:backward(Delta, true) }
+  end,
+  bits = function(o, result) return dump { result, o.net.dJ_dtheta } end,
+  look = state_of_net,
+}
+
+scenarios.optimizer = {
+  setup = function()
+    local o = net_and_data()
+    o.net:backward(o.net:forward(o.X):copy())
+    o.optimizer = pl.adam { groups = { { match = "b$", rate = 0.1 } } }
+    return o
+  end,
+  run = function(o) o.optimizer:step(o.net:parameters()) end,
+  bits = function(o) return dump { o.optimizer:state(), o.net.theta } end,
+  look = function(o) return dump { o.optimizer:state(), o.net.theta } end,
+}
+
+-- Of parameters that are not a network's
+scenarios.optimizer_own = {
+  setup = function()
+    local o = { list = {}, optimizer = pl.momentum() }
+    for k = 1, 3 do
+      local value = pl.matrix(2, k):fill(k)
+      o.list[k] = { name = "p" .. k, value = value, gradient = value:copy() }
+    end
+    return o
+  end,
+  run = function(o) o.optimizer:step(o.list) end,
+  bits = function(o) return dump { o.optimizer:state(), o.list } end,
+  look = function(o) return dump { o.optimizer:state(), o.list } end,
+}
+
+scenarios.trainer = {
+  setup = function() require "perilune" end,
+  run = function() return new_trainer(0) end,
+  bits = function(_, o) return state_of_trainer(o) end,
+}
+
+for _, steps in ipairs { 0, 1, 4 } do
+  scenarios["step_" .. steps + 1] = {
+    setup = function() return new_trainer(steps) end,
+    run = function(o) o.trainer:step() end,
+    bits = state_of_trainer,
+    look = state_of_trainer,
+  }
+end
+
+-- The last batch of an epoch: once it is trained, it stays so
+scenarios.step_last = {
+  setup = function() return new_trainer(2) end,
+  run = function(o) o.trainer:step() end,
+  bits = state_of_trainer,
+}
+
+scenarios.run = {
+  setup = function() return new_trainer(0) end,
+  run = function(o) return o.trainer:run() end,
+  bits = state_of_trainer,
+}
+
+scenarios.fit = {
+  setup = net_and_data,
+  run = function(o)
+    o.before = o.net:state()
+    local history = pl.fit(o.net, o.set, {
+      loss = "softmax_cross_entropy", epochs = 2, batch = 5, validation = o.set,
+      early_stopping = { patience = 1 }, optimizer = "momentum",
+    })
+    return { history, o.net:state() }
+  end,
+  -- From the same state fit gives the same: so the network has come to no harm
+  bits = function(o, result)
+    if o.first then
+      o.net:restore(o.first)
+      result = scenarios.fit.run(o)
+    end
+    return dump(result)
+  end,
+  look = function(o)
+    o.first = o.before
+    return ""
+  end,
+}
+
+scenarios.state = {
+  setup = net_and_data,
+  run = function(o) return o.net:state() end,
+  bits = function(_, state) return dump(state) end,
+  look = state_of_net,
+}
+
+scenarios.restore = {
+  setup = function()
+    local o = net_and_data()
+    o.state = o.net:state()
+    o.net:backward(o.net:forward(o.X):copy())
+    pl.sgd():step(o.net:parameters())
+    return o
+  end,
+  run = function(o) o.net:restore(o.state) end,
+  bits = state_of_net,
+  look = state_of_net,
+}
+
+scenarios.clone = {
+  setup = net_and_data,
+  run = function(o) return o.net:clone() end,
+  bits = function(o, clone)
+    return dump { clone:state(), clone:forward(o.X) } .. state_of_net(o)
+  end,
+  look = state_of_net,
+}
+
+scenarios.trainer_state = {
+  setup = function() return new_trainer(4) end,
+  run = function(o) return o.trainer:state() end,
+  bits = function(o, state) return dump(state) .. state_of_trainer(o) end,
+  look = state_of_trainer,
+}
+
+for name, steps in pairs { trainer_restore = 0, trainer_restore_later = 7 } do
+  scenarios[name] = {
+    setup = function()
+      local o = new_trainer(steps)
+      o.state = new_trainer(5).trainer:state()
+      return o
+    end,
+    run = function(o) o.trainer:restore(o.state) end,
+    bits = function(o)
+      local at_first = state_of_trainer(o)
+      o.trainer:run()
+      return at_first .. state_of_trainer(o)
+    end,
+    look = state_of_trainer,
+  }
+end
+
+scenarios.batches = {
+  setup = function()
+    local set = data():split(0.9, pl.generator(1))
+    return pl.batches(set, { batch = 4, generator = pl.generator(5) })
+  end,
+  run = function(batches)
+    local X, T = batches:next()
+    return { X, T }
+  end,
+  bits = function(batches, result) return dump { result, batches:state(), batches:next() } end,
+  look = function(batches) return dump(batches:state()) end,
+}
+
+scenarios.batches_restore = {
+  setup = function()
+    local function new() return pl.batches(data(), { batch = 4, generator = pl.generator(5) }) end
+    local o = { batches = new() }
+    local other = new()
+    other:next()
+    other:next()
+    o.state = other:state()
+    return o
+  end,
+  run = function(o) o.batches:restore(o.state) end,
+  bits = function(o) return dump { o.batches:state(), o.batches:next() } end,
+  look = function(o) return dump(o.batches:state()) end,
+}
+
+scenarios.predict = {
+  setup = function()
+    local o = net_and_data()
+    o.net:predict(o.X:columns(1, 5))
+    o.net:forward(o.X)
+    return o
+  end,
+  run = function(o) return o.net:predict(o.X) end,
+  bits = function(o, A)
+    return dump { A, o.net:predict(o.X:columns(1, 5)), o.net:backward(A, true), o.net.dJ_dtheta }
+  end,
+  look = state_of_net,
+}
+
+scenarios.classify = {
+  setup = net_and_data,
+  run = function(o) return { o.net:classify(o.X) } end,
+  bits = function(o, result) return dump(result) .. state_of_net(o) end,
+  look = state_of_net,
+}
+
+scenarios.evaluate = {
+  setup = net_and_data,
+  run = function(o)
+    return { pl.evaluate(o.net, o.set, "softmax_cross_entropy"),
+      tostring(pl.metrics.confusion(o.net:predict(o.X), o.T, CLASSES)) }
+  end,
+  bits = function(o, result) return dump(result) .. state_of_net(o) end,
+  look = state_of_net,
+}
+
+scenarios.gradient_check = {
+  setup = function()
+    local set = data "float64"
+    local net = pl.network({ inputs = 5, pl.dense(2, "tanh"), pl.batch_norm(), pl.dropout(0.2),
+      pl.dense(3) }, { dtype = "float64" })
+    return { net = net, X = set.X, T = set.T }
+  end,
+  run = function(o)
+    return pl.gradient_check(o.net, o.X, o.T, { loss = "softmax_cross_entropy" })
+  end,
+  bits = function(o, report) return dump(report) .. state_of_net(o) end,
+  look = function(o) return dump { o.net:state(), o.X } end,
+}
+
+-- `save` writes over a file that is there
+local function saving(setup)
+  return {
+    setup = function()
+      local o = setup()
+      write("saved", "old")
+      assert(o.save "expected")
+      o.expected = read "expected"
+      os.remove "expected"
+      return o
+    end,
+    begin = function() write("saved", "old") end,
+    run = function(o) return assert(o.save "saved") end,
+    bits = function(o) return tostring(read "saved" == o.expected) .. files() end,
+    look = function() return read "saved" .. files() end,
+  }
+end
+
+scenarios.save = saving(function()
+  local net = network()
+  return { save = function(path) return net:save(path) end }
+end)
+
+scenarios.trainer_save = saving(function()
+  local trainer = new_trainer(4).trainer
+  return { save = function(path) return trainer:save(path) end }
+end)
+
+scenarios.load = {
+  setup = function() assert(network():save "model") end,
+  run = function() return assert(pl.load "model") end,
+  bits = function(_, net) return dump { net:state(), net:predict(data().X) } end,
+}
+
+scenarios.trainer_load = {
+  setup = function()
+    assert(new_trainer(5).trainer:save "training")
+    return new_trainer(1)
+  end,
+  run = function(o) assert(o.trainer:load "training") end,
+  bits = function(o)
+    local at_first = state_of_trainer(o)
+    o.trainer:run()
+    return at_first .. state_of_trainer(o)
+  end,
+  look = state_of_trainer,
+}
+
+local function write_idx(name, convert)
+  require "perilune"
+  local bytes = require "perilune.data.idx".encode({ 4, 28, 28 }, ("\7\1"):rep(2 * 784))
+  write(name, convert and convert(bytes) or bytes)
+end
+
+scenarios.idx = {
+  setup = function() write_idx "idx" end,
+  run = function() return assert(pl.data.idx "idx") end,
+  bits = function(_, content) return dump(content) end,
+}
+
+scenarios.idx_gzip = {
+  setup = function()
+    write_idx("idx", function(bytes)
+      return (require "zlib".deflate(6, 31)(bytes, "finish"))
+    end)
+  end,
+  run = function() return assert(pl.data.idx "idx") end,
+  bits = function(_, content) return dump(content) end,
+}
+
+scenarios.mnist = {
+  setup = function()
+    require "perilune"
+    assert(require "perilune.data.digits".write(".", { train = 2, test = 1 }))
+  end,
+  run = function() return { pl.data.mnist "." } end,
+  bits = function(_, sets) return dump { sets[1].X:columns(1, 2), sets[1].T, sets[2].T } end,
+}
+
+scenarios.digits = {
+  setup = function() return require "perilune" end,
+  run = function() return { pl.data.digits { train = 2, test = 1 } } end,
+  bits = function(_, sets) return dump { sets[1].X:columns(1, 2), sets[1].T, sets[2].T } end,
+}
+
+scenarios.threads = {
+  setup = function()
+    local A = pl.generator(1):normal(pl.matrix(200, 200))
+    return { A = A, B = A:transpose() }
+  end,
+  run = function(o)
+    for n = 1, 3 do pl.threads(n) end
+    return o.A * o.B
+  end,
+  bits = function(_, C)
+    pl.threads(1)
+    return dump(C)
+  end,
+}
+
+return scenarios
