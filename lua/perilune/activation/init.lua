@@ -40,10 +40,10 @@ end
 -- The ranges of options are the core's to know: its message is told without the place where it arose.
 local function check_options(kind, options)
   local ok, message = pcall(cores.float32.activation, kind.name, options)
-  if not ok then
-    local reason = message:match "^bad argument .- %((.*)%)$"
-    errors.raise("%s: %s", kind.name, reason or message)
-  end
+  if ok then return end
+  local reason = message:match "^bad argument .- %((.*)%)$"
+  if not reason then error(message, 0) end
+  errors.raise("%s: %s", kind.name, reason)
 end
 
 local FORWARD, BACKWARD = { "A", "Z" }, { "H", "Delta", "Z", "A" }

@@ -38,8 +38,9 @@ end
 -- Lua finds a mistake in a pattern only when it comes to it.
 local function matches(name, pattern)
   local ok, found = pcall(string.find, name, pattern)
-  if not ok then raise("match: a pattern of Lua's expected, got %s", show(pattern)) end
-  return found ~= nil
+  if ok then return found ~= nil end
+  if found == "not enough memory" then error(found, 0) end
+  raise("match: a pattern of Lua's expected, got %s", show(pattern))
 end
 
 -- A list of groups: options for the parameters whose names match a pattern, in place of those for all

@@ -49,9 +49,9 @@ local function check_gradient(name, value, gradient)
   end
   -- Only the core can tell whether two matrices share memory: it looks at them before it refuses this rate.
   local _, message = pcall(cores.of(value).sgd_update, value, gradient, -1)
-  if not message:find "argument #3" then
-    raise("parameter '%s': its gradient must share no memory with its value", name)
-  end
+  if message:find "argument #3" then return end
+  if not message:find "argument #2" then error(message, 0) end
+  raise("parameter '%s': its gradient must share no memory with its value", name)
 end
 
 local function check_parameter(parameter, k)
