@@ -10,8 +10,14 @@ local MOST_VIEWS = 16 -- more batch sizes than this in turn, and views are made 
 ---@param rows integer
 function Buffer.new(core, rows)
   return setmetatable({
-    core = core, rows = rows, capacity = 0, views = {}, count = 0,
+    core = core, rows = rows, capacity = 0, whole = false, views = {}, count = 0,
   }, Buffer)
+end
+
+-- Begin anew with the views of `whole`. The table comes first: where there is no memory for it, all stays.
+local function begin(self, whole, capacity)
+  local views = { [capacity] = whole }
+  self.whole, self.capacity, self.views, self.count = whole, capacity, views, 1
 end
 
 ---A rows x N matrix, its elements left over from earlier use. Shares memory with all that this
@@ -22,18 +28,15 @@ function Buffer:columns(N)
   local view = self.views[N]
   if view then return view end
   if N > self.capacity then
-    self.whole = self.core.matrix(self.rows, N)
-    self.capacity = N
-  end
-  if N == self.capacity or self.count == MOST_VIEWS then
-    self.views = { [self.capacity] = self.whole }
-    self.count = 1
-  end
-  if N < self.capacity then
-    self.views[N] = self.whole:columns(1, N)
+    view = self.core.matrix(self.rows, N)
+    begin(self, view, N)
+  else
+    view = self.whole:columns(1, N)
+    if self.count == MOST_VIEWS then begin(self, self.whole, self.capacity) end
+    self.views[N] = view
     self.count = self.count + 1
   end
-  return self.views[N]
+  return view
 end
 
 return Buffer

@@ -1,4 +1,5 @@
 local distance = require("spec.support.matrices").distance
+local memory = require "spec.support.memory"
 local misuse = require "spec.support.misuse"
 local naive = require "spec.support.naive"
 local pl = require "perilune"
@@ -214,5 +215,24 @@ describe("a dense layer", function()
     layer:forward(pl.matrix(3, 5))
     misuse.anywhere(function() layer:backward(pl.matrix(3, 5)) end,
       "2 x 5 matrix expected, got 3 x 5")
+  end)
+
+  it("is as it was for one size of batch where there is no memory for another", function()
+    local function passes(layer, X)
+      local A = layer:forward(X):copy()
+      return { A, layer:backward(A, true):copy(), layer.dJ_dW:copy(), layer:predict(X):copy() }
+    end
+    local small, large = naive.random(pl.float32, 1, 3, 5), naive.random(pl.float32, 2, 3, 8)
+    for k = 1, 4 do
+      local layer, other = layer_of(pl.float32, "tanh"), layer_of(pl.float32, "tanh")
+      passes(layer, small)
+      local pass = k <= 3 and layer.forward or layer.predict
+      assert.same({ false, "not enough memory" },
+        { memory.without_buffer(k <= 3 and k or 1, pass, layer, large) })
+      for _, X in ipairs { small, large } do
+        local got, expected = passes(layer, X), passes(other, X)
+        for q = 1, #expected do assert.is_true(same(got[q], expected[q])) end
+      end
+    end
   end)
 end)

@@ -45,8 +45,10 @@ function Dense.new(options, context)
     core = core, options = options, inputs = inputs, output = { size = outputs },
     sigma = sigma, handle = sigma.handle,
     dense_forward = core.dense_forward, dense_gradients = core.dense_gradients,
-    affine_backward = core.affine_backward, Delta_below = false, weight_gradient = false,
-    buffers = { Delta_below = Buffer.new(core, inputs) }, N = 0,
+    affine_backward = core.affine_backward, weight_gradient = false,
+    buffers = { Delta_below = Buffer.new(core, inputs) },
+    N = 0, Z = false, A = false, H = false, Delta_below = false, -- see reserve
+    A_below = false, predicted = false, prediction = false,
   }
   if not sigma.handle then
     self.dense_forward, self.dense_gradients = passes_with(core, sigma)
@@ -82,12 +84,13 @@ function Dense:bind(tensors)
   if not W.frozen then self.weight_gradient, self.bias_gradient = W.gradient, b.gradient end
 end
 
+-- Make ready for N samples. What needs memory comes first: setting fields that are there needs none, so that
+-- all of them fit together whatever happens.
 local function reserve(self, A_below)
   local N, buffers = A_below.cols, self.buffers
   if N ~= self.N then
-    self.Z, self.A = buffers.Z:columns(N), buffers.A:columns(N)
-    self.H, self.Delta_below = buffers.H:columns(N), false
-    self.N = N
+    local Z, A, H = buffers.Z:columns(N), buffers.A:columns(N), buffers.H:columns(N)
+    self.Z, self.A, self.H, self.Delta_below, self.N = Z, A, H, false, N
   end
   self.A_below = A_below
 end
@@ -105,8 +108,8 @@ end
 ---@return Matrix         S_l x N; valid until the next predict
 function Dense:predict(A_below)
   if A_below ~= self.predicted then
-    self.predicted = A_below
     self.prediction = self.buffers.prediction:columns(A_below.cols)
+    self.predicted = A_below
   end
   local A = self.prediction
   return self.dense_forward(A, A, self.weights, A_below, self.biases, self.handle)
