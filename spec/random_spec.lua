@@ -1,5 +1,6 @@
 -- The generator: src/random.c.
 
+local memory = require "spec.support.memory"
 local naive = require "spec.support.naive"
 local raises = require "spec.support.raises"
 
@@ -135,14 +136,26 @@ for _, name in ipairs(naive.types) do
     end)
 
     for _, fill in ipairs { "uniform", "normal", "dropout" } do
-      it("fills a matrix by rows with the same elements: " .. fill, function()
-        local R, C = core.matrix(11, 6, "rows"), core.matrix(11, 6)
-        local g, h = core.generator(3), core.generator(3)
-        assert.equal(R, g[fill](g, R, 0.25))
-        assert.equal(C, h[fill](h, C, 0.25))
-        assert.same(C:totable(), R:totable())
-        assert.equal("rows", R.order)
-        assert.equal(g:state(), h:state())
+      for _, shape in ipairs { { 11, 6 }, { 1, 1 }, { 2, 128 }, { 37, 23 }, { 3, 1000 } } do
+        local rows, cols = shape[1], shape[2]
+        it(("fills a %d x %d matrix by rows with the same elements: %s"):format(rows, cols,
+          fill), function()
+          local R, C = core.matrix(rows, cols, "rows"), core.matrix(rows, cols)
+          local order = R.order
+          local g, h = core.generator(3), core.generator(3)
+          assert.equal(R, g[fill](g, R, 0.25))
+          assert.equal(C, h[fill](h, C, 0.25))
+          assert.same(C:totable(), R:totable())
+          assert.equal(order, R.order)
+          assert.equal(g:state(), h:state())
+        end)
+      end
+
+      it("allocates nothing, however the matrix is stored: " .. fill, function()
+        for _, order in ipairs { "rows", "columns" } do
+          local M, g = core.matrix(100, 100, order), core.generator(3)
+          assert.equal(0, memory.allocated(function() g[fill](g, M, 0.25) end))
+        end
       end)
 
       it("fills a view and nothing beside it: " .. fill, function()

@@ -105,6 +105,43 @@ static void fill_dropout(void *context, int first, int last) {
     draw->M[k] = next_double(draw->g) < draw->a ? 0 : kept;
 }
 
+/* A matrix to fill, and how */
+typedef struct Fill {
+  const Matrix *M;
+  RangeTask distribution;
+  Draw draw;
+} Fill;
+
+/*
+** In the order of the columns, so that the same seed fills the paper's W alike however W is stored. By rows, some
+** numbers are drawn at a time and put where they belong: a copy of all would be as large as a layer.
+*/
+static void fill_elements(void *context, int first, int last) {
+  enum { SOME = 256 };  // even: normal numbers are drawn in pairs
+  const Fill *fill = context;
+  const Matrix *M = fill->M;
+  Draw draw = fill->draw;
+  if (M->order == BY_COLUMNS) {
+    draw.M = M->data;
+    fill->distribution(&draw, first, last);
+    return;
+  }
+  real drawn[SOME];
+  draw.M = drawn;
+  int i = 0;
+  int j = 0;
+  for (int count = 0; first < last; first += count) {
+    count = last - first < SOME ? last - first : SOME;
+    fill->distribution(&draw, 0, count);
+    for (int k = 0; k < count; k++) {
+      M->data[matrix_index(M, i, j)] = drawn[k];
+      if (++i < M->rows) continue;
+      i = 0;
+      j++;
+    }
+  }
+}
+
 
 /* Bindings */
 
@@ -118,19 +155,14 @@ static double check_finite(lua_State *L, int arg, double otherwise) {
   return x;
 }
 
-/*
-** Fill M. In one piece, because each draw follows from the one before; and by columns, so that the same seed fills the
-** paper's W alike however W is stored.
-*/
-static int fill(lua_State *L, Matrix *M, RangeTask distribution, Generator *g, double a,
-                double b) {
-  Matrix drawn = *M;
-  drawn.order = BY_COLUMNS;
-  if (M->order == BY_ROWS) drawn.data = matrix_new(L, M->rows, M->cols, BY_COLUMNS)->data;
-  Draw draw = {g, a, b, drawn.data};
+/* Fill M in one piece, because each draw follows from the one before. */
+static int fill_matrix(lua_State *L, const Matrix *M, RangeTask distribution,
+                       Generator *g, double a, double b) {
+  Fill fill = {
+    M, distribution, {g, a, b, NULL}
+  };
   int n = matrix_size(M);
-  pool_run_range(matrix_pool(L), n, n, distribution, &draw);
-  if (M->order == BY_ROWS) matrix_copy(M, &drawn);
+  pool_run_range(matrix_pool(L), n, n, fill_elements, &fill);
   lua_settop(L, 2);
   return 1;
 }
@@ -147,12 +179,12 @@ static int random_generator(lua_State *L) {
 /* g:uniform(M [, low [, high]]) --> M */
 static int random_uniform(lua_State *L) {
   Generator *g = generator_check(L);
-  Matrix *M = matrix_check(L, 2);
+  const Matrix *M = matrix_check(L, 2);
   double low = check_finite(L, 3, 0);
   double high = check_finite(L, 4, 1);
   luaL_argcheck(L, low <= high, 4, "number not below the lower bound expected");
 
-  return fill(L, M, fill_uniform, g, low, high);
+  return fill_matrix(L, M, fill_uniform, g, low, high);
 }
 
 /* g:normal(M [, mean [, deviation]]) --> M */
@@ -163,7 +195,7 @@ static int random_normal(lua_State *L) {
   double deviation = check_finite(L, 4, 1);
   luaL_argcheck(L, deviation >= 0, 4, "number >= 0 expected");
 
-  return fill(L, M, fill_normal, g, mean, deviation);
+  return fill_matrix(L, M, fill_normal, g, mean, deviation);
 }
 
 /* g:dropout(M, p) --> M */
@@ -173,7 +205,7 @@ static int random_dropout(lua_State *L) {
   double p = luaL_checknumber(L, 3);
   luaL_argcheck(L, p >= 0 && p < 1, 3, "probability in [0, 1) expected");
 
-  return fill(L, M, fill_dropout, g, p, 0);
+  return fill_matrix(L, M, fill_dropout, g, p, 0);
 }
 
 /* g:permutation(n or table) --> table, by the Fisher-Yates shuffle */
