@@ -1,5 +1,6 @@
 -- Matrices to binary strings and back, and to the other element type: src/bytes.c.
 
+local memory = require "spec.support.memory"
 local naive = require "spec.support.naive"
 local raises = require "spec.support.raises"
 
@@ -72,6 +73,38 @@ for _, name in ipairs(naive.types) do
         assert.equal(1e5 * bytes, #M:encode(type))
         assert.equal(1e5 * bytes, #M:copy("rows"):encode(type, "big"))
       end
+    end)
+
+    it("gives a range of the elements in every order", function()
+      for _, stored in ipairs(orders) do
+        local M = naive.random(core, 6, 5, 7, stored)
+        for _, order in ipairs(orders) do
+          local all = packed(M, name, "big", order)
+          for _, range in ipairs { { 1, 1 }, { 35, 35 }, { 3, 20 }, { 6 }, { 1, 35 } } do
+            local first, last = range[1], range[2]
+            local wanted = all:sub(width[name] * (first - 1) + 1, width[name] * (last or 35))
+            assert.is_true(wanted == M:encode(name, "big", order, first, last))
+          end
+        end
+      end
+    end)
+
+    it("looks at the elements of the range alone", function()
+      local M = core.matrix { { 1, 2, 300 } }
+      assert.equal("\1\2", M:encode("uint8", nil, nil, 1, 2))
+      raises("elements from 0 to 255 expected", M.encode, M, "uint8", nil, nil, 2, 3)
+    end)
+
+    it("refuses a range that is not one of the matrix", function()
+      local M = core.matrix(2, 3)
+      for _, range in ipairs {
+        { 0, 1 }, { 1, 7 }, { 3, 2 }, { 7, 7 }, { -1, 2 }, { math.mininteger, 1 },
+        { 1, math.maxinteger },
+      } do
+        raises(("elements within 1 to 6 expected, got %d to %d"):format(range[1], range[2]),
+          M.encode, M, name, nil, nil, range[1], range[2])
+      end
+      raises("no integer representation", M.encode, M, name, nil, nil, 1.5)
     end)
 
     it("rounds to the nearest byte", function()
@@ -186,6 +219,88 @@ for _, name in ipairs(naive.types) do
       raises("invalid option 'native'", core.decode, "abcd", "uint8", 1, 1, "native")
       raises("invalid option 'x'", core.decode, "abcd", "uint8", 1, 1, "big", 0, "x")
       raises("number expected, got no value", core.decode, "abcd", "uint8", 1)
+    end)
+  end)
+
+  describe("a " .. name .. " matrix's own decode", function()
+    it("sets all elements, in every order and endianness, and gives the matrix", function()
+      for _, stored in ipairs(orders) do
+        for _, M in ipairs {
+          pixels(stored), naive.random(core, 2, 4, 5, stored), core.matrix { { 7 } },
+        } do
+          for type in pairs(width) do
+            for _, endian in ipairs { "little", "big" } do
+              for _, order in ipairs(orders) do
+                if type == "float64" or type == name or M.rows == 2 then
+                  local D = core.matrix(M.rows, M.cols, stored):fill(nan)
+                  assert.equal(D, D:decode(packed(M, type, endian, order), type, endian, order))
+                  naive.near(D, M:totable(), 0)
+                end
+              end
+            end
+          end
+        end
+      end
+    end)
+
+    it("sets as many elements as the string holds, from the first that is named on", function()
+      for _, stored in ipairs(orders) do
+        for _, order in ipairs(orders) do
+          local M, D = naive.random(core, 3, 5, 7, stored), core.matrix(5, 7, stored)
+          local bytes, first = M:encode(name, "little", order), 1
+          for _, count in ipairs { 1, 0, 4, 25, 5 } do
+            local piece = bytes:sub(width[name] * (first - 1) + 1,
+              width[name] * (first - 1 + count))
+            D:decode(piece, name, "little", order, first)
+            first = first + count
+            for k = 1, 35 do
+              local i, j = (k - 1) % 5 + 1, (k - 1) // 5 + 1
+              if order == "rows" then i, j = (k - 1) // 7 + 1, (k - 1) % 7 + 1 end
+              assert.equal(k < first and M:get(i, j) or 0, D:get(i, j))
+            end
+          end
+        end
+      end
+    end)
+
+    it("sets a view, and nothing beside it", function()
+      local M = core.matrix(2, 4):fill(9)
+      M:columns(2, 3):decode("\1\2\3\4", "uint8")
+      assert.same({ { 9, 1, 3, 9 }, { 9, 2, 4, 9 } }, M:totable())
+    end)
+
+    it("allocates nothing", function()
+      local M = naive.random(core, 3, 20, 30, "rows")
+      local bytes = M:encode(name)
+      assert.equal(0, memory.allocated(function() M:decode(bytes, name) end))
+    end)
+
+    it("refuses what does not fit, and changes nothing then", function()
+      local M = naive.random(core, 4, 2, 3)
+      for type, bytes in pairs(width) do
+        naive.refuses(M, ("at most 6 elements of %d bytes expected, got %d bytes"):format(
+          bytes, 7 * bytes), function() M:decode(("x"):rep(7 * bytes), type) end)
+        naive.refuses(M, ("at most 2 elements of %d bytes expected, got %d bytes"):format(
+          bytes, 3 * bytes),
+          function() M:decode(("x"):rep(3 * bytes), type, "little", "rows", 5) end)
+        if bytes > 1 then
+          naive.refuses(M, ("got %d bytes"):format(2 * bytes - 1),
+            function() M:decode(("x"):rep(2 * bytes - 1), type) end)
+        end
+      end
+      for _, first in ipairs { 0, -1, 7, math.mininteger, math.maxinteger } do
+        naive.refuses(M, "element within the matrix expected",
+          function() M:decode("", "uint8", "little", "rows", first) end)
+      end
+    end)
+
+    it("refuses unknown types, orders and strangers", function()
+      local M = core.matrix(2, 2)
+      raises("invalid option 'int8'", M.decode, M, "", "int8")
+      raises("invalid option 'middle'", M.decode, M, "", "uint8", "middle")
+      raises("invalid option 'diagonal'", M.decode, M, "", "uint8", "big", "diagonal")
+      raises("string expected, got no value", M.decode, M)
+      raises(name .. " expected, got FILE*", M.decode, io.stdout, "", "uint8")
     end)
   end)
 

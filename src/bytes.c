@@ -55,6 +55,22 @@ static real decode_one(const uint8_t *bytes, Type type, bool reversed) {
   return (real)wide;
 }
 
+/* Where M keeps its element k, counted in the given order */
+static inline int place(const Matrix *M, Order order, int k) {
+  if (M->order == order) return k;
+  int length = order == BY_ROWS ? M->cols : M->rows;
+  return k % length * (matrix_size(M) / length) + k / length;
+}
+
+/* Set elements first..first+count-1 of M, counted in the given order. */
+static void decode(const Matrix *M, Order order, int first, int count,
+                   const uint8_t *bytes, Type type, bool reversed) {
+  for (int k = 0; k < count; k++) {
+    real x = decode_one(bytes + (size_t)k * widths[type], type, reversed);
+    M->data[place(M, order, first + k)] = x;
+  }
+}
+
 
 /* Bindings */
 
@@ -67,28 +83,59 @@ static bool check_reversed(lua_State *L, int arg) {
   return (luaL_checkoption(L, arg, names[0], names) == 1) != is_big_endian_host();
 }
 
-/* M:encode(type [, endian [, order]]) --> string */
+/* M:encode(type [, endian [, order [, first, last]]]) --> string */
 static int bytes_encode(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
   Type type = check_type(L, 2);
   bool reversed = check_reversed(L, 3);
   Order order = matrix_check_order(L, 4);
-  const Matrix *source = matrix_in_order(L, M, order);
-  int size = matrix_size(source);
-  for (int k = 0; type == UINT8 && k < size; k++) {
-    double x = (double)source->data[k];
+  int size = matrix_size(M);
+  lua_Integer first = luaL_optinteger(L, 5, 1);
+  lua_Integer last = luaL_optinteger(L, 6, size);
+  if (first < 1 || last < first || last > size) {
+    return luaL_error(L, "elements within 1 to %d expected, got %I to %I", size,
+                      (LUAI_UACINT)first, (LUAI_UACINT)last);
+  }
+  int start = (int)first - 1;
+  int count = (int)(last - first) + 1;
+  for (int k = 0; type == UINT8 && k < count; k++) {
+    double x = (double)M->data[place(M, order, start + k)];
     if (!(x > -0.5 && x < 255.5)) {
       return luaL_error(L, "elements from 0 to 255 expected for uint8, got %f", x);
     }
   }
 
   luaL_Buffer buffer;
-  size_t length = (size_t)size * widths[type];
-  uint8_t *bytes = (uint8_t *)luaL_buffinitsize(L, &buffer, length);
-  for (int k = 0; k < size; k++) {
-    encode_one(source->data[k], type, reversed, bytes + (size_t)k * widths[type]);
+  size_t width = widths[type];
+  uint8_t *bytes = (uint8_t *)luaL_buffinitsize(L, &buffer, (size_t)count * width);
+  for (int k = 0; k < count; k++) {
+    real x = M->data[place(M, order, start + k)];
+    encode_one(x, type, reversed, bytes + (size_t)k * width);
   }
-  luaL_pushresultsize(&buffer, length);
+  luaL_pushresultsize(&buffer, (size_t)count * width);
+  return 1;
+}
+
+/* M:decode(bytes, type [, endian [, order [, first]]]) --> M, its elements from `first` on those in the string */
+static int bytes_decode_into(lua_State *L) {
+  const Matrix *M = matrix_check(L, 1);
+  size_t length = 0;
+  const uint8_t *bytes = (const uint8_t *)luaL_checklstring(L, 2, &length);
+  Type type = check_type(L, 3);
+  bool reversed = check_reversed(L, 4);
+  Order order = matrix_check_order(L, 5);
+  lua_Integer first = luaL_optinteger(L, 6, 1);
+  int size = matrix_size(M);
+  luaL_argcheck(L, first >= 1 && first <= size, 6, "element within the matrix expected");
+  size_t width = widths[type];
+  int left = size - (int)first + 1;
+  if (length % width != 0 || length / width > (size_t)left) {
+    return luaL_error(L, "at most %d elements of %d bytes expected, got %I bytes", left,
+                      (int)width, (LUAI_UACINT)length);
+  }
+
+  decode(M, order, (int)first - 1, (int)(length / width), bytes, type, reversed);
+  lua_settop(L, 1);
   return 1;
 }
 
@@ -112,12 +159,9 @@ static int bytes_decode(lua_State *L) {
                       (LUAI_UACINT)rows, (LUAI_UACINT)cols, (int)widths[type],
                       (LUAI_UACINT)available);
   }
-  Matrix *M = matrix_new(L, rows, cols, order);
+  const Matrix *M = matrix_new(L, rows, cols, order);
 
-  bytes += offset;
-  for (int k = 0; k < matrix_size(M); k++) {
-    M->data[k] = decode_one(bytes + (size_t)k * widths[type], type, reversed);
-  }
+  decode(M, order, 0, matrix_size(M), bytes + offset, type, reversed);
   return 1;
 }
 
@@ -156,9 +200,10 @@ static const luaL_Reg functions[] = {
 };
 
 static const luaL_Reg methods[] = {
-  {"encode", bytes_encode},
-  {"to",     bytes_to    },
-  {NULL,     NULL        },
+  {"decode", bytes_decode_into},
+  {"encode", bytes_encode     },
+  {"to",     bytes_to         },
+  {NULL,     NULL             },
 };
 
 void bytes_open(lua_State *L) {

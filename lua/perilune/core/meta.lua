@@ -118,8 +118,20 @@ function Matrix:argmax(result) end
 ---@param type "uint8"|"float32"|"float64"  for uint8 elements are rounded and must lie in 0..255
 ---@param endian? "little"|"big"            default "little"
 ---@param order? "columns"|"rows"           which elements follow each other, default "columns"
+---@param first? integer                    elements first..last, counted in that order, from 1; default: all
+---@param last? integer
 ---@return string
-function Matrix:encode(type, endian, order) end
+function Matrix:encode(type, endian, order, first, last) end
+
+---Set elements from `first` on to those of a binary string, as encode gives it. Raises for a string that does not hold
+---whole elements, or more than there are.
+---@param bytes string
+---@param type "uint8"|"float32"|"float64"
+---@param endian? "little"|"big"            default "little"
+---@param order? "columns"|"rows"           in which elements follow each other in the string, default "columns"
+---@param first? integer                    counted in that order, default 1
+---@return Matrix self
+function Matrix:decode(bytes, type, endian, order, first) end
 
 ---A seeded pseudo-random generator: xoshiro256++ (Blackman and Vigna 2019), seeded by splitmix64.
 ---The same seed gives the same numbers on every machine; a float32 matrix gets the float64 numbers, rounded.
