@@ -205,7 +205,7 @@ local function again(net, description, parts)
     layers = parts.layers or {}, activations = parts.activations or {},
     initializers = parts.initializers or {},
   }, function(name)
-    return function() return values[name] end
+    return function(M) M:assign(values[name]) end
   end)
 end
 

@@ -1,6 +1,8 @@
 local at_caller = require("spec.support.misuse").at_caller
 local child = require "spec.support.child"
 local clouds = require "spec.support.clouds"
+local lfs = require "lfs"
+local memory = require "spec.support.memory"
 local pl = require "perilune"
 
 local train, test = clouds.new(100, 1), clouds.new(40, 2) -- batches of 16, the last one of 4
@@ -309,6 +311,25 @@ describe("a run that goes on from a file", function()
       assert(again:load(path))
       assert.equal(expected, finished(again), steps .. " steps")
     end
+  end)
+
+  it("takes the size of its file to be saved, and twice that to be loaded", function()
+    local little = 2 ^ 21 -- bytes of pieces that the collector has not come to yet
+    local data = pl.dataset { X = pl.generator(1):normal(pl.matrix(1000, 10)),
+      T = pl.matrix(1, 10) }
+    local function large()
+      return pl.trainer(pl.network { inputs = 1000, pl.dense(1000, "tanh"), pl.dense(1) }, data,
+        { loss = "squared_error", optimizer = "adam", epochs = 3, early_stopping = true })
+    end
+    local left, to_go_on = large(), large()
+    left:epoch()
+    local saving = memory.peak(function() assert(left:save(path)) end)
+    left = nil
+    local loading = memory.peak(function() assert(to_go_on:load(path)) end)
+    local size = lfs.attributes(path, "size")
+    assert.is_true(size > 16e6) -- weights twice, and what adam keeps
+    assert.is_true(saving < size + little, ("%.2f of the file"):format(saving / size))
+    assert.is_true(loading < 2 * size + little, ("%.2f of the file"):format(loading / size))
   end)
 
   it("goes on after kill -9 at any moment", function()

@@ -125,10 +125,10 @@ end
 
 ---The network that `describe` described, with the values that `find` finds: a function from the
 ---name, rows and cols of a tensor, called for all of them before anything is allocated, to a
----function that gives the matrix.
+---function that fills the tensor's matrix.
 ---@param description table  { inputs =, dtype =, layers = {...}, classes =, gives = }
 ---@param own { layers: table, activations: table, initializers: table }
----@param find fun(name: string, rows: integer, cols: integer): fun(): Matrix
+---@param find fun(name: string, rows: integer, cols: integer): fun(M: Matrix)
 ---@return Network
 function Network.from_description(description, own, find)
   local self = declared(description.inputs, description.layers, {
@@ -142,9 +142,7 @@ function Network.from_description(description, own, find)
     end
   end
   allocate(self, true)
-  for _, tensor in ipairs(self.held.all) do
-    tensor.value:assign(sources[tensor.name]())
-  end
+  for _, tensor in ipairs(self.held.all) do sources[tensor.name](tensor.value) end
   return self
 end
 

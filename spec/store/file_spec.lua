@@ -10,7 +10,16 @@ local function content(path)
   return handle:read "a"
 end
 
-describe("Whole files", function()
+-- A function that gives the strings of a list one after the other
+local function one_by_one(pieces)
+  local k = 0
+  return function()
+    k = k + 1
+    return pieces[k]
+  end
+end
+
+describe("Files", function()
   local folder, path, snapshot
 
   local function entries()
@@ -45,9 +54,9 @@ describe("Whole files", function()
     end)
 
     it("may come in several pieces, or none", function()
-      assert.is_true(file.write(path, { "a", "", "b", ("c"):rep(100000) }))
+      assert.is_true(file.write(path, one_by_one { "a", "", "b", ("c"):rep(100000) }))
       assert.equal("ab" .. ("c"):rep(100000), content(path))
-      assert.is_true(file.write(path, {}))
+      assert.is_true(file.write(path, one_by_one {}))
       assert.equal("", content(path))
       assert.equal("", file.read(path))
     end)
@@ -183,11 +192,11 @@ describe("Whole files", function()
       at_caller(function()
         local ok = file.write(path, 5)
         return ok
-      end, "a string or a list of strings expected, got 5")
+      end, "a string or a function that gives strings expected, got 5")
       at_caller(function()
-        local ok = file.write(path, { "a", 5 })
+        local ok = file.write(path, one_by_one { "a", 5 })
         return ok
-      end, "strings expected, got 5 as chunk 2")
+      end, "strings expected, got 5 as piece 2")
       assert.same({}, entries())
     end)
   end)
@@ -213,7 +222,7 @@ describe("Whole files", function()
         return open("/dev/full", "wb")
       end)
       check "small enough for the buffer"
-      check { ("x"):rep(100000), ("y"):rep(100000) }
+      check(one_by_one { ("x"):rep(100000), ("y"):rep(100000) })
     end)
 
     it("the file cannot be created", function()
@@ -239,6 +248,22 @@ describe("Whole files", function()
       end)
       stub(system, "sync", function() return true end)
       check "new"
+    end)
+
+    it("what gives the pieces raises", function()
+      assert.is_true(file.write(path, "old"))
+      local count = 0
+      for _, message in ipairs { "no more", {} } do
+        local ok, raised = pcall(file.write, path, function()
+          count = count + 1
+          if count % 3 == 0 then error(message, 0) end
+          return ("x"):rep(100000)
+        end)
+        assert.is_false(ok)
+        assert.equal(message, raised)
+        assert.equal("old", content(path))
+        assert.same({ "target" }, entries())
+      end
     end)
 
     it("the bytes do not reach the disk", function()
@@ -317,7 +342,11 @@ describe("Whole files", function()
       local file = require "perilune.store.file"
       for k = 0, math.huge do
         local letter = string.char(97 + k % 26)
-        assert(file.write(arg[1], { letter:rep(100000), letter:rep(100000) }))
+        local pieces = 0
+        assert(file.write(arg[1], function()
+          pieces = pieces + 1
+          return pieces <= 2 and letter:rep(100000) or nil
+        end))
       end
     ]]))
     for k = 1, 8 do
@@ -349,11 +378,47 @@ describe("Whole files", function()
         { file.read "/dev/zero" })
     end)
 
-    it("say so when they end early", function()
+    it("piece by piece give the bytes that are asked for", function()
       assert.is_true(file.write(path, "some bytes"))
-      stub(lfs, "attributes", function() return { mode = "file", size = 100 } end)
-      assert.same({ nil, path .. ": became shorter while it was read" },
-        { file.read(path) })
+      local source <close> = assert(file.open(path))
+      assert.equal(10, source.size)
+      assert.equal("bytes", source:read(6, 10))
+      assert.equal("some", source:read(1, 4))
+      assert.equal("", source:read(3, 2))
+      assert.equal("", source:read(11, 10))
+    end)
+
+    it("say so when they have become shorter", function()
+      assert.is_true(file.write(path, ("x"):rep(100000)))
+      local source <close> = assert(file.open(path))
+      assert(io.open(path, "wb")):write(("y"):rep(10000)):close()
+      for _, range in ipairs { { 1, 100000 }, { 9999, 10001 }, { 10001, 10001 } } do
+        assert.same({ nil, "became shorter while it was read" },
+          { source:read(range[1], range[2]) })
+      end
+      assert.equal("yy", source:read(9999, 10000))
+    end)
+
+    it("are closed at the end of the block", function()
+      assert.is_true(file.write(path, "some bytes"))
+      local handle
+      do
+        local source <close> = assert(file.open(path))
+        handle = source.handle
+        assert.equal("file", io.type(handle))
+      end
+      assert.equal("closed file", io.type(handle))
+    end)
+
+    it("give the system's reason when they cannot be read", function()
+      assert.is_true(file.write(path, "some bytes"))
+      local source <close> = assert(file.open(path))
+      source.handle:close()
+      source.handle = assert(io.open(folder, "rb")) -- opens, and cannot be read
+      local bytes, reason = source:read(1, 4)
+      assert.is_nil(bytes)
+      assert.equal("Is a directory", reason)
+      assert.is_true(file.write(path, "new"))
     end)
 
     it("raise for what is no path", function()

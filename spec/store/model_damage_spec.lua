@@ -7,7 +7,7 @@ local layers = require "spec.support.layers"
 local model = require "perilune.store.model"
 local pl = require "perilune"
 local plain = require "perilune.store.plain"
-local safetensors = require "perilune.store.safetensors"
+local stored = require "spec.support.stored"
 
 local LITTLE = 2 ^ 25 -- bytes
 
@@ -26,7 +26,7 @@ describe("A model file", function()
   -- Write what a file of ours might say, changed by `change(tensors, description, metadata)`.
   local function write_changed(change)
     assert(build():save(path))
-    local content = assert(safetensors.decode(assert(file.read(path)), path))
+    local content = assert(stored.decode(assert(file.read(path))))
     local description = plain.decode(content.metadata.network)
     local tensors = {
       { name = "layers.1.weight", shape = { 5, 4 }, bytes = ("\0"):rep(80) },
@@ -38,7 +38,7 @@ describe("A model file", function()
     local metadata = { format = "perilune", version = content.metadata.version }
     change(tensors, description, metadata)
     metadata.network = metadata.network or plain.encode(description)
-    assert(file.write(path, safetensors.encode(tensors, metadata)))
+    assert(file.write(path, stored.encode(tensors, metadata)))
   end
 
   local function refuses(expected, change)
@@ -53,8 +53,8 @@ describe("A model file", function()
     local bytes = assert(file.read(path))
     -- Without the disk between: what is tried is every byte of the file, thousands of times.
     local damaged
-    stub(file, "read", function() return damaged end)
-    finally(function() file.read:revert() end)
+    stub(file, "open", function() return stored.source(damaged) end)
+    finally(function() file.open:revert() end)
     local function is_refused(what)
       local ok, net, reason = pcall(model.load, "model")
       assert.is_true(ok, what)
@@ -83,7 +83,7 @@ describe("A model file", function()
     local _, reason = model.load(path)
     assert.equal(path ..
       ": no safetensors file, or one with a header longer than 1 MiB", reason)
-    assert(file.write(path, safetensors.encode({}, { format = "pt" })))
+    assert(file.write(path, stored.encode({}, { format = "pt" })))
     assert.same({ nil, path .. ": not a model file of Perilune's, its format is \"pt\"" },
       { model.load(path) })
   end)

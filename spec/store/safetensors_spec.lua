@@ -1,6 +1,10 @@
 local allocated_by = require "spec.support.allocated_by"
 local at_caller = require("spec.support.misuse").at_caller
+local cores = require "perilune.cores"
+local errors = require "perilune.errors"
+local naive = require "spec.support.naive"
 local safetensors = require "perilune.store.safetensors"
+local stored = require "spec.support.stored"
 
 -- A file with this header, and data of so many bytes.
 local function file_of(header, bytes)
@@ -41,7 +45,7 @@ describe("A safetensors file", function()
 
   describe("when written", function()
     it("is a length, a JSON header with sorted keys, and the data", function()
-      local bytes = safetensors.encode({ tensors[1] }, metadata)
+      local bytes = stored.encode({ tensors[1] }, metadata)
       local length = string.unpack("<I8", bytes)
       assert.equal(0, length % 8)
       assert.equal(('{"__metadata__":{"alpha":"first \\"\\\\\\n",' ..
@@ -54,22 +58,44 @@ describe("A safetensors file", function()
     end)
 
     it("is the same for the same content", function()
-      local first = safetensors.encode(tensors, { a = "1", b = "2", c = "3", d = "4" })
-      local second = safetensors.encode(tensors, { d = "4", c = "3", b = "2", a = "1" })
+      local first = stored.encode(tensors, { a = "1", b = "2", c = "3", d = "4" })
+      local second = stored.encode(tensors, { d = "4", c = "3", b = "2", a = "1" })
       assert.equal(first, second)
     end)
 
-    it("comes in pieces that hold the tensors' own bytes", function()
-      local chunks = safetensors.chunks(tensors, metadata)
-      assert.equal(6, #chunks)
-      for k, place in ipairs { 3, 5, 1, 2, 4 } do
-        assert.equal(tensors[place].bytes, chunks[k + 1])
+    it("comes in pieces, the header first, bytes as they are", function()
+      local next_piece = safetensors.pieces(tensors, metadata)
+      assert.equal("{", next_piece():sub(9, 9))
+      for _, place in ipairs { 3, 5, 1, 2, 4 } do
+        assert.equal(tensors[place].bytes, next_piece())
       end
-      assert.equal(safetensors.encode(tensors, metadata), table.concat(chunks))
+      assert.is_nil(next_piece())
     end)
 
+    for _, name in ipairs(naive.types) do
+      it("holds matrices row by row, in pieces of 256 KiB at most: " .. name, function()
+        local core, dtype = cores[name], name == "float32" and "F32" or "F64"
+        for _, order in ipairs { "rows", "columns" } do
+          local M = naive.random(core, 1, 300, 701, order)
+          local row = naive.random(core, 2, 1, 9)
+          local all = { { name = "M", shape = { 300, 701 }, matrix = M },
+            { name = "row", shape = { 9 }, matrix = row } }
+          local count, longest = 0, 0
+          for piece in safetensors.pieces(all) do
+            count, longest = count + 1, math.max(longest, #piece)
+          end
+          assert.is_true(count > 4 and longest == 2 ^ 18)
+          assert.equal(stored.encode {
+            { name = "M", dtype = dtype, shape = { 300, 701 },
+              bytes = M:encode(name, "little", "rows") },
+            { name = "row", dtype = dtype, shape = { 9 }, bytes = row:encode(name) },
+          }, stored.encode(all))
+        end
+      end)
+    end
+
     it("has each tensor at a multiple of its numbers' width", function()
-      local content = assert(safetensors.decode(safetensors.encode(tensors), "name"))
+      local content = assert(stored.decode(stored.encode(tensors)))
       for name, width in pairs { b = 4, ["a \u{20AC}\n"] = 4, c = 8, e = 8 } do
         assert.equal(0, (content.tensors[name].first - 1) % width)
       end
@@ -77,13 +103,13 @@ describe("A safetensors file", function()
 
     it("does not take other keys for its checksums", function()
       for _, key in ipairs { 'a"crc32_header', "crc32_header\"", 'a","crc32_header' } do
-        local bytes = safetensors.encode({ tensors[1] }, { [key] = "abc" })
-        local content = assert(safetensors.decode(bytes, "name"))
+        local bytes = stored.encode({ tensors[1] }, { [key] = "abc" })
+        local content = assert(stored.decode(bytes))
         assert.equal("abc", content.metadata[key])
         assert.is_true(content.checked)
       end
       local same = { name = "crc32_header", dtype = "F32", shape = { 1 }, bytes = "1234" }
-      assert.is_true(assert(safetensors.decode(safetensors.encode { same }, "")).checked)
+      assert.is_true(assert(stored.decode(stored.encode { same })).checked)
     end)
 
     it("raises for tensors that make no sense", function()
@@ -91,8 +117,8 @@ describe("A safetensors file", function()
       local function refuses(field, value, expected)
         local bad = setmetatable({ [field] = value }, { __index = good })
         at_caller(function()
-          local bytes = safetensors.encode { bad }
-          return bytes
+          local next_piece = safetensors.pieces { bad }
+          return next_piece
         end, expected)
       end
       refuses("name", "", "name of 1 to 255 bytes of UTF-8 expected for tensor 1")
@@ -101,28 +127,30 @@ describe("A safetensors file", function()
       refuses("name", "__metadata__", "name of 1 to 255 bytes")
       refuses("name", 5, "name of 1 to 255 bytes")
       refuses("dtype", "F16",
-        "dtype F32, F64, I64 or U8 expected for tensor 'x', got F16")
+        "dtype F32, F64, I64 or U8 expected for tensor 'x', got \"F16\"")
       local shapes = { { 0 }, { -1 }, { 1.0 }, { 2 ^ 31 | 0 }, { 1, 1, 1 }, false }
       for _, shape in ipairs(shapes) do
         refuses("shape", shape, "at most two whole numbers from 1 to 2147483647 expected")
       end
       refuses("bytes", "123", "4 bytes expected for tensor 'x', got 3")
+      refuses("bytes", false, "4 bytes expected for tensor 'x', got 0")
+      refuses("matrix", cores.float32.matrix(1, 2), "4 bytes expected for tensor 'x', got 8")
       at_caller(function()
-        local chunks = safetensors.chunks { good, good }
-        return chunks
+        local next_piece = safetensors.pieces { good, good }
+        return next_piece
       end, "two tensors are named 'x'")
     end)
 
     it("raises for metadata that are not text, or reserved", function()
       for key, value in pairs { a = 5, [5] = "a", b = "\xff", ["\xff"] = "c" } do
         at_caller(function()
-          local bytes = safetensors.encode({}, { [key] = value })
-          return bytes
+          local next_piece = safetensors.pieces({}, { [key] = value })
+          return next_piece
         end, "UTF-8 expected in the metadata")
       end
       at_caller(function()
-        local bytes = safetensors.encode({}, { crc32_data = "0" })
-        return bytes
+        local next_piece = safetensors.pieces({}, { crc32_data = "0" })
+        return next_piece
       end, "metadata key 'crc32_data' is reserved")
     end)
   end)
@@ -137,15 +165,16 @@ describe("A safetensors file", function()
   end)
 
   describe("when read", function()
-    it("gives what was written, without a copy", function()
-      local bytes = safetensors.encode(tensors, metadata)
-      local content = assert(safetensors.decode(bytes, "name"))
+    it("gives what was written", function()
+      local bytes = stored.encode(tensors, metadata)
+      local content = assert(stored.decode(bytes))
       assert.same({ "c", "e", "b", "a \u{20AC}\n", "d" }, content.names)
       for _, written in ipairs(tensors) do
         local place = content.tensors[written.name]
         assert.equal(written.dtype, place.dtype)
         assert.same(written.shape, place.shape)
         assert.equal(written.bytes, bytes:sub(place.first, place.last))
+        assert.equal(written.bytes, content:bytes(place))
       end
       assert.equal("last", content.metadata.zeta)
       assert.equal('first "\\\n', content.metadata.alpha)
@@ -153,17 +182,20 @@ describe("A safetensors file", function()
     end)
 
     it("may hold nothing", function()
-      local content = assert(safetensors.decode(safetensors.encode {}, "name"))
+      local content = assert(stored.decode(stored.encode {}))
       assert.same({}, content.names)
       assert.is_true(content.checked)
-      content = assert(safetensors.decode(file_of "{}", "name"))
-      assert.same({ names = {}, tensors = {}, metadata = {}, checked = false }, content)
+      content = assert(stored.decode(file_of "{}"))
+      assert.same({}, content.names)
+      assert.same({}, content.tensors)
+      assert.same({}, content.metadata)
+      assert.is_false(content.checked)
     end)
 
     it("may come from others: no checksums, any order, white space", function()
       local header = ('{"b" : %s,\n "a": %s,"__metadata__":{"format":"pt"}}   '):format(
         tensor("[1]", "[8, 12]"), tensor("[2,1]", "[0,8]"))
-      local content = assert(safetensors.decode(file_of(header, 12), "name"))
+      local content = assert(stored.decode(file_of(header, 12)))
       assert.same({ "a", "b" }, content.names)
       local a, b = content.tensors.a, content.tensors.b
       assert.equal(8, a.last - a.first + 1)
@@ -173,34 +205,80 @@ describe("A safetensors file", function()
     end)
 
     it("is refused where it is damaged in any single bit, or cut off anywhere", function()
-      local bytes = safetensors.encode(tensors, metadata)
+      local bytes = stored.encode(tensors, metadata)
       for length = 0, #bytes - 1 do
-        local content, reason = safetensors.decode(bytes:sub(1, length), "name")
+        local content, reason = stored.decode(bytes:sub(1, length))
         assert.is_nil(content)
-        assert.equal("name: ", reason:sub(1, 6))
+        assert.equal("string", type(reason))
       end
       local unseen = 0
       for position = 1, #bytes do
         for bit = 0, 7 do
           local flipped = string.char(bytes:byte(position) ~ 1 << bit)
-          local content, reason = safetensors.decode(
-            bytes:sub(1, position - 1) .. flipped .. bytes:sub(position + 1), "name")
+          local content, reason = stored.decode(
+            bytes:sub(1, position - 1) .. flipped .. bytes:sub(position + 1))
           -- Damage to the name of a checksum makes it absent: `checked` tells.
           if content then
             assert.is_false(content.checked)
             unseen = unseen + 1
           else
-            assert.equal("name: ", reason:sub(1, 6))
+            assert.equal("string", type(reason))
           end
         end
       end
       assert.is_true(unseen <= 8 * #"crc32_header")
     end)
 
+    it("gives numbers some at a time, or fills a matrix with them", function()
+      for _, name in ipairs(naive.types) do
+        for _, order in ipairs { "rows", "columns" } do
+          local core = cores[name]
+          local M = naive.random(core, 1, 301, 700, order)
+          local bytes = stored.encode {
+            { name = "M", shape = { 301, 700 }, matrix = M },
+            { name = "byte", dtype = "U8", shape = { 1 }, bytes = "x" },
+          }
+          local content = assert(stored.decode(bytes))
+          local pieces, elements, width = {}, 0, name == "float32" and 4 or 8
+          for first, piece in content:pieces(content.tensors.M) do
+            assert.equal(elements + 1, first)
+            assert.is_true(#piece <= 2 ^ 18)
+            pieces[#pieces + 1], elements = piece, elements + #piece // width
+          end
+          assert.equal(M:encode(name, "little", "rows"), table.concat(pieces))
+          for _, into in ipairs { "rows", "columns" } do
+            local filled = core.matrix(301, 700, into)
+            assert.equal(filled, content:fill(filled, content.tensors.M))
+            naive.near(filled, M:totable(), 0)
+          end
+        end
+      end
+    end)
+
+    it("says so where the file cannot be read to its end", function()
+      local bytes = stored.encode(tensors, metadata)
+      local length = string.unpack("<I8", bytes)
+      for _, readable in ipairs { 0, 8, 8 + length } do
+        local source = stored.source(bytes)
+        function source:read(first, last)
+          if last > readable then return nil, "Input/output error" end
+          return self.bytes:sub(first, last)
+        end
+        assert.same({ nil, "Input/output error" }, { safetensors.read(source) })
+      end
+      local source = stored.source(bytes)
+      local content = assert(safetensors.read(source))
+      function source.read() return nil, "100 % lost" end
+      local ok, reason = errors.catch(content.bytes, content, content.tensors.b)
+      assert.same({ false, "100 % lost" }, { ok, reason })
+      ok, reason = errors.catch(content.pieces(content, content.tensors.b))
+      assert.same({ false, "100 % lost" }, { ok, reason })
+    end)
+
     it("is refused when bytes follow", function()
-      local bytes = safetensors.encode(tensors, metadata)
-      assert.same({ nil, "name: 55 bytes of data expected, got 56" },
-        { safetensors.decode(bytes .. "\0", "name") })
+      local bytes = stored.encode(tensors, metadata)
+      assert.same({ nil, "55 bytes of data expected, got 56" },
+        { stored.decode(bytes .. "\0") })
     end)
 
     local one = '{"x":' .. tensor("[1]", "[0,4]") .. "}"
@@ -305,9 +383,8 @@ describe("A safetensors file", function()
         file_of '{"__metadata__":{"crc32_header":"00000000"}}', "damaged header" },
     } do
       it("is refused with " .. case[1], function()
-        local content, reason = safetensors.decode(case[2], "file")
+        local content, reason = stored.decode(case[2])
         assert.is_nil(content)
-        assert.equal("file: ", reason:sub(1, 6))
         assert.is_truthy(reason:find(case[3], 1, true), reason)
       end)
     end
@@ -347,10 +424,10 @@ describe("A safetensors file", function()
           for _, ending in ipairs { "", "]}", '"}', "}}" } do
             local bytes = file_of(header:sub(1, MiB - #ending) .. ending)
             local allocated, content, reason = allocated_by(function()
-              return safetensors.decode(bytes, "file")
+              return stored.decode(bytes)
             end)
             assert.is_nil(content)
-            assert.equal("file: ", reason:sub(1, 6))
+            assert.equal("string", type(reason))
             assert.is_true(allocated <= 64 * MiB, ("%d bytes"):format(allocated))
           end
         end)
@@ -359,7 +436,7 @@ describe("A safetensors file", function()
       it("is not even parsed beyond 1 MiB of header", function()
         local bytes = file_of(full_of("", "[") .. "[")
         local allocated, content, reason = allocated_by(function()
-          return safetensors.decode(bytes, "file")
+          return stored.decode(bytes)
         end)
         assert.is_nil(content)
         assert.matches("longer than 1 MiB", reason)
@@ -372,17 +449,17 @@ describe("A safetensors file", function()
       for k = 1, 10000 do
         many[k] = { name = tostring(k), dtype = "F32", shape = { 1 }, bytes = "1234" }
       end
-      local content = assert(safetensors.decode(safetensors.encode(many), "name"))
+      local content = assert(stored.decode(stored.encode(many)))
       assert.equal(10000, #content.names)
       assert.equal("10000", content.names[10000])
 
       local long = ("x"):rep(2 ^ 20 - 75)
-      local bytes = safetensors.encode({}, { a = long })
+      local bytes = stored.encode({}, { a = long })
       assert.equal(2 ^ 20 | 0, (string.unpack("<I8", bytes)))
-      assert.equal(long, assert(safetensors.decode(bytes, "name")).metadata.a)
+      assert.equal(long, assert(stored.decode(bytes)).metadata.a)
       at_caller(function()
-        local more = safetensors.encode({}, { a = long .. "x" })
-        return more
+        local next_piece = safetensors.pieces({}, { a = long .. "x" })
+        return next_piece
       end, "need a header of 1048584 bytes, at most 1048576 are allowed")
     end)
   end)

@@ -1,6 +1,7 @@
--- What a function allocates, and what it does where it may not.
+-- What a function allocates, what it needs at its greatest, and what it does where it may not.
 
 local Buffer = require "perilune.buffer"
+local file = require "perilune.store.file"
 
 local memory = {}
 
@@ -29,6 +30,36 @@ function memory.without_buffer(k, f, ...)
   local results = table.pack(pcall(f, ...))
   Buffer.columns = columns
   return table.unpack(results, 1, results.n)
+end
+
+---The most memory that a function uses beyond what was in use before, as far as it shows with each piece of
+---a file that it reads or writes. The collector runs.
+---@param f fun()
+---@return number bytes
+function memory.peak(f)
+  local open, write = file.open, file.write
+  collectgarbage()
+  collectgarbage()
+  local before, most = collectgarbage "count", 0
+  local function look(...)
+    most = math.max(most, collectgarbage "count" - before)
+    return ...
+  end
+  function file.open(path)
+    local source, reason = open(path)
+    if not source then return nil, reason end
+    local function read(_, ...) return look(source:read(...)) end
+    return setmetatable({ size = source.size, read = read },
+      { __close = function() getmetatable(source).__close(source) end })
+  end
+  function file.write(path, next_piece)
+    return write(path, function() return look(next_piece()) end)
+  end
+  local ok, message = pcall(f)
+  file.open, file.write = open, write
+  if not ok then error(message, 0) end
+  look()
+  return 1024 * most
 end
 
 return memory

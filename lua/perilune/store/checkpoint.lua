@@ -42,29 +42,30 @@ end
 ---@return string?     nil and "path: reason"
 function checkpoint.save(path, run, state)
   local tensors, text = state_of.encode { run = run, state = state }
-  return file.write(path, safetensors.chunks(tensors, {
+  return file.write(path, safetensors.pieces(tensors, {
     format = FORMAT, version = VERSION, state = text,
   }))
 end
 
-local function decoded(bytes, path)
-  local content, reason = safetensors.decode(bytes, path)
+-- What the file says, or nil and a reason
+local function decoded(source)
+  local content, reason = safetensors.read(source)
   if not content then return nil, reason end
   local metadata = content.metadata
   if metadata.format ~= FORMAT then
-    return nil, ("%s: not a training state of Perilune's, its format is %s"):format(path,
+    return nil, ("not a training state of Perilune's, its format is %s"):format(
       errors.show(metadata.format))
   elseif metadata.version ~= VERSION then
-    return nil, ("%s: version '%s' of the format expected, got '%s'"):format(path, VERSION,
+    return nil, ("version '%s' of the format expected, got '%s'"):format(VERSION,
       metadata.version)
   elseif not content.checked or not metadata.state then
-    return nil, path .. ": damaged (a checksum or the state is missing)"
+    return nil, "damaged (a checksum or the state is missing)"
   end
   local value
-  value, reason = state_of.decode(metadata.state, content, bytes)
-  if reason then return nil, ("%s: %s"):format(path, reason) end
+  value, reason = state_of.decode(metadata.state, content)
+  if reason then return nil, reason end
   if type(value) ~= "table" or type(value.run) ~= "table" or type(value.state) ~= "table" then
-    return nil, path .. ": not a training state of Perilune's"
+    return nil, "not a training state of Perilune's"
   end
   return value
 end
@@ -75,11 +76,10 @@ end
 ---@return table?
 ---@return string?     nil and "path: reason"
 function checkpoint.load(path, run)
-  local bytes, reason = file.read(path)
-  if not bytes then return nil, reason end
-  local value
-  value, reason = decoded(bytes, path)
-  if not value then return nil, reason end
+  local source <close>, refusal = file.open(path)
+  if not source then return nil, refusal end
+  local value, reason = decoded(source)
+  if not value then return nil, ("%s: %s"):format(path, reason) end
   local other = difference("", value.run, run)
   if other then return nil, ("%s: the state of another run: %s"):format(path, other) end
   return value.state

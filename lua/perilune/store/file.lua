@@ -1,10 +1,13 @@
--- Whole files, read and written so that a crash, a full disk or a lost power supply never
--- leaves half a file: the new bytes go to a temporary file beside the target, reach the
--- disk, and take the target's name in one step. Until then the old file is untouched. One
--- writer for each target: the temporary name is fixed, so that a killed process leaves at
--- most one stray file, which the next write removes; and it is a name that nobody else
--- gives a file.
+-- Files are written so that a crash, a full disk or a lost power supply never leaves half a file:
+-- the new bytes go to a temporary file beside the target, reach the disk, and take the target's name
+-- in one step. Until then the old file is untouched. One writer for each target: the temporary name
+-- is fixed, so that a killed process leaves at most one stray file, which the next write removes; and
+-- it is a name that nobody else gives a file.
+--
+-- Large files are read and written piece by piece, so that their bytes need not be in memory as a
+-- whole beside what is made of them.
 
+local collect = require "perilune.collect"
 local errors = require "perilune.errors"
 local lfs = require "lfs"
 local system = require "perilune.core.system"
@@ -79,17 +82,26 @@ local function begin(path)
   return handle, temporary, target
 end
 
--- Write and close whatever happens; the first failure counts.
-local function fill(handle, chunks)
-  local ok, message = true, nil
-  for _, chunk in ipairs(chunks) do
-    ok, message = handle:write(chunk)
-    if not ok then break end
+-- Write all pieces and see them to the disk.
+local function fill(handle, next_piece)
+  local count = 0
+  for piece in next_piece do
+    count = count + 1
+    errors.check(type(piece) == "string", "strings expected, got %s as piece %d",
+      errors.show(piece), count)
+    local ok, message = handle:write(piece)
+    if not ok then return nil, message end
   end
-  if ok then ok, message = system.sync(handle) end
-  local closed, close_message = handle:close()
-  if ok then ok, message = closed, close_message end
-  return ok, message
+  return system.sync(handle)
+end
+
+-- A function that gives the content as one piece, then nil
+local function one_piece(content)
+  return function()
+    local piece = content
+    content = nil
+    return piece
+  end
 end
 
 ---Replace the file `path`, or create it. Either it holds all the bytes afterwards and
@@ -97,25 +109,24 @@ end
 ---file is replaced. Only a regular file is: a device, a directory or a pipe is refused.
 ---The permissions stay those of the file that is replaced.
 ---@param path string
----@param chunks string|string[]  the content, in one or several pieces
+---@param content string|fun(): string?  or a function that gives it piece by piece, then nil
 ---@return true?
 ---@return string?  nil and "path: reason"
-function file.write(path, chunks)
+function file.write(path, content)
   check_path(path)
-  if type(chunks) == "string" then chunks = { chunks } end
-  errors.check(type(chunks) == "table", "a string or a list of strings expected, got %s",
-    errors.show(chunks))
-  for k, chunk in ipairs(chunks) do
-    errors.check(type(chunk) == "string", "strings expected, got %s as chunk %d",
-      errors.show(chunk), k)
-  end
+  if type(content) == "string" then content = one_piece(content) end
+  errors.check(type(content) == "function",
+    "a string or a function that gives strings expected, got %s", errors.show(content))
 
   local handle, temporary, target = begin(path)
   if not handle then return nil, temporary end
-  local ok, message = fill(handle, chunks)
-  if ok then ok, message = os.rename(temporary, target) end
-  if not ok then
+  local ran, ok, message = pcall(fill, handle, content)
+  local closed, close_message = handle:close()
+  if ran and ok then ok, message = closed, close_message end
+  if ran and ok then ok, message = os.rename(temporary, target) end
+  if not (ran and ok) then
     os.remove(temporary)
+    if not ran then error(ok, 0) end
     return failure(path, message)
   end
   ok, message = system.sync_directory(folder_of(target))
@@ -139,25 +150,63 @@ function file.check_writable(path)
   return true
 end
 
+---A regular file that is open for reading; closed at the end of the block that declares it <close>.
+---@class Source
+---@field size integer  bytes
+local Source = {}
+Source.__index = Source
+
+---@param first integer  byte, counted from 1
+---@param last integer   at least first - 1
+---@return string?       bytes first..last
+---@return string?       nil and the reason
+function Source:read(first, last)
+  local count, handle = last - first + 1, self.handle
+  if count == 0 then return "" end
+  local place, message = handle:seek("set", first - 1)
+  if not place then return nil, message end
+  -- Asked for so many at once, Lua needs one buffer; "a" would double buffers on the way.
+  local bytes
+  collect()
+  bytes, message = handle:read(count)
+  if message then return nil, message end
+  if not bytes or #bytes < count then return nil, "became shorter while it was read" end
+  return bytes
+end
+
+function Source:__close()
+  self.handle:close()
+end
+
+---@param path string
+---@return Source?
+---@return string?  nil and "path: reason"
+function file.open(path)
+  check_path(path)
+  local mode = lfs.attributes(path, "mode")
+  if mode and mode ~= "file" then
+    return failure(path, ("is a %s, not a regular file"):format(mode))
+  end
+  local handle, refusal = io.open(path, "rb")
+  if not handle then return failure(path, refusal) end
+  local size
+  size, refusal = handle:seek "end"
+  if not size then
+    handle:close()
+    return failure(path, refusal)
+  end
+  return setmetatable({ handle = handle, size = size }, Source)
+end
+
 ---The content of a regular file.
 ---@param path string
 ---@return string?
 ---@return string?  nil and "path: reason"
 function file.read(path)
-  check_path(path)
-  local attributes = lfs.attributes(path)
-  if attributes and attributes.mode ~= "file" then
-    return failure(path, ("is a %s, not a regular file"):format(attributes.mode))
-  end
-  local handle, refusal = io.open(path, "rb")
-  if not handle then return failure(path, refusal) end
-  -- Asked for the size at once, Lua needs one buffer of it; "a" would double buffers on
-  -- the way.
-  local size = attributes and attributes.size or 0
-  local bytes, message = handle:read(size > 0 and size or "a")
-  handle:close()
-  if not bytes then return failure(path, message or "ends at once") end
-  if #bytes < size then return failure(path, "became shorter while it was read") end
+  local source <close>, refusal = file.open(path)
+  if not source then return nil, refusal end
+  local bytes, message = source:read(1, source.size)
+  if not bytes then return failure(path, message) end
   return bytes
 end
 

@@ -6,7 +6,6 @@
 -- cannot ask for more than the file's own size accounts for.
 
 local Network = require "perilune.network"
-local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local file = require "perilune.store.file"
@@ -76,7 +75,7 @@ local function from_json(value, depth)
   return copy
 end
 
--- The chunks of the file
+-- The file, piece by piece
 local function encoded(net)
   if net.classes then Network.check_classes(net.classes, net.outputs) end
   local description = net:describe()
@@ -85,12 +84,9 @@ local function encoded(net)
   for k, tensor in ipairs(net:tensors()) do
     local value = tensor.value
     local name, shape = tensor_of(tensor.name, value.rows, value.cols)
-    tensors[k] = {
-      name = name, dtype = dtypes[net.dtype], shape = shape,
-      bytes = value:encode(net.dtype, "little", "rows"),
-    }
+    tensors[k] = { name = name, shape = shape, matrix = value }
   end
-  return safetensors.chunks(tensors, {
+  return safetensors.pieces(tensors, {
     format = FORMAT, version = VERSION, network = plain.encode(to_json(description, 1)),
   })
 end
@@ -103,10 +99,10 @@ end
 ---@return true?
 ---@return string?  nil and "path: reason"
 function model.save(net, path)
-  local ok, chunks = errors.catch(encoded, net)
-  if ok then return file.write(path, chunks) end
-  if type(chunks) ~= "string" or chunks == "not enough memory" then error(chunks, 0) end
-  raise("the network cannot be saved: %s", chunks)
+  local ok, pieces = errors.catch(encoded, net)
+  if ok then return file.write(path, pieces) end
+  if type(pieces) ~= "string" or pieces == "not enough memory" then error(pieces, 0) end
+  raise("the network cannot be saved: %s", pieces)
 end
 
 -- What the metadata say the network is
@@ -125,7 +121,7 @@ local function read_description(content)
 end
 
 -- Finds the values of the tensors that the network needs in the file; raises where it does not hold them.
-local function finder(content, bytes, dtype)
+local function finder(content, dtype)
   local found = { count = 0 }
   function found.find(tensor, rows, cols)
     local name, shape = tensor_of(tensor, rows, cols)
@@ -135,19 +131,17 @@ local function finder(content, bytes, dtype)
       "tensor '%s' is %s of %s, %s of %s expected", name, place.dtype,
       table.concat(place.shape, " x "), dtypes[dtype], table.concat(shape, " x "))
     found.count = found.count + 1
-    return function()
-      local core, offset = cores[dtype], place.first - 1
-      return core.decode(bytes, dtype, rows, cols, "little", offset, "rows")
-    end
+    return function(value) content:fill(value, place) end
   end
   return found
 end
 
--- Raises for whatever is wrong with the description or the tensors.
-local function build(content, bytes, own)
+-- Raises for whatever is wrong with the file.
+local function build(source, own)
+  local content = check(safetensors.read(source))
   local description = fields.check(described, read_description(content), "description")
   check(#description.layers >= 1, "at least one layer expected")
-  local found = finder(content, bytes, description.dtype)
+  local found = finder(content, description.dtype)
   local net = Network.from_description(description, own, found.find)
   check(found.count == #content.names, "%d tensors expected, got %d", found.count,
     #content.names)
@@ -169,12 +163,9 @@ local own_fields = {
 function model.load(path, given)
   local own = fields.check(own_fields, given, "pl.load")
   Network.own_parts(own)
-  local bytes, reason = file.read(path)
-  if not bytes then return nil, reason end
-  local content
-  content, reason = safetensors.decode(bytes, path)
-  if not content then return nil, reason end
-  local ok, result = errors.catch(build, content, bytes, own)
+  local source <close>, reason = file.open(path)
+  if not source then return nil, reason end
+  local ok, result = errors.catch(build, source, own)
   if ok then return result end
   -- Lack of memory, and what is no message, is not the file's fault.
   if type(result) ~= "string" or result == "not enough memory" then error(result, 0) end

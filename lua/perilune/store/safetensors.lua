@@ -3,15 +3,22 @@
 -- of the numbers is believed, as the reference implementation does; what this library
 -- writes also carries two checksums, so that damage is found wherever it lies. They
 -- detect accidents: whoever changes a file on purpose can mend them.
+--
+-- A file is never in memory as a whole: it is read twice, for the checksum and for the numbers, and matrices
+-- are encoded twice likewise, piece by piece.
 
+local collect = require "perilune.collect"
+local errors = require "perilune.errors"
 local plain = require "perilune.store.plain"
 local zlib = require "zlib"
 
----@class Tensor
+---A tensor to be written: a matrix, row by row, or bytes.
+---@class StoredTensor
 ---@field name string          1 to 255 bytes of UTF-8
----@field dtype "F32"|"F64"|"I64"|"U8"
 ---@field shape integer[]      at most two extents, each >= 1
----@field bytes string         the numbers, little-endian, row by row
+---@field matrix Matrix?       of as many numbers
+---@field dtype? "F32"|"F64"|"I64"|"U8"   of the bytes
+---@field bytes string?        the numbers, little-endian, row by row
 
 ---@class Place
 ---@field dtype "F32"|"F64"|"I64"|"U8"
@@ -19,11 +26,15 @@ local zlib = require "zlib"
 ---@field first integer        the tensor's first byte, counted from 1
 ---@field last integer
 
+---What a file holds.
 ---@class Content
 ---@field names string[]                   in the order of their data
 ---@field tensors table<string, Place>
 ---@field metadata table<string, string>
 ---@field checked boolean                  both checksums are there, and right
+---@field source Source                    the file
+local Content = {}
+Content.__index = Content
 
 local safetensors = {}
 
@@ -33,7 +44,7 @@ local MOST_NAME_BYTES = 255
 local MOST_EXTENT = 2 ^ 31 - 1 | 0
 local MOST_DATA_BYTES = 2 ^ 53 | 0 -- beyond it other readers' numbers are not exact
 local ALIGNMENT = 8
-local PIECE = 2 ^ 20 | 0
+local PIECE = 2 ^ 18 | 0 -- bytes in memory at a time: whole numbers of every type
 
 local DATA_CHECKSUM = "crc32_data" -- of all bytes after the header
 local HEADER_CHECKSUM = "crc32_header" -- of all bytes before, with its own digits as zeros
@@ -41,7 +52,11 @@ local NO_CHECKSUM = "00000000"
 
 local widths = { F32 = 4, F64 = 8, I64 = 8, U8 = 1 }
 local DTYPES = "F32, F64, I64 or U8"
+local of_matrix = { float32 = "F32", float64 = "F64" }
+local matrix_type = { F32 = "float32", F64 = "float64" }
 local fields = { dtype = true, shape = true, data_offsets = true }
+
+local check, raise, show = errors.check, errors.raise, errors.show
 
 local function hexadecimal(checksum)
   return ("%08x"):format(checksum // 1 | 0) -- lua-zlib gives a float
@@ -72,28 +87,38 @@ function safetensors.is_name(name)
     and name ~= "__metadata__"
 end
 
-local function check_tensor(tensor, k, seen)
-  local name = tensor.name
+
+-- Writing
+
+-- The tensor as it will be written: its dtype, and how many numbers and bytes it has
+local function checked_tensor(tensor, k, seen)
+  local name, matrix, bytes = tensor.name, tensor.matrix, tensor.bytes
   if not safetensors.is_name(name) then
-    error(("name of 1 to %d bytes of UTF-8 expected for tensor %d, got %s"):format(
-      MOST_NAME_BYTES, k, tostring(name)), 4)
+    raise("name of 1 to %d bytes of UTF-8 expected for tensor %d, got %s", MOST_NAME_BYTES,
+      k, show(name))
+  elseif seen[name] then
+    raise("two tensors are named '%s'", name)
   end
-  if seen[name] then error(("two tensors are named '%s'"):format(name), 4) end
   seen[name] = true
-  if not widths[tensor.dtype] then
-    error(("dtype %s expected for tensor '%s', got %s"):format(DTYPES, name,
-      tostring(tensor.dtype)), 4)
+  local dtype = matrix and of_matrix[matrix.dtype] or tensor.dtype
+  local width = widths[dtype]
+  if not width then
+    raise("dtype %s expected for tensor '%s', got %s", DTYPES, name, show(dtype))
   end
   local length = type(tensor.shape) == "table" and count(tensor.shape)
   if not length then
-    error(("at most two whole numbers from 1 to %d expected as the shape of '%s'"):format(
-      MOST_EXTENT, name), 4)
+    raise("at most two whole numbers from 1 to %d expected as the shape of '%s'",
+      MOST_EXTENT, name)
   end
-  local bytes = type(tensor.bytes) == "string" and #tensor.bytes or 0
-  if bytes ~= length * widths[tensor.dtype] then
-    error(("%d bytes expected for tensor '%s', got %d"):format(
-      length * widths[tensor.dtype], name, bytes), 4)
+  local size = matrix and matrix.rows * matrix.cols * width
+    or type(bytes) == "string" and #bytes or 0
+  if size ~= length * width then
+    raise("%d bytes expected for tensor '%s', got %d", length * width, name, size)
   end
+  return {
+    name = name, dtype = dtype, shape = tensor.shape, matrix = matrix, bytes = bytes,
+    length = length, size = size,
+  }
 end
 
 -- The header with other digits as its checksum. Nothing else looks like this key: a quote
@@ -114,70 +139,85 @@ local function aligned(tensors)
   return ordered
 end
 
-local function write_header(tensors, metadata)
+-- The numbers of all tensors, some at a time
+local function data_pieces(tensors)
+  local k, first = 1, 1
+  return function()
+    local tensor = tensors[k]
+    if not tensor then return nil end
+    local matrix = tensor.matrix
+    if not matrix then
+      k = k + 1
+      return tensor.bytes
+    end
+    local last = math.min(first + PIECE // widths[tensor.dtype] - 1, tensor.length)
+    collect()
+    local bytes = matrix:encode(matrix.dtype, "little", "rows", first, last)
+    first = last + 1
+    if last == tensor.length then k, first = k + 1, 1 end
+    return bytes
+  end
+end
+
+local function header_of(tensors, metadata)
   local header, offset = { __metadata__ = metadata }, 0
   for _, tensor in ipairs(tensors) do
     local first = offset
-    offset = offset + #tensor.bytes
+    offset = offset + tensor.size
     header[tensor.name] = {
       dtype = tensor.dtype, shape = tensor.shape, data_offsets = { first, offset },
     }
   end
   local text = plain.encode(header)
   text = text .. (" "):rep(-#text % ALIGNMENT)
+  if #text > MOST_HEADER_BYTES then
+    raise("names and metadata need a header of %d bytes, at most %d are allowed", #text,
+      MOST_HEADER_BYTES)
+  end
   local bytes = string.pack("<s8", text)
   return stamped(bytes, hexadecimal(zlib.crc32()(bytes)))
 end
 
-local function build(tensors, metadata)
-  local all, seen, chunks = {}, {}, { "" }
-  for key, value in pairs(metadata or {}) do
+-- The metadata with the checksums, that of the header yet to come
+local function with_checksums(metadata, tensors)
+  local all = {}
+  for key, value in pairs(metadata) do
     if not is_text(key) or not is_text(value) then
-      error(("UTF-8 expected in the metadata, got %s = %s"):format(tostring(key),
-        tostring(value)), 3)
-    end
-    if key == DATA_CHECKSUM or key == HEADER_CHECKSUM then
-      error(("metadata key '%s' is reserved"):format(key), 3)
+      raise("UTF-8 expected in the metadata, got %s = %s", show(key), show(value))
+    elseif key == DATA_CHECKSUM or key == HEADER_CHECKSUM then
+      raise("metadata key '%s' is reserved", key)
     end
     all[key] = value
   end
-  for k, tensor in ipairs(tensors) do check_tensor(tensor, k, seen) end
-  tensors = aligned(tensors)
-  local checksum, data = zlib.crc32(), 0
-  for k, tensor in ipairs(tensors) do
-    data = checksum(tensor.bytes)
-    chunks[k + 1] = tensor.bytes
-  end
-  all[DATA_CHECKSUM] = hexadecimal(data)
-  all[HEADER_CHECKSUM] = NO_CHECKSUM
-  chunks[1] = write_header(tensors, all)
-  if #chunks[1] - 8 > MOST_HEADER_BYTES then
-    error(("names and metadata need a header of %d bytes, at most %d are allowed"):format(
-      #chunks[1] - 8, MOST_HEADER_BYTES), 3)
-  end
-  return chunks
+  local add, sum = zlib.crc32(), 0
+  for bytes in data_pieces(tensors) do sum = add(bytes) end
+  all[DATA_CHECKSUM], all[HEADER_CHECKSUM] = hexadecimal(sum), NO_CHECKSUM
+  return all
 end
 
----The file as a list of strings: the header, then the bytes of each tensor, those of wider
----numbers first. The same tensors and metadata give the same bytes. Raises for names that
----are not unique UTF-8 of 1 to 255 bytes, other types, shapes or lengths that disagree, and
----a header of more than 1 MiB.
----@param tensors Tensor[]
+---The file, piece by piece: the header, then the numbers of each tensor, wider ones first. The same
+---tensors and metadata give the same bytes. Raises for names that are not unique UTF-8 of 1 to 255
+---bytes, other types, shapes and lengths that disagree, and a header of more than 1 MiB. The matrices
+---must not change before the last piece.
+---@param tensors StoredTensor[]
 ---@param metadata? table<string, string>  UTF-8; the keys crc32_data and crc32_header are added
----@return string[]
-function safetensors.chunks(tensors, metadata)
-  local chunks = build(tensors, metadata)
-  return chunks
+---@return fun(): string?
+function safetensors.pieces(tensors, metadata)
+  local checked, seen = {}, {}
+  for k, tensor in ipairs(tensors) do checked[k] = checked_tensor(tensor, k, seen) end
+  tensors = aligned(checked)
+  local header = header_of(tensors, with_checksums(metadata or {}, tensors))
+  local next_piece = data_pieces(tensors)
+  return function()
+    if not header then return next_piece() end
+    local bytes = header
+    header = nil
+    return bytes
+  end
 end
 
----The file as one string; see chunks.
----@param tensors Tensor[]
----@param metadata? table<string, string>
----@return string
-function safetensors.encode(tensors, metadata)
-  local chunks = build(tensors, metadata)
-  return table.concat(chunks)
-end
+
+-- Reading
 
 -- Where a tensor is, by what the header says of it; data begin after `before` bytes.
 local function read_tensor(name, said, before)
@@ -257,56 +297,88 @@ local function read_header(text, data_bytes)
   }
 end
 
--- In pieces: a substring of the whole data would be a second copy of it.
-local function data_checksum(bytes, first)
-  local checksum, value = zlib.crc32(), 0
-  for from = first, #bytes, PIECE do
-    value = checksum(bytes:sub(from, from + PIECE - 1))
+-- The checksum of the source's bytes from `first` on, or nil and a reason
+local function data_checksum(source, first)
+  local add, sum = zlib.crc32(), 0
+  for from = first, source.size, PIECE do
+    local bytes, reason = source:read(from, math.min(from + PIECE - 1, source.size))
+    if not bytes then return nil, reason end
+    sum = add(bytes)
   end
-  return hexadecimal(value)
+  return hexadecimal(sum)
 end
 
-local function damage(bytes, text, metadata)
+-- What is damaged, or nil
+local function damage(source, start, text, metadata)
   local expected = metadata[HEADER_CHECKSUM]
-  local value = zlib.crc32()(bytes:sub(1, 8) .. stamped(text, NO_CHECKSUM))
+  local value = zlib.crc32()(start .. stamped(text, NO_CHECKSUM))
   if expected and expected ~= hexadecimal(value) then
     return "damaged header (its checksum differs)"
   end
   expected = metadata[DATA_CHECKSUM]
-  if expected and expected ~= data_checksum(bytes, 9 + #text) then
-    return "damaged data (their checksum differs)"
-  end
+  if not expected then return nil end
+  local sum, reason = data_checksum(source, 9 + #text)
+  if sum ~= expected then return reason or "damaged data (their checksum differs)" end
 end
 
-local function decode(bytes)
-  if #bytes < 8 then return nil, "too short for a safetensors file" end
-  local length = string.unpack("<I8", bytes)
+---What a safetensors file holds: no number is read yet. Accepts tensors of F32, F64, I64 and U8 of
+---rank 0 to 2, without empty ones; of the checksums that are there, each has to be right, and
+---`checked` says that both are there.
+---@param source Source  the file, open for as long as the content is used
+---@return Content?
+---@return string?       nil and the reason
+function safetensors.read(source)
+  if source.size < 8 then return nil, "too short for a safetensors file" end
+  local start, reason = source:read(1, 8)
+  if not start then return nil, reason end
+  local length = string.unpack("<I8", start)
   if length < 0 or length > MOST_HEADER_BYTES then
     return nil, "no safetensors file, or one with a header longer than 1 MiB"
   end
-  if length > #bytes - 8 then return nil, "the file ends within its header" end
-  if bytes:sub(9, 9) ~= "{" then return nil, "not a safetensors file (no header)" end
+  if length > source.size - 8 then return nil, "the file ends within its header" end
+  local text
+  text, reason = source:read(9, 8 + length)
+  if not text then return nil, reason end
+  if text:sub(1, 1) ~= "{" then return nil, "not a safetensors file (no header)" end
 
-  local text = bytes:sub(9, 8 + length)
-  local content, reason = read_header(text, #bytes - 8 - length)
+  local content
+  content, reason = read_header(text, source.size - 8 - length)
   if not content then return nil, reason end
-  reason = damage(bytes, text, content.metadata)
+  reason = damage(source, start, text, content.metadata)
   if reason then return nil, reason end
-  return content
+  content.source = source
+  return setmetatable(content, Content)
 end
 
----What a safetensors file holds. Nothing is copied: `first` and `last` are the places of
----a tensor's bytes in the string. Accepts tensors of F32, F64, I64 and U8 of rank 0 to 2,
----without empty ones; of the checksums that are there, each has to be right, and `checked`
----says that both are there.
----@param bytes string  the whole file
----@param name string   of the file, for messages
----@return Content?
----@return string?      nil and "name: reason"
-function safetensors.decode(bytes, name)
-  local content, reason = decode(bytes)
-  if not content then return nil, name .. ": " .. reason end
-  return content
+---All bytes of a tensor. Raises where the file cannot be read.
+---@param place Place
+---@return string
+function Content:bytes(place)
+  return check(self.source:read(place.first, place.last))
+end
+
+---The bytes of a tensor, some at a time: for first, bytes in content:pieces(place) do ... end
+---@param place Place
+---@return fun(): integer?, string?  the number of the first element, counted from 1; whole elements
+function Content:pieces(place)
+  local from, width = place.first, widths[place.dtype]
+  return function()
+    if from > place.last then return nil end
+    local first, last = from, math.min(from + PIECE - 1, place.last)
+    from = last + 1
+    return (first - place.first) // width + 1, check(self.source:read(first, last))
+  end
+end
+
+---Set a matrix to a tensor's numbers.
+---@param M Matrix     of as many elements, of either type
+---@param place Place  of F32 or F64
+---@return Matrix M
+function Content:fill(M, place)
+  for first, bytes in self:pieces(place) do
+    M:decode(bytes, matrix_type[place.dtype], "little", "rows", first)
+  end
+  return M
 end
 
 return safetensors

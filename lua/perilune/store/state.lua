@@ -21,6 +21,7 @@
 -- own size accounts for.
 
 local cores = require "perilune.cores"
+local errors = require "perilune.errors"
 local plain = require "perilune.store.plain"
 local safetensors = require "perilune.store.safetensors"
 
@@ -32,7 +33,7 @@ local MOST_DEPTH = 100       -- tables within tables; far below what overflows L
 local MOST_ELEMENTS = 2 ^ 31 - 1 | 0
 local PIECE = 100            -- numbers to pack in one call
 
-local dtypes = { float32 = "F32", float64 = "F64", integer = "I64", float = "F64" }
+local dtypes = { integer = "I64", float = "F64" } -- of long lists
 local core_names = { F32 = "float32", F64 = "float64" }
 local formats = { I64 = "i8", F64 = "d" } -- of string.pack
 
@@ -61,13 +62,15 @@ local function name_for(writer)
   return path
 end
 
-local function add_tensor(writer, dtype, shape, bytes)
+local function add_tensor(writer, tensor)
   local name = name_for(writer)
-  writer.taken[name] = true
-  writer.tensors[#writer.tensors + 1] = {
-    name = name, dtype = dtype, shape = shape, bytes = bytes,
-  }
+  tensor.name, writer.taken[name] = name, true
+  writer.tensors[#writer.tensors + 1] = tensor
   return { [""] = "tensor", name = name }
+end
+
+local function add_bytes(writer, dtype, length, bytes)
+  return add_tensor(writer, { dtype = dtype, shape = { length }, bytes = bytes })
 end
 
 local function describe_float(x)
@@ -77,8 +80,7 @@ local function describe_float(x)
 end
 
 local function describe_matrix(M, writer)
-  local bytes = M:encode(M.dtype, "little", "rows")
-  local description = add_tensor(writer, dtypes[M.dtype], { M.rows, M.cols }, bytes)
+  local description = add_tensor(writer, { shape = { M.rows, M.cols }, matrix = M })
   description.order = M.order
   return description
 end
@@ -114,7 +116,7 @@ end
 
 local function describe_list(list, n, writer)
   local dtype = n >= LONG and dtypes[common_type(list, n)]
-  if dtype then return add_tensor(writer, dtype, { n }, pack(list, n, formats[dtype])) end
+  if dtype then return add_bytes(writer, dtype, n, pack(list, n, formats[dtype])) end
   local descriptions = {}
   for k = 1, n do descriptions[k] = describe_member(k, list[k], writer) end
   return descriptions
@@ -185,22 +187,22 @@ function describe(value, writer)
   if cores.is_matrix(value) then return describe_matrix(value, writer) end
   if kind ~= "string" then refuse(writer, kind == "nil" and "nil" or "a " .. kind) end
   if #value < LONG and utf8.len(value) then return value end
-  return add_tensor(writer, "U8", { #value }, value)
+  return add_bytes(writer, "U8", #value, value)
 end
 
----A value as tensors for safetensors.chunks and a text for its metadata. The same value gives
----the same tensors and text. A matrix that is in two places is stored twice. Raises, naming
----the path, for functions and other userdata, tables with metatables, tables as keys, tables
----within themselves or more than 100 deep.
+---A value as tensors for safetensors.pieces and a text for its metadata. The same value gives
+---the same tensors and text. Matrices are not copied; one that is in two places is stored twice.
+---Raises, naming the path, for functions and other userdata, tables with metatables, tables as
+---keys, tables within themselves or more than 100 deep.
 ---@param value boolean|number|string|table|Matrix
----@return Tensor[] tensors
+---@return StoredTensor[] tensors
 ---@return string text  JSON, at most 64 KiB
 function state.encode(value)
   local writer = { tensors = {}, taken = {}, keys = {}, open = {} }
   local text = plain.encode(describe(value, writer))
   if #text > LONG_TEXT then
     writer.keys[1] = "description"
-    local description = add_tensor(writer, "U8", { #text }, text)
+    local description = add_bytes(writer, "U8", #text, text)
     description[""] = "text"
     text = plain.encode(description)
   end
@@ -208,11 +210,9 @@ function state.encode(value)
 end
 
 
--- Decoding. `reader` holds the file's bytes, and the places of the tensors that are not used yet.
+-- Decoding. `reader` holds the file's content, and the places of the tensors that are not used yet.
 
-local function expect(condition, reason, ...)
-  if not condition then error(reason:format(...), 0) end
-end
+local expect = errors.check
 
 local function take_tensor(reader, name)
   expect(safetensors.is_name(name), "a tensor without a name")
@@ -222,31 +222,35 @@ local function take_tensor(reader, name)
   return place
 end
 
-local function read_matrix(place, order, bytes)
+local function read_matrix(place, order, content)
   local rows, cols = place.shape[1], place.shape[2]
   expect(rows * cols <= MOST_ELEMENTS, "a matrix of more than %d elements", MOST_ELEMENTS)
-  local dtype = core_names[place.dtype]
-  local M = cores.named(dtype).decode(bytes, dtype, rows, cols, "little", place.first - 1,
-    "rows")
-  return order == "rows" and M or M:copy(order)
+  local core = cores.named(core_names[place.dtype])
+  return content:fill(core.matrix(rows, cols, order), place)
 end
 
-local function read_list(place, bytes)
-  local format, list, from = "<" .. formats[place.dtype], {}, place.first
-  for k = 1, place.shape[1] do list[k], from = string.unpack(format, bytes, from) end
+local function read_list(place, content)
+  local format, list = "<" .. formats[place.dtype], {}
+  for first, bytes in content:pieces(place) do
+    local k, from = first, 1
+    while from <= #bytes do
+      list[k], from = format:unpack(bytes, from)
+      k = k + 1
+    end
+  end
   return list
 end
 
 local function read_tensor(said, reader)
-  local place = take_tensor(reader, said.name)
+  local place, content = take_tensor(reader, said.name), reader.content
   local order, rank, dtype = said.order, #place.shape, place.dtype
   if rank == 2 and core_names[dtype] and (order == "rows" or order == "columns") then
-    return read_matrix(place, order, reader.bytes)
+    return read_matrix(place, order, content)
   end
   expect(rank == 1 and order == nil and dtype ~= "F32", "tensor %s does not fit its use",
     plain.encode(said.name))
-  if dtype == "U8" then return reader.bytes:sub(place.first, place.last) end
-  return read_list(place, reader.bytes)
+  if dtype == "U8" then return content:bytes(place) end
+  return read_list(place, content)
 end
 
 local function read_float(said)
@@ -326,8 +330,8 @@ local function parse(text)
   return said
 end
 
-local function decode(text, content, bytes)
-  local reader = { bytes = bytes, places = {} }
+local function decode(text, content)
+  local reader = { content = content, places = {} }
   for name, place in next, content.tensors do reader.places[name] = place end
   local said = parse(text)
   if kind_of(said) == "text" then said = parse(read_tensor(said, reader)) end
@@ -340,12 +344,11 @@ end
 ---The value of a text and of the tensors beside it. Nothing is run, and memory stays in
 ---proportion to the file.
 ---@param text string      what encode gave
----@param content Content  what safetensors.decode gave
----@param bytes string     the whole file
+---@param content Content  what safetensors.read gave, its source still open
 ---@return any
 ---@return string?         nil and the reason for a malformed text, or one that does not fit the tensors
-function state.decode(text, content, bytes)
-  local ok, result = pcall(decode, text, content, bytes)
+function state.decode(text, content)
+  local ok, result = errors.catch(decode, text, content)
   if ok then return result end
   if result == "not enough memory" then error(result, 0) end -- not the file's fault
   return nil, result

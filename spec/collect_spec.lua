@@ -1,0 +1,37 @@
+-- The collector's steps: lua/perilune/collect.lua.
+
+local collect = require "perilune.collect"
+
+-- Bytes of garbage that there are at most while 64 MiB go through memory in pieces, beside as much that stays
+local function most_garbage(f)
+  local kept = ("k"):rep(2 ^ 26)
+  collectgarbage()
+  local before, most = collectgarbage "count", 0
+  for k = 1, 256 do
+    local piece = string.char(k % 256):rep(2 ^ 18)
+    f()
+    most = math.max(most, collectgarbage "count" - before)
+    assert(#piece == 2 ^ 18)
+  end
+  assert.equal(2 ^ 26, #kept)
+  return 1024 * most
+end
+
+describe("The collector", function()
+  it("has few pieces to find room for where it takes a step with each", function()
+    assert.is_true(most_garbage(collect) < 2 ^ 23)
+  end)
+
+  it("is left alone where it has been stopped", function()
+    collectgarbage()
+    collectgarbage "stop"
+    local weak = setmetatable({}, { __mode = "v" })
+    for k = 1, 100 do weak[k] = {} end
+    for _ = 1, 1000 do collect() end
+    local left = #weak
+    local is_running = collectgarbage "isrunning"
+    collectgarbage "restart"
+    assert.equal(100, left)
+    assert.is_false(is_running)
+  end)
+end)
