@@ -155,6 +155,14 @@ describe("a network's tensors", function()
     assert.same({ true, false, false }, { shared.adds, alone.adds, frozen.adds })
   end)
 
+  it("receive no gradient of another shape or type", function()
+    local W = pl.network({ inputs = 3, pl.dense(2) }).held.by_name["1.W"]
+    for _, wrong in ipairs { false, pl.matrix(3, 2), pl.float64.matrix(2, 3) } do
+      at_caller(function() W:receive(wrong or nil) end,
+        "gradient of 1.W: a 2 x 3 matrix of float32 expected, got ")
+    end
+  end)
+
   it("stay valid when the network itself is collected", function()
     local parameters = pl.network({ inputs = 4, pl.dense(6) }):parameters()
     collectgarbage()

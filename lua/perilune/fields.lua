@@ -137,6 +137,22 @@ local function is_left_out(value, field)
   return value == nil or (value == false and field.optional and field[1] ~= "boolean")
 end
 
+---Raise unless `declared` are declarations of fields, as a user writes them for a class.
+---@param declared any
+function fields.check_declared(declared)
+  if type(declared) ~= "table" then
+    raise("fields: a table of { type, ... } by name expected, got %s", show(declared))
+  end
+  for _, name in ipairs(sorted_names(declared)) do
+    local field = declared[name]
+    local kind = type(field) == "table" and field[1]
+    if not types[kind] then
+      raise("fields: %s: { type, ... } expected, the type one of %s, got %s", name,
+        names_of(types), kind and show(kind) or show(field))
+    end
+  end
+end
+
 ---The value of one field, checked. `own` are a user's own parts by name, for fields that hold
 ---parts.
 ---@param name string

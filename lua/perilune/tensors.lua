@@ -35,6 +35,11 @@ end
 ---@param x Matrix
 function Tensor:receive(x)
   if self.frozen then return end
+  local gradient = self.gradient
+  if self.core.sample_count(x, gradient.rows) ~= gradient.cols then
+    raise("gradient of %s: a %d x %d matrix of %s expected, got %s", self.name,
+      gradient.rows, gradient.cols, self.core.name, cores.show(x))
+  end
   if self.adds then
     self.core.accumulate(self.gradient, 1, x)
   else

@@ -413,6 +413,11 @@ describe("what is wrong with a layer", function()
     refused(5, "layer 1: layers: 'wrong': a class with a function new(options, context) "
       .. "expected, got 5")
     refused({}, "a class with a function new(options, context) expected")
+    refused({ new = nothing, fields = 3 },
+      "layer 1: fields: a table of { type, ... } by name expected, got 3")
+    refused({ new = nothing, fields = { outputs = "integer" } },
+      "layer 1: fields: outputs: { type, ... } expected, the type one of boolean, ")
+    refused({ new = nothing, fields = { outputs = { "int" } } }, ", got \"int\"")
     refused(returning(nil), "layer 1: its class's new must return a layer, got nil")
     refused(returning {}, "layer 1: its class has no method forward")
     refused(returning { forward = nothing }, "layer 1: its class has no method predict")

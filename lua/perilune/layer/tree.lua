@@ -27,7 +27,7 @@
 --       holds tensors alone. restore checks all of the state before it changes anything
 --
 -- Matrices that layers hand to each other are stored by columns, and may be handed on as they are: A may be
--- A_below, and Delta_below may be Delta.
+-- A_below, and Delta_below may be Delta. What a layer of the user's own gives is looked at each time.
 --
 -- A gradient is set, or where tensors.W.adds is true added to: such is a tensor that several layers share. A
 -- class that heeds this, as tensors.W:receive(gradient) does, says so by `Class.adds = true`; others cannot
@@ -38,6 +38,7 @@ local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local kinds = require "perilune.layer"
 local registry = require "perilune.registry"
+local watch = require "perilune.layer.watch"
 
 ---@class LayerContext
 ---@field core Core
@@ -110,6 +111,8 @@ local function class_named(name, own)
   elseif type(class) ~= "table" or type(class.new) ~= "function" then
     raise("layers: '%s': a class with a function new(options, context) expected, got %s",
       name, show(class))
+  elseif class.fields ~= nil then
+    fields.check_declared(class.fields)
   end
   return class
 end
@@ -201,6 +204,7 @@ local function build(self, parent, path, description, input, name)
   end
   node.layer = node.class.new(options, context)
   check_layer(node.layer)
+  if not kinds.kinds[node.kind] then watch(node.layer, context) end
   return node
 end
 
