@@ -87,6 +87,63 @@ describe("before the first step", function()
     assert.is_true(history[2].loss == history[2].loss)
   end)
 
+  it("targets out of reach are refused where all samples have a weight, too", function()
+    local weighted = pl.dataset { X = X, T = { { 0, 3, 1, 2 } }, weights = { 1, 2, 1, 1 } }
+    refused(net(1, "sigmoid"), weighted, "squared_error", "targets reach from 0 to 3")
+    local without = pl.dataset { X = X, T = { { 0, 3, 1, 1 } }, weights = { 1, 0, 1, 1 } }
+    assert.equal(1, #pl.fit(net(1, "sigmoid"), without, { loss = "squared_error", epochs = 1 }))
+  end)
+
+  it("samples that all have the weight 0 are refused", function()
+    local none = pl.dataset { X = X, labels = { 1, 2, 1, 2 }, weights = { 0, 0, 0, 0 } }
+    refused(net(2), none, "softmax_cross_entropy",
+      "the training set: the weights of all samples are 0")
+    local part = pl.dataset { X = X, labels = { 1, 2, 1, 2 }, weights = { 0, 0, 1, 1 } }
+    assert.equal(1, #pl.fit(net(2), part, { loss = "softmax_cross_entropy", epochs = 1 }))
+  end)
+
+  it("classes in another order than the network's are refused, in evaluation too", function()
+    local function named(classes)
+      return pl.dataset { X = X, labels = { 1, 2, 1, 2 }, classes = classes }
+    end
+    local network = pl.network({ inputs = 2, pl.dense(2) }, { classes = { "cat", "dog" } })
+    refused(network, named { "dog", "cat" }, "softmax_cross_entropy",
+      "the training set: class 1: \"cat\" expected, as the network has it, got \"dog\"")
+    refused(network, named { "cat", "dog" },
+      { loss = "softmax_cross_entropy", validation = named { "cat", "cow" } },
+      "the validation set: class 2: \"dog\" expected, as the network has it, got \"cow\"")
+    at_caller(function() pl.evaluate(network, named { "dog", "cat" }) end,
+      "the dataset: class 1: \"cat\" expected")
+    local fitting = { named { "cat", "dog" }, named() }
+    for _, dataset in ipairs(fitting) do
+      assert.equal(1, #pl.fit(network, dataset, { loss = "softmax_cross_entropy", epochs = 1 }))
+    end
+  end)
+
+  it("what a layer of one's own calls its fields does not matter", function()
+    local class = {}
+    class.__index = class
+    function class.new(_, context)
+      return setmetatable({ output = context.input, layers = 3, options = 4, mask = 5 }, class)
+    end
+    function class.forward(_, A_below) return A_below end
+    class.predict = class.forward
+    function class.backward(_, Delta) return Delta end
+    local network = pl.network({ inputs = 2, pl.dense(1, "sigmoid"), "own" },
+      { layers = { own = class } })
+    assert.equal(1, #pl.fit(network, targets { { 1, 2, 3, 4 } },
+      { loss = "squared_error", epochs = 1 }))
+    assert.equal("values", network.gives)
+  end)
+
+  it("a network without anything to train is warned of", function()
+    local frozen = pl.network { inputs = 2, pl.dense(1, nil, { frozen = true }), pl.dropout(0.1) }
+    local history = pl.fit(frozen, targets { { 1, 2, 3, 4 } },
+      { loss = "squared_error", epochs = 1 })
+    assert.same({ "the network has no parameters to train: its layers are frozen, or have none" },
+      history.warnings)
+  end)
+
   it("a feature that never changes is warned of", function()
     local constant = pl.dataset { X = { { 1, 2, 3, 4 }, { 7, 7, 7, 7 } }, T = { { 1, 2, 3, 4 } } }
     local told = {}
@@ -107,6 +164,9 @@ describe("before the first step", function()
     end
     assert.is_truthy(warnings(33, 16)[1]:find("layer 2: a batch of one sample", 1, true))
     assert.is_truthy(warnings(33, 1)[1]:find("every batch", 1, true))
+    local frozen = pl.network { inputs = 2, pl.batch_norm { frozen = true }, pl.dense(3) }
+    assert.same({}, pl.trainer(frozen, clouds.new(33, 1),
+      { loss = "softmax_cross_entropy", batch = 16 }).history.warnings)
     assert.same({}, warnings(32, 16))
     assert.same({}, warnings(34, 16))
   end)

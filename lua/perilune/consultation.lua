@@ -13,17 +13,15 @@ local ranges = {
   relu = { 0, math.huge },
 }
 
--- The name of the activation that the outputs come from, nil where it is not one
-local function last_activation(layer)
-  if layer.name == "chain" or layer.layers then
-    for l = #layer.layers, 1, -1 do
-      local inner = layer.layers[l]
-      if not inner.mask and not inner.probability then return last_activation(inner) end
+-- The name of the activation that the outputs of a node come from, nil where it is not one
+local function last_activation(node)
+  if node.kind == "chain" then
+    for l = #node.children, 1, -1 do
+      local inner = node.children[l]
+      if inner.kind ~= "dropout" then return last_activation(inner) end
     end
-    return nil
   end
-  local activation = type(layer.options) == "table" and layer.options.activation
-  return type(activation) == "table" and activation.name or nil
+  return node.kind == "dense" and node.layer.options.activation.name or nil
 end
 
 ---What the network's outputs are when it is trained with this loss.
@@ -31,14 +29,14 @@ end
 ---@param loss Loss
 ---@return "logits"|"probabilities"|"values"
 local function gives(net, loss)
-  local name = last_activation(net.root.layer)
+  local name = last_activation(net.root)
   if loss.gives == "logits" then return "logits" end
   if name == "softmax" or name == "sigmoid" then return "probabilities" end
   return loss.gives or "values"
 end
 
 local function check_outputs(net, loss)
-  local name = last_activation(net.root.layer)
+  local name = last_activation(net.root)
   local loss_name = loss.name or "the loss"
   if name == "softmax" and net.outputs == 1 then
     raise("softmax of one output is always 1: use \"sigmoid\", or one output for each class")
@@ -53,27 +51,41 @@ local function check_outputs(net, loss)
   end
 end
 
-local function check_targets(net, loss, dataset, what)
-  local T, loss_name = dataset.T, loss.name or "the loss"
-  if dataset.has_labels and not loss.labels then
-    raise("%s: %s takes no labels (dataset:one_hot() makes target columns of them)", what,
-      loss_name)
-  elseif dataset.has_labels then
-    local highest = T:max()
-    if highest > net.outputs then
-      raise("%s: labels 1 to %d expected, one for each output, got %g", what, net.outputs,
-        highest)
+local function check_classes(net, dataset, what)
+  if not net.classes or not dataset.classes then return end
+  for k, name in ipairs(net.classes) do
+    if dataset.classes[k] ~= name then
+      raise("%s: class %d: %s expected, as the network has it, got %s", what, k,
+        errors.show(name), errors.show(dataset.classes[k]))
     end
-  elseif dataset.targets ~= net.outputs and not loss.is_own then
-    raise("%s has %d targets but the network has %d outputs", what, dataset.targets,
-      net.outputs)
   end
 end
 
+---Raise unless the samples and targets of a dataset are such as the network takes and the loss expects.
+---@param net Network
+---@param loss Loss?
+---@param dataset Dataset  for the network's outputs: see Dataset:for_outputs
+---@param what string      "the training set"
+local function check_fit(net, loss, dataset, what)
+  if dataset.inputs ~= net.inputs then
+    raise("%s has %d inputs but the network has %d", what, dataset.inputs, net.inputs)
+  elseif dataset.has_labels and loss and not loss.labels then
+    raise("%s: %s takes no labels (dataset:one_hot() makes target columns of them)", what,
+      loss.name or "the loss")
+  end
+  local needs_outputs = dataset.has_classes or (loss and not loss.is_own)
+  if not dataset.has_labels and needs_outputs and dataset.targets ~= net.outputs then
+    raise("%s has %d targets but the network has %d outputs", what, dataset.targets,
+      net.outputs)
+  end
+  check_classes(net, dataset, what)
+end
+
 local function check_range(net, dataset, what)
-  local name = last_activation(net.root.layer)
-  local range = ranges[name]
-  if not range or dataset.has_labels or dataset.source.weights then return end
+  local name = last_activation(net.root)
+  local range, weights = ranges[name], dataset.source.weights
+  if not range or dataset.has_labels then return end
+  if weights and weights:min() == 0 then return end -- what is left out may be anything
   local low, high = dataset.T:min(), dataset.T:max()
   if low < range[1] or high > range[2] then
     local possible = range[2] == math.huge and "0 and above"
@@ -84,6 +96,8 @@ local function check_range(net, dataset, what)
 end
 
 local function check_numbers(dataset, what)
+  local weights = dataset.weights
+  if weights and weights:max() == 0 then raise("%s: the weights of all samples are 0", what) end
   local letter, row, column = dataset:find_nonfinite()
   if letter then
     raise("%s: numbers expected, %s has NaN or infinity in row %d of sample %d", what, letter, row,
@@ -91,16 +105,8 @@ local function check_numbers(dataset, what)
   end
 end
 
----Raise unless the dataset can be used to train or to evaluate the network.
----@param net Network
----@param loss Loss
----@param dataset Dataset
----@param what string  "the training set"
 local function check_dataset(net, loss, dataset, what)
-  if dataset.inputs ~= net.inputs then
-    raise("%s has %d inputs but the network has %d", what, dataset.inputs, net.inputs)
-  end
-  check_targets(net, loss, dataset, what)
+  check_fit(net, loss, dataset, what)
   check_numbers(dataset, what)
   check_range(net, dataset, what)
 end
@@ -139,7 +145,7 @@ local function warn_of_single_samples(net, dataset, batch, warnings)
   local size = math.min(batch, dataset.N)
   local is_last = dataset.N % size == 1 or size == 1
   for _, node in ipairs(net.nodes) do
-    if is_last and node.kind == "batch_norm" then
+    if is_last and node.kind == "batch_norm" and not node.frozen then
       warnings[#warnings + 1] = ("layer %s: a batch of one sample (%s) is normalised by the "
         .. "running statistics of batch_norm, which it does not change"):format(node.path,
         size == 1 and "every batch" or "the last of each epoch")
@@ -148,10 +154,17 @@ local function warn_of_single_samples(net, dataset, batch, warnings)
 end
 
 local function warn_of_logits(net, loss, warnings)
-  local name = last_activation(net.root.layer)
+  local name = last_activation(net.root)
   if loss.gives == "logits" and ranges[name] then
     warnings[#warnings + 1] = ("%s takes logits, which may be any number, but the last layer's %s "
-      .. "gives only some: \"identity\" is usual there"):format(loss.name, name)
+      .. "gives only some: \"identity\" is usual there"):format(loss.name or "the loss", name)
+  end
+end
+
+local function warn_of_nothing_to_train(net, warnings)
+  if #net:parameters() == 0 then
+    warnings[#warnings + 1] = "the network has no parameters to train: its layers are frozen, or "
+      .. "have none"
   end
 end
 
@@ -167,10 +180,11 @@ local function consult(net, loss, dataset, validation, batch)
   check_outputs(net, loss)
   check_dataset(net, loss, dataset, "the training set")
   if validation then check_dataset(net, loss, validation, "the validation set") end
+  warn_of_nothing_to_train(net, warnings)
   warn_of_logits(net, loss, warnings)
   warn_of_features(dataset, warnings)
   warn_of_single_samples(net, dataset, batch, warnings)
   return warnings
 end
 
-return { consult = consult, gives = gives }
+return { check_fit = check_fit, consult = consult, gives = gives }

@@ -6,6 +6,7 @@ local Dataset = require "perilune.data.dataset"
 local Tally = require "perilune.metrics.tally"
 local classes = require "perilune.metrics.classes"
 local confusion = require "perilune.metrics.confusion"
+local consultation = require "perilune.consultation"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local losses = require "perilune.loss"
@@ -47,21 +48,6 @@ function metrics.accuracy(A, T, gives)
   return metrics.correct(A, T, nil, gives) / A.cols
 end
 
-local function check_fit(network, dataset, loss)
-  if dataset.inputs ~= network.inputs then
-    raise("the dataset has %d inputs but the network has %d", dataset.inputs,
-      network.inputs)
-  elseif dataset.has_labels and loss and not loss.labels then
-    raise("%s takes no labels (dataset:one_hot() makes target columns of them)",
-      loss.name)
-  end
-  local needs_outputs = dataset.has_classes or (loss and not loss.is_own)
-  if not dataset.has_labels and needs_outputs and dataset.targets ~= network.outputs then
-    raise("the dataset has %d targets but the network has %d outputs", dataset.targets,
-      network.outputs)
-  end
-end
-
 ---The mean loss over a dataset, and where it has classes the accuracy. Both are weighted by the weights of
 ---the samples; weights of single targets are the loss's alone. Training state is not touched.
 ---Raises, with the sample, for outputs that are NaN.
@@ -76,7 +62,7 @@ function metrics.evaluate(network, dataset, loss)
   Dataset.check(dataset)
   loss = loss and losses:resolve(loss)
   dataset = dataset:for_outputs(network.outputs)
-  check_fit(network, dataset, loss)
+  consultation.check_fit(network, loss, dataset, "the dataset")
   local core, outputs = network.core, network.outputs
   local tally = Tally.new {
     core = core, outputs = outputs, has_classes = dataset.has_classes,
