@@ -37,6 +37,18 @@ function cores.is_generator(value)
   return type(value) == "userdata" and getmetatable(value) == "generator"
 end
 
+---Raise unless `generator` is one of the element type `dtype`, which alone fills its matrices.
+---@param generator any
+---@param dtype "float32"|"float64"
+function cores.check_generator(generator, dtype)
+  local own = cores[dtype].generator()
+  if not cores.is_generator(generator) then
+    errors.raise("generator: a generator expected, got %s", errors.show(generator))
+  elseif not pcall(own.assign, own, generator) then
+    errors.raise("generator: one of %s expected (pl.%s.generator(seed) makes it)", dtype, dtype)
+  end
+end
+
 ---A value as a message shows it, matrices with their type.
 ---@param value any
 ---@return string

@@ -22,9 +22,8 @@ Initializer.__index = Initializer
 function Initializer:__call(W, generator)
   if not cores.is_matrix(W) then
     errors.raise("W: a matrix expected, got %s", errors.show(W))
-  elseif not cores.is_generator(generator) then
-    errors.raise("generator: a generator expected, got %s", errors.show(generator))
   end
+  cores.check_generator(generator, W.dtype)
   return self.fill(W, generator, self.options)
 end
 
