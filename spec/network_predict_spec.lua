@@ -88,6 +88,20 @@ describe("predict", function()
     end
   end)
 
+  it("keeps no samples alive", function()
+    local network = pl.network {
+      inputs = 2, pl.dense(3), pl.batch_norm(), pl.dropout(0.5), pl.residual { pl.dense(3) },
+      pl.branch { pl.dense(2), pl.layer_norm() },
+    }
+    for _, N in ipairs { 5, 3000 } do
+      local held = setmetatable({ pl.matrix(2, N) }, { __mode = "v" })
+      network:predict(held[1])
+      collectgarbage()
+      collectgarbage()
+      assert.is_nil(held[1])
+    end
+  end)
+
   it("needs memory for the result alone, however many samples there are", function()
     local network = pl.network({ inputs = 4, pl.dense(1000, "relu"), pl.dense(3) })
     local X, result = samples(10240), pl.matrix(3, 10240)

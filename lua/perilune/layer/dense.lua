@@ -48,7 +48,8 @@ function Dense.new(options, context)
     affine_backward = core.affine_backward, weight_gradient = false,
     buffers = { Delta_below = Buffer.new(core, inputs) },
     N = 0, Z = false, A = false, H = false, Delta_below = false, -- see reserve
-    A_below = false, predicted = false, prediction = false,
+    A_below = false, prediction = false,
+    latest = setmetatable({}, { __mode = "v" }), -- of predict, which keeps no samples alive
   }
   if not sigma.handle then
     self.dense_forward, self.dense_gradients = passes_with(core, sigma)
@@ -107,9 +108,9 @@ end
 ---@param A_below Matrix  S_(l-1) x N
 ---@return Matrix         S_l x N; valid until the next predict
 function Dense:predict(A_below)
-  if A_below ~= self.predicted then
+  if A_below ~= self.latest.A_below then
     self.prediction = self.buffers.prediction:columns(A_below.cols)
-    self.predicted = A_below
+    self.latest.A_below = A_below
   end
   local A = self.prediction
   return self.dense_forward(A, A, self.weights, A_below, self.biases, self.handle)
