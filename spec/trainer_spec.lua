@@ -529,7 +529,7 @@ describe("misuse of fit", function()
       end
     end
     at_caller(function() pl.fit(network, train, { loss = loss, optimizer = "adm" }) end,
-      "options: optimizer: unknown optimizer 'adm' (known: adam, momentum, sgd)")
+      "optimizer: unknown optimizer 'adm' (known: adam, momentum, sgd)")
     at_caller(function() pl.fit(network, train, { loss = loss, optimizer = {} }) end,
       "optimizer")
     at_caller(function() pl.fit(network, train, { loss = loss, schedule = "cosin" }) end,

@@ -206,7 +206,8 @@ function fields.types.part(value, field, own, name)
   local ok, part, is_message = errors.catch(family.resolve, family, value,
     own and own[field.of])
   if ok then return part end
-  if is_message then raise("%s: %s", name, part) end
+  -- An option mostly has the name of the family, which need not be said twice.
+  if is_message then raise("%s: %s", name, (part:gsub("^" .. family.name .. ": ", ""))) end
   error(part, 0)
 end
 

@@ -109,7 +109,7 @@ end
 function Trainer.new(net, dataset, given)
   check_network(net)
   local whole = prepared(net, dataset, "the training set")
-  local options = fields.check(option_fields, given, "options")
+  local options = fields.check(option_fields, given)
   local self = setmetatable({
     net = net, options = options, dataset = whole, given = dataset, loss = options.loss,
     optimizer = options.optimizer, schedule = options.schedule,

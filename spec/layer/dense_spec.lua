@@ -192,8 +192,8 @@ describe("a dense layer", function()
   it("refuses an activation without forward or backward", function()
     misuse.at_caller(function()
       local _ = pl.network { inputs = 3, pl.dense(2, { forward = function() end }) }
-    end, "a name, { name, option = value } or a table with the functions forward(A, Z) "
-      .. "and backward(H, Delta, Z, A) expected, got a table")
+    end, "dense: activation: a name, { name, option = value } or a table with the functions "
+      .. "forward(A, Z) and backward(H, Delta, Z, A) expected, got a table")
   end)
 
   it("refuses a description with a wrong field, naming none of its lines", function()

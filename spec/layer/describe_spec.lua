@@ -10,6 +10,8 @@ describe("the short forms of descriptions", function()
     assert.same({ "dense", outputs = 3, shared = "code" },
       pl.dense(3, nil, { shared = "code" }))
     assert.same({ "dropout", probability = 0.5 }, pl.dropout(0.5))
+    assert.same({ "dropout", probability = 0.5, frozen = true },
+      pl.dropout(0.5, { frozen = true }))
     assert.same({ "batch_norm" }, pl.batch_norm())
     assert.same({ "batch_norm", momentum = 0.2 }, pl.batch_norm { momentum = 0.2 })
     assert.same({ "layer_norm", epsilon = 1e-3, frozen = true },
@@ -39,6 +41,8 @@ describe("the short forms of descriptions", function()
       "dense: frozen: true or false expected, got 1")
     at_caller(function() local _ = pl.batch_norm { shared = true } end,
       "batch_norm: shared: a string expected, got true")
+    at_caller(function() local _ = pl.dropout(0.5, { seed = 1 }) end,
+      "unknown option 'seed' of dropout (known: frozen, probability, shared)")
     at_caller(function() local _ = pl.residual({ pl.dense(3) }, { project = true }) end,
       "unknown option 'project' of residual (known: body, frozen, projection, shared)")
     at_caller(function() local _ = pl.batch_norm(0.1) end,

@@ -179,7 +179,7 @@ describe("a layer of one's own", function()
     end, "layer 1: center: momentum: a number of at most 1 and above 0 expected, got 0")
     at_caller(function()
       local _ = pl.network({ inputs = 3, { "center", decay = 0 } }, { layers = own })
-    end, "layer 1: unknown option 'decay' of center (known: momentum)")
+    end, "layer 1: unknown option 'decay' of center (known: frozen, momentum, shared)")
   end)
 end)
 

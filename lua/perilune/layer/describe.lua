@@ -10,12 +10,11 @@ local describe = {}
 -- Fields as they can be checked where a layer is written: names of parts may be a user's own, which only the
 -- network is told of.
 local function checkable(declared)
-  local copy = {}
-  for name, field in pairs(kinds.common) do copy[name] = field end
+  local fields_of_all = kinds.with_common(declared)
   for name, field in pairs(declared) do
-    copy[name] = field[1] == "part" and { "value", optional = true } or field
+    if field[1] == "part" then fields_of_all[name] = { "value", optional = true } end
   end
-  return copy
+  return fields_of_all
 end
 
 -- { name, option = value, ... } from what is required and the other options, checked as far as can be here,
@@ -45,11 +44,12 @@ function describe.dense(outputs, activation, options)
   return description("dense", { outputs = outputs, activation = activation }, options)
 end
 
----Inverted dropout.
+---Inverted dropout. Options: frozen, shared, which change nothing about it.
 ---@param probability number  in [0, 1): the fraction of inputs set to 0
+---@param options? table
 ---@return table
-function describe.dropout(probability)
-  return description("dropout", { probability = probability })
+function describe.dropout(probability, options)
+  return description("dropout", { probability = probability }, options)
 end
 
 ---The sum of a body, a layer or a list of layers, and its input.

@@ -18,4 +18,14 @@ layer.common = {
   shared = { "string", optional = true },
 }
 
+---The fields of a class, with those that every layer has.
+---@param declared table<string, table>
+---@return table<string, table>
+function layer.with_common(declared)
+  local all = {}
+  for name, field in pairs(declared) do all[name] = field end
+  for name, field in pairs(layer.common) do all[name] = field end
+  return all
+end
+
 return layer

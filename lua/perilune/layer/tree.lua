@@ -125,11 +125,12 @@ local function read(description, own)
       show(description))
   end
   local class = class_named(name, own.layer)
-  local everywhere = { frozen = given.frozen, shared = given.shared }
-  everywhere = fields.check(kinds.common, everywhere, name)
-  given.frozen, given.shared = nil, nil
-  local options = class.fields and fields.check(class.fields, given, name, own)
-    or tree.copy(given)
+  local declares, everywhere = class.fields ~= nil, { frozen = given.frozen, shared = given.shared }
+  local options = fields.check(kinds.with_common(class.fields or {}),
+    declares and given or everywhere, name, own)
+  everywhere = { frozen = options.frozen, shared = options.shared }
+  given.frozen, given.shared, options.frozen, options.shared = nil, nil, nil, nil
+  if not declares then options = tree.copy(given) end
   return { class = class, kind = name, given = given }, options, everywhere
 end
 
