@@ -34,17 +34,22 @@ local function difference(path, theirs, ours)
   end
 end
 
----Write a state to the file `path`; see store/file.lua for what that promises.
+---Write a state to the file `path`; see store/file.lua for what that promises. Raises where something in the
+---state, as a part of the user's own may give it, is neither plain data nor a matrix.
 ---@param path string
 ---@param run table    plain data that says what the run is
 ---@param state table  plain data and matrices
 ---@return true?
 ---@return string?     nil and "path: reason"
 function checkpoint.save(path, run, state)
-  local tensors, text = state_of.encode { run = run, state = state }
-  return file.write(path, safetensors.pieces(tensors, {
-    format = FORMAT, version = VERSION, state = text,
-  }))
+  local ok, tensors, text = errors.catch(state_of.encode, { run = run, state = state })
+  if ok then
+    return file.write(path, safetensors.pieces(tensors, {
+      format = FORMAT, version = VERSION, state = text,
+    }))
+  end
+  if type(tensors) ~= "string" or tensors == "not enough memory" then error(tensors, 0) end
+  errors.raise("the training cannot be saved: %s", tensors)
 end
 
 -- What the file says, or nil and a reason
