@@ -49,6 +49,9 @@ end
 local own_tables = { layers = "layer", activations = "activation",
   initializers = "initializer" }
 
+local own_fields = {}
+for option in pairs(own_tables) do own_fields[option] = { "table", default = {} } end
+
 local option_fields = {
   dtype = { "choice", choices = { "float32", "float64" }, default = "float32" },
   seed = { "integer", default = 1 },
@@ -56,15 +59,12 @@ local option_fields = {
   classes = { "names", optional = true },
   gives = { "choice", choices = { "logits", "probabilities", "values" },
     optional = true },
-  layers = { "table", default = {} },
-  activations = { "table", default = {} },
-  initializers = { "table", default = {} },
+  layers = own_fields.layers, activations = own_fields.activations,
+  initializers = own_fields.initializers,
 }
 
----A user's own parts by family, checked not to take built-in names.
----@param options { layers: table, activations: table, initializers: table }
----@return table<string, table>
-function Network.own_parts(options)
+-- A user's own parts by family, checked not to take built-in names
+local function own_parts(options)
   local own = {}
   for option, family in pairs(own_tables) do
     registry.families[family]:check_own(options[option])
@@ -89,7 +89,7 @@ local function declared(inputs, layers, given, what)
   }, Network)
   self.root, self.nodes = tree.new({ "chain", layers = layers }, {
     core = core, generator = self.generator, input = { size = inputs },
-    own = Network.own_parts(options),
+    own = own_parts(options),
   })
   self.layers = self.root.layer.layers
   self.outputs = self.root.layer.output.size
@@ -375,6 +375,20 @@ end
 ---@return true?, string?  nil and a message on failure
 function Network:save(path)
   return require("perilune.store.model").save(self, path)
+end
+
+---The network in a file that save wrote.
+---@param path string
+---@param given? { layers: table, activations: table, initializers: table }  your own by name, where the
+---network has some
+---@return Network?
+---@return string?  nil and "path: reason"
+function Network.load(path, given)
+  local own = fields.check(own_fields, given, "pl.load")
+  own_parts(own)
+  return require("perilune.store.model").load(path, function(description, find)
+    return Network.from_description(description, own, find)
+  end)
 end
 
 local function draw(node, lines, indent)

@@ -7,7 +7,6 @@ local find_python = require "spec.support.find_python"
 local layers = require "spec.support.layers"
 local lfs = require "lfs"
 local memory = require "spec.support.memory"
-local model = require "perilune.store.model"
 local naive = require "spec.support.naive"
 local pl = require "perilune"
 local same = require("spec.support.matrices").same
@@ -156,14 +155,14 @@ describe("A model file", function()
       bytes[k] = file.read(path)
     end
     assert.equal(bytes[1], bytes[2])
-    assert(assert(model.load(path)):save(path))
+    assert(assert(pl.load(path)):save(path))
     assert.equal(bytes[1], file.read(path))
   end)
 
   it("keeps numbers of its description to the last bit", function()
     for _, p in ipairs { 1 / 3, 0.1, 5e-324, 1 - 2 ^ -53, 0.0 } do
       assert(pl.network { inputs = 1, pl.dropout(p) }:save(path))
-      local again = assert(model.load(path))
+      local again = assert(pl.load(path))
       assert.equal(p, again.layers[1].probability)
     end
   end)
@@ -205,7 +204,7 @@ describe("A model file", function()
     assert.same({
       "layers.1.weight", "layers.1.bias", "layers.3.weight", "layers.3.bias",
     }, content.names)
-    local again = assert(model.load(path))
+    local again = assert(pl.load(path))
     again.layers[1].W:fill(7)
     assert.equal(7, again.layers[2].W:get(1, 1))
   end)
@@ -216,7 +215,7 @@ describe("A model file", function()
     for j, x in ipairs { 0 / 0, 1 / 0, -1 / 0, -0.0 } do W:set(1, j, x) end
     W:set(2, 1, 5e-324)
     assert(net:save(path))
-    assert_same_tensors(net, assert(model.load(path)))
+    assert_same_tensors(net, assert(pl.load(path)))
   end)
 
   it("takes twice its size to be loaded, and little to be saved", function()
@@ -340,7 +339,7 @@ describe("A model file", function()
       function Other.declare()
         return { { name = "s", role = "parameter", rows = 10 ^ 9 | 0, cols = 2 } }
       end
-      local net, reason = model.load(path, { layers = { scale = Other } })
+      local net, reason = pl.load(path, { layers = { scale = Other } })
       assert.is_nil(net)
       assert.equal(path .. ": tensor 'layers.1.s' is F32 of 4, " ..
         "F32 of 1000000000 x 2 expected", reason)
@@ -350,7 +349,7 @@ describe("A model file", function()
       assert(pl.network({ inputs = 4, { "scale" } }, own):save(path))
       local Other = setmetatable({ new = function() error("too old", 0) end },
         { __index = layers.scale })
-      local net, reason = model.load(path, { layers = { scale = Other } })
+      local net, reason = pl.load(path, { layers = { scale = Other } })
       assert.is_nil(net)
       assert.equal(path .. ": too old", reason)
     end)

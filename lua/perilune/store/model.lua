@@ -5,7 +5,6 @@
 -- Before memory is allocated for a layer's numbers the file has to contain them: a description
 -- cannot ask for more than the file's own size accounts for.
 
-local Network = require "perilune.network"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local file = require "perilune.store.file"
@@ -77,7 +76,7 @@ end
 
 -- The file, piece by piece
 local function encoded(net)
-  if net.classes then Network.check_classes(net.classes, net.outputs) end
+  if net.classes then net.check_classes(net.classes, net.outputs) end
   local description = net:describe()
   fields.check(described, description, "description")
   local tensors = {}
@@ -137,35 +136,27 @@ local function finder(content, dtype)
 end
 
 -- Raises for whatever is wrong with the file.
-local function build(source, own)
+local function build(source, make)
   local content = check(safetensors.read(source))
   local description = fields.check(described, read_description(content), "description")
   check(#description.layers >= 1, "at least one layer expected")
   local found = finder(content, description.dtype)
-  local net = Network.from_description(description, own, found.find)
+  local net = make(description, found.find)
   check(found.count == #content.names, "%d tensors expected, got %d", found.count,
     #content.names)
   return net
 end
 
-local own_fields = {
-  layers = { "table", default = {} }, activations = { "table", default = {} },
-  initializers = { "table", default = {} },
-}
-
 ---The network that `model.save` wrote to `path`. Any file gives a network or a message,
 ---and none is run; weights that are NaN or infinite load as they are.
 ---@param path string
----@param given? { layers: table, activations: table, initializers: table }  your own kinds of
----layers and activations by name, where the network has some
+---@param make fun(description: table, find: function): Network   see Network.from_description
 ---@return Network?
 ---@return string?  nil and "path: reason"
-function model.load(path, given)
-  local own = fields.check(own_fields, given, "pl.load")
-  Network.own_parts(own)
+function model.load(path, make)
   local source <close>, reason = file.open(path)
   if not source then return nil, reason end
-  local ok, result = errors.catch(build, source, own)
+  local ok, result = errors.catch(build, source, make)
   if ok then return result end
   -- Lack of memory, and what is no message, is not the file's fault.
   if type(result) ~= "string" or result == "not enough memory" then error(result, 0) end
