@@ -3,23 +3,24 @@
 local collect = require "perilune.collect"
 
 -- Bytes of garbage that there are at most while 64 MiB go through memory in pieces, beside as much that stays
-local function most_garbage(f)
+local function most_garbage(size)
   local kept = ("k"):rep(2 ^ 26)
   collectgarbage()
   local before, most = collectgarbage "count", 0
-  for k = 1, 256 do
-    local piece = string.char(k % 256):rep(2 ^ 18)
-    f()
+  for k = 1, 2 ^ 26 // size do
+    local piece = string.char(k % 256):rep(size)
+    collect(#piece)
     most = math.max(most, collectgarbage "count" - before)
-    assert(#piece == 2 ^ 18)
   end
   assert.equal(2 ^ 26, #kept)
   return 1024 * most
 end
 
 describe("The collector", function()
-  it("has few pieces to find room for where it takes a step with each", function()
-    assert.is_true(most_garbage(collect) < 2 ^ 23)
+  it("lets few pieces pile up where it is told of them, large or small", function()
+    for _, size in ipairs { 2 ^ 12 | 0, 2 ^ 18 | 0, 2 ^ 20 | 0 } do
+      assert.is_true(most_garbage(size) < 2 ^ 23)
+    end
   end)
 
   it("is left alone where it has been stopped", function()
@@ -27,7 +28,7 @@ describe("The collector", function()
     collectgarbage "stop"
     local weak = setmetatable({}, { __mode = "v" })
     for k = 1, 100 do weak[k] = {} end
-    for _ = 1, 1000 do collect() end
+    for _ = 1, 1000 do collect(2 ^ 20) end
     local left = #weak
     local is_running = collectgarbage "isrunning"
     collectgarbage "restart"

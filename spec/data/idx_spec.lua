@@ -1,6 +1,10 @@
+local allocated_by = require "spec.support.allocated_by"
 local at_caller = require("spec.support.misuse").at_caller
+local file = require "perilune.store.file"
 local idx = require "perilune.data.idx"
 local lfs = require "lfs"
+local memory = require "spec.support.memory"
+local pl = require "perilune"
 local zlib = require "zlib"
 
 local GZIP = 31 -- zlib's window bits for a gzip wrapper
@@ -159,6 +163,26 @@ describe("IDX data", function()
     assert.is_true(kilobytes < 20000, ("%.0f kB were allocated"):format(kilobytes))
   end)
 
+  it("are refused when the header promises more than gzip data can hold", function()
+    local zeros = ("\0"):rep(2 ^ 20)
+    local packed = compress(header(8, 0xffffffff) .. zeros)
+    local allocated, content, message = allocated_by(function()
+      return idx.decode(packed, "here")
+    end)
+    assert.is_nil(content)
+    assert.equal(("here: 4294967303 bytes expected (4294967295 elements after 8 bytes of "
+      .. "header), more than %d bytes of gzip data can hold"):format(#packed), message)
+    assert.is_true(allocated < 1e7)
+    refuses(compress(header(8, 1100 * #packed) .. zeros), "gzip data can hold")
+    refuses(compress(header(8, 1000 * #packed) .. zeros), "1048584 came")
+  end)
+
+  it("may be packed as densely as deflate can", function()
+    local zeros = header(8, 2 ^ 24 | 0) .. ("\0"):rep(2 ^ 24)
+    assert.is_true(#compress(zeros) < #zeros / 1000)
+    assert.equal(zeros, idx.decode(compress(zeros)).bytes)
+  end)
+
   it("are called IDX data where they have no name", function()
     assert.equal("IDX data: a header of 4 bytes expected, 0 came",
       select(2, idx.decode("")))
@@ -185,8 +209,8 @@ describe("IDX files", function()
 
   local function write(name, bytes)
     local path = folder .. "/" .. name
-    local file <close> = assert(io.open(path, "wb"))
-    assert(file:write(bytes))
+    local handle <close> = assert(io.open(path, "wb"))
+    assert(handle:write(bytes))
     return path
   end
 
@@ -204,6 +228,34 @@ describe("IDX files", function()
       assert.equal(path .. ": ", message:sub(1, #path + 2))
       assert.is_nil(message:find(path, #path, true))
     end
+  end)
+
+  it("are in memory twice at most while they are read, plain or compressed", function()
+    local size, little = 2 ^ 24 + 8, 2 ^ 21
+    local paths
+    do -- numbers of five bits, which are packed to about two thirds
+      local noise = pl.generator(1):uniform(pl.matrix(2 ^ 20, 1), 0, 31):encode "uint8"
+      local bytes = idx.encode({ 2 ^ 24 }, noise:rep(16))
+      paths = { write("plain", bytes), write("packed", compress(bytes)) }
+    end
+    for _, path in ipairs(paths) do
+      local content
+      local peak = memory.peak(function() content = assert(idx.read(path)) end)
+      assert.equal(size, #content.bytes)
+      assert.is_true(peak < 2 * size + little, ("%.2f of %s"):format(peak / size, path))
+    end
+  end)
+
+  it("that cannot be read to their end give nil and the reason", function()
+    local path = write("packed", compress(idx.encode({ 100 }, ("x"):rep(100))))
+    local open = file.open
+    stub(file, "open", function()
+      local source = assert(open(path))
+      source.size = source.size + 100
+      return source
+    end)
+    finally(function() file.open:revert() end)
+    assert.same({ nil, path .. ": became shorter while it was read" }, { idx.read(path) })
   end)
 
   it("that are missing, or are directories, give nil and a message", function()

@@ -1,3 +1,4 @@
+local allocated_by = require "spec.support.allocated_by"
 local at_caller = require("spec.support.misuse").at_caller
 local child = require "spec.support.child"
 local file = require "perilune.store.file"
@@ -386,6 +387,17 @@ describe("Files", function()
       assert.equal("some", source:read(1, 4))
       assert.equal("", source:read(3, 2))
       assert.equal("", source:read(11, 10))
+    end)
+
+    it("may be bytes in memory, which are not copied as a whole", function()
+      local bytes = ("x"):rep(10000) .. "end"
+      local source <close> = file.of(bytes)
+      assert.equal(10003, source.size)
+      assert.equal("xend", source:read(10000, 10003))
+      assert.equal("", source:read(5, 4))
+      assert.equal("", file.of(""):read(1, 0))
+      local allocated = allocated_by(function() assert.equal(bytes, source:read(1, 10003)) end)
+      assert.is_true(allocated < 5000)
     end)
 
     it("say so when they have become shorter", function()

@@ -52,7 +52,7 @@ describe("A model file", function()
     local bytes = assert(file.read(path))
     -- Without the disk between: what is tried is every byte of the file, thousands of times.
     local damaged
-    stub(file, "open", function() return stored.source(damaged) end)
+    stub(file, "open", function() return file.of(damaged) end)
     finally(function() file.open:revert() end)
     local function is_refused(what)
       local ok, net, reason = pcall(pl.load, "model")

@@ -2,6 +2,7 @@ local allocated_by = require "spec.support.allocated_by"
 local at_caller = require("spec.support.misuse").at_caller
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
+local file = require "perilune.store.file"
 local naive = require "spec.support.naive"
 local safetensors = require "perilune.store.safetensors"
 local stored = require "spec.support.stored"
@@ -259,14 +260,14 @@ describe("A safetensors file", function()
       local bytes = stored.encode(tensors, metadata)
       local length = string.unpack("<I8", bytes)
       for _, readable in ipairs { 0, 8, 8 + length } do
-        local source = stored.source(bytes)
+        local source = file.of(bytes)
         function source:read(first, last)
           if last > readable then return nil, "Input/output error" end
           return self.bytes:sub(first, last)
         end
         assert.same({ nil, "Input/output error" }, { safetensors.read(source) })
       end
-      local source = stored.source(bytes)
+      local source = file.of(bytes)
       local content = assert(safetensors.read(source))
       function source.read() return nil, "100 % lost" end
       local ok, reason = errors.catch(content.bytes, content, content.tensors.b)

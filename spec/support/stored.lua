@@ -1,21 +1,9 @@
--- Files in memory, for specs that look at every byte or change it.
+-- Safetensors files in memory, for specs that look at every byte or change it.
 
+local file = require "perilune.store.file"
 local safetensors = require "perilune.store.safetensors"
 
 local stored = {}
-
-local Source = {
-  read = function(self, first, last) return self.bytes:sub(first, last) end,
-  __close = function() end,
-}
-Source.__index = Source
-
----What file.open gives, of these bytes.
----@param bytes string
----@return Source
-function stored.source(bytes)
-  return setmetatable({ bytes = bytes, size = #bytes }, Source)
-end
 
 ---The whole safetensors file.
 ---@param tensors StoredTensor[]
@@ -32,7 +20,7 @@ end
 ---@return Content?
 ---@return string?
 function stored.decode(bytes)
-  return safetensors.read(stored.source(bytes))
+  return safetensors.read(file.of(bytes))
 end
 
 return stored

@@ -6,6 +6,7 @@
 -- The content stays the one string it was read as, with the place where the elements begin: cutting
 -- them off would copy all of it once more.
 
+local collect = require "perilune.collect"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local file = require "perilune.store.file"
@@ -16,8 +17,9 @@ local idx = {}
 local UNSIGNED_BYTES = 0x08
 local GZIP = "\x1f\x8b"
 local GZIP_ONLY = 31 -- zlib's window bits: a 32 KiB window in a gzip wrapper, nothing else
--- Deflate makes at most 1032 bytes of one, so that a step of this many inflates to about 4 MB.
-local STEP = 4096
+local LARGEST_RATIO = 1032 -- deflate makes no more bytes of one
+local STEP = 4096 -- packed bytes that are inflated at once: to about 4 MB at most
+local PARTS = 8 -- that the content is put together from: as many as `join` takes
 local DIMENSION = { "integer", least = 1, most = 0xffffffff } -- four bytes
 
 ---@class Idx
@@ -68,38 +70,93 @@ local function expectation(header, promised)
     shape(header.dimensions), header.offset)
 end
 
--- The content of a gzip file that holds one IDX file. The header is read as soon as it is inflated,
--- and nothing is inflated beyond the first step that exceeds what it promises: a small file cannot
--- fill the memory.
-local function inflate(packed)
-  local stream = zlib.inflate(GZIP_ONLY)
-  local pieces, size, header, promised = {}, 0, nil, 4
+-- At most eight strings as one, with no memory but for the result: table.concat needs a buffer as well.
+local function join(parts)
+  local a, b, c, d, e, f, g, h = table.unpack(parts)
+  return (a or "") .. (b or "") .. (c or "") .. (d or "") .. (e or "") .. (f or "")
+    .. (g or "") .. (h or "")
+end
+
+-- What so many packed bytes inflate to, whether that is the end, and how many bytes were used by then
+local function inflate_step(stream, packed)
+  local ok, piece, ended, consumed = pcall(stream, packed)
+  if ok then return piece, ended, consumed end
+  if piece == "not enough memory" then error(piece, 0) end
+  return nil, "damaged gzip data: content or checksum is wrong"
+end
+
+-- The header of the inflated content, and what it promises, unless so few packed bytes cannot hold it
+local function parse_inflated(start, packed_size)
+  local header, promised, reason = parse(start)
+  if header and promised > LARGEST_RATIO * packed_size then
+    return nil, nil, ("%s, more than %d bytes of gzip data can hold"):format(
+      expectation(header, promised), packed_size)
+  end
+  return header, promised, reason
+end
+
+-- The content of a gzip file that holds one IDX file. The header is read as soon as it is inflated, and
+-- nothing is inflated beyond the first step that exceeds what it promises: a small file cannot fill the
+-- memory. The content is put together in eight parts, so that it is never there more than twice.
+local function inflate(source)
+  local stream, header, promised = zlib.inflate(GZIP_ONLY), nil, 4
+  local parts, pieces, loose, size = {}, {}, 0, 0 -- bytes of the pieces, and of all
   local ended, consumed = false, 0
-  for first = 1, #packed, STEP do
-    local ok, piece
-    ok, piece, ended, consumed = pcall(stream, packed:sub(first, first + STEP - 1))
-    if not ok and piece == "not enough memory" then error(piece, 0) end
-    if not ok then return nil, "damaged gzip data: content or checksum is wrong" end
-    pieces[#pieces + 1], size = piece, size + #piece
+  for first = 1, source.size, STEP do
+    local packed, reason = source:read(first, math.min(first + STEP - 1, source.size))
+    if not packed then return nil, reason end
+    local piece
+    piece, ended, consumed = inflate_step(stream, packed)
+    if not piece then return nil, ended end
+    collect(#piece)
+    pieces[#pieces + 1], loose, size = piece, loose + #piece, size + #piece
     if not header and size >= promised then
       pieces = { table.concat(pieces) }
-      local reason
-      header, promised, reason = parse(pieces[1])
+      header, promised, reason = parse_inflated(pieces[1], source.size)
       if reason then return nil, reason end
     end
     if header and size > promised then
       return nil, ("%s, more came"):format(expectation(header, promised))
+    elseif header and loose > promised // PARTS then
+      parts[#parts + 1], pieces, loose = table.concat(pieces), {}, 0
     end
     if ended then break end
   end
   if not ended then
     return nil, ("the gzip data ends too early: %d bytes came out of it"):format(size)
   end
-  if consumed < #packed then
-    local rest = #packed - consumed
-    return nil, ("%d bytes follow the gzip data (none expected)"):format(rest)
+  local rest = source.size - consumed
+  if rest > 0 then return nil, ("%d bytes follow the gzip data (none expected)"):format(rest) end
+  parts[#parts + 1] = table.concat(pieces)
+  return join(parts)
+end
+
+local function content_of(source)
+  local start, reason = source:read(1, math.min(2, source.size))
+  local bytes
+  if start == GZIP then
+    bytes, reason = inflate(source)
+  elseif start then
+    bytes, reason = source:read(1, source.size)
   end
-  return table.concat(pieces)
+  if not bytes then return nil, reason end
+
+  local content, promised
+  content, promised, reason = parse(bytes)
+  if not content then
+    return nil, reason or ("a header of %d bytes expected, %d came"):format(promised, #bytes)
+  elseif #bytes ~= promised then
+    return nil, ("%s, %d came"):format(expectation(content, promised), #bytes)
+  end
+  content.bytes = bytes
+  return content
+end
+
+-- What `source` holds, or nil and "name: reason"
+local function read(source, name)
+  local content, reason = content_of(source)
+  if not content then return nil, ("%s: %s"):format(name, reason) end
+  return content
 end
 
 ---IDX data in memory, plain or gzip-compressed; the content decides which.
@@ -109,23 +166,7 @@ end
 ---@return string?      nil and "name: what was expected and what came" for damaged data
 function idx.decode(bytes, name)
   fields.value("bytes", bytes, { "string" })
-  name = name or "IDX data"
-  local reason
-  if bytes:sub(1, 2) == GZIP then
-    bytes, reason = inflate(bytes)
-    if not bytes then return nil, ("%s: %s"):format(name, reason) end
-  end
-
-  local content, promised
-  content, promised, reason = parse(bytes)
-  if not content then
-    reason = reason or ("a header of %d bytes expected, %d came"):format(promised, #bytes)
-  elseif #bytes ~= promised then
-    reason = ("%s, %d came"):format(expectation(content, promised), #bytes)
-  end
-  if reason then return nil, ("%s: %s"):format(name, reason) end
-  content.bytes = bytes
-  return content
+  return read(file.of(bytes), name or "IDX data")
 end
 
 ---The content of an IDX file, plain or gzip-compressed; the content decides which, not the name.
@@ -134,9 +175,9 @@ end
 ---@return string?  nil and "path: what was expected and what came"
 function idx.read(path)
   fields.value("path", path, { "path" })
-  local bytes, message = file.read(path)
-  if not bytes then return nil, message end
-  return idx.decode(bytes, path)
+  local source <close>, message = file.open(path)
+  if not source then return nil, message end
+  return read(source, path)
 end
 
 ---The bytes of an IDX file. Raises when the dimensions and the number of elements disagree.

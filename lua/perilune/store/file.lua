@@ -167,7 +167,7 @@ function Source:read(first, last)
   if not place then return nil, message end
   -- Asked for so many at once, Lua needs one buffer; "a" would double buffers on the way.
   local bytes
-  collect()
+  collect(count)
   bytes, message = handle:read(count)
   if message then return nil, message end
   if not bytes or #bytes < count then return nil, "became shorter while it was read" end
@@ -176,6 +176,24 @@ end
 
 function Source:__close()
   self.handle:close()
+end
+
+local Memory = {}
+Memory.__index = Memory
+
+function Memory:read(first, last)
+  local bytes = self.bytes
+  if first == 1 and last == #bytes then return bytes end -- sub would copy it
+  return bytes:sub(first, last)
+end
+
+function Memory.__close() end
+
+---Bytes in memory, to be read like a file.
+---@param bytes string
+---@return Source
+function file.of(bytes)
+  return setmetatable({ bytes = bytes, size = #bytes }, Memory)
 end
 
 ---@param path string

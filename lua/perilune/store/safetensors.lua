@@ -151,8 +151,8 @@ local function data_pieces(tensors)
       return tensor.bytes
     end
     local last = math.min(first + PIECE // widths[tensor.dtype] - 1, tensor.length)
-    collect()
     local bytes = matrix:encode(matrix.dtype, "little", "rows", first, last)
+    collect(#bytes)
     first = last + 1
     if last == tensor.length then k, first = k + 1, 1 end
     return bytes
