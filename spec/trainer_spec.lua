@@ -416,7 +416,10 @@ describe("an optimizer that evaluates", function()
       loss = "softmax_cross_entropy", optimizer = optimizer, batch = 1,
     })
     for _ = 1, 20 do trainer:step() end
-    assert.equal(0, (allocated_by(function() trainer:step() end)))
+    local bytes = allocated_by(function()
+      for _ = 1, 100 do trainer:step() end
+    end)
+    assert.is_true(bytes < 1000, bytes) -- Lua 5.5 gives its stack room again, once
   end)
 end)
 
