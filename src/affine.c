@@ -46,9 +46,7 @@ void affine_run_gradients(Pool *pool, const AffineGradients *g) {
 
 /* Bindings */
 
-Affine affine_check(lua_State *L, int first) {
-  Matrix *m[4];
-  matrix_check_list(L, first, 4, first + 3, m);
+Affine affine_check(lua_State *L, int first, Matrix *const *m) {
   Affine a = {.Z = m[0], .W = m[1], .A_below = m[2], .b = m[3]};
   int N = a.A_below->cols;
   matrix_check_size(L, first + 2, a.A_below, a.W->cols, N);
@@ -64,16 +62,16 @@ Affine affine_check(lua_State *L, int first) {
 
 /* affine_forward(Z, W, A, b) --> Z = W A + b, (1.4); b may be nil */
 static int affine_forward(lua_State *L) {
-  Affine affine = affine_check(L, 1);
+  Matrix *m[4];
+  matrix_check_list(L, 1, 4, 4, m);
+  Affine affine = affine_check(L, 1, m);
 
   affine_run(matrix_pool(L), &affine);
   lua_settop(L, 1);
   return 1;
 }
 
-AffineGradients affine_check_gradients(lua_State *L, int adds) {
-  Matrix *m[4];
-  matrix_check_list(L, 1, 4, 2, m);
+AffineGradients affine_check_gradients(lua_State *L, Matrix *const *m, int adds) {
   AffineGradients g = {.dJ_dW = m[0], .dJ_db = m[1], .H = m[2], .A_below = m[3]};
   g.adds = lua_toboolean(L, adds);
   int N = g.H->cols;
@@ -95,7 +93,9 @@ AffineGradients affine_check_gradients(lua_State *L, int adds) {
 /* affine_gradients(dJ_dW, dJ_db, H, A [, adds]) --> dJ_dW = H A^t, and dJ_db = H J_N (4.1), or both plus what they
 ** held; dJ_db may be nil */
 static int affine_gradients(lua_State *L) {
-  AffineGradients g = affine_check_gradients(L, 5);
+  Matrix *m[4];
+  matrix_check_list(L, 1, 4, 2, m);
+  AffineGradients g = affine_check_gradients(L, m, 5);
 
   affine_run_gradients(matrix_pool(L), &g);
   lua_settop(L, 1);

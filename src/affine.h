@@ -15,8 +15,8 @@ typedef struct Affine {
   const Matrix *b;  // or NULL
 } Affine;
 
-/* The arguments Z, W, A_below, b, which begin at `first`; b may be nil. */
-Affine affine_check(lua_State *L, int first);
+/* The arguments Z, W, A_below, b, which begin at `first` and are the matrices m; b may be NULL. */
+Affine affine_check(lua_State *L, int first, Matrix *const *m);
 
 /* Z = W A_below + b */
 void affine_run(Pool *pool, const Affine *affine);
@@ -33,8 +33,9 @@ typedef struct AffineGradients {
   bool adds;  // to what the gradients hold
 } AffineGradients;
 
-/* The arguments dJ_dW, dJ_db, H, A_below, which begin at 1, and the argument `adds`; dJ_db may be nil. */
-AffineGradients affine_check_gradients(lua_State *L, int adds);
+/* The arguments dJ_dW, dJ_db, H, A_below, which begin at 1 and are the matrices m, and the argument `adds`; dJ_db may be
+** NULL. */
+AffineGradients affine_check_gradients(lua_State *L, Matrix *const *m, int adds);
 
 /* dJ_dW = H A_below^t and dJ_db = H J_N, or both plus what they held */
 void affine_run_gradients(Pool *pool, const AffineGradients *gradients);

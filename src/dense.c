@@ -39,8 +39,12 @@ static void run_forward(Pool *pool, const Affine *a, const Sigma *sigma,
 
 /* dense_forward(A, Z, W, A_below, b, sigma) --> A = sigma(Z), after Z = W A_below + b (1.4); b may be nil, A may be Z */
 static int dense_forward(lua_State *L) {
-  Affine affine = affine_check(L, 2);
-  Matrix *A = matrix_check_samples(L, 1, affine.Z->rows, affine.Z->cols);
+  Matrix *m[5];
+  matrix_check_list(L, 1, 5, 5, m);
+  const Matrix *A = m[0];
+  Affine affine = affine_check(L, 2, m + 1);
+  matrix_check_size(L, 1, A, affine.Z->rows, affine.Z->cols);
+  matrix_check_by_columns(L, 1, A);
   matrix_check_aligned(L, 1, A, 2, affine.Z);
   matrix_check_distinct(L, 1, A, 3, affine.W);
   matrix_check_distinct(L, 1, A, 4, affine.A_below);
@@ -55,20 +59,21 @@ static int dense_forward(lua_State *L) {
 /* dense_gradients(dJ_dW, dJ_db, H, A_below, Delta, Z, A, sigma [, adds]) --> dJ_dW = H A_below^t, and dJ_db = H J_N (4.1),
 ** or both plus what they held, after H = J_sigma^t Delta (4.2); dJ_db may be nil */
 static int dense_gradients(lua_State *L) {
-  AffineGradients g = affine_check_gradients(L, 9);
-  Matrix *operands[3];
-  matrix_check_list(L, 5, 3, 0, operands);
-  for (int k = 0; k < 3; k++) {
-    matrix_check_size(L, 5 + k, operands[k], g.H->rows, g.H->cols);
-    matrix_check_by_columns(L, 5 + k, operands[k]);
-    matrix_check_aligned(L, 3, g.H, 5 + k, operands[k]);
-    matrix_check_distinct(L, 1, g.dJ_dW, 5 + k, operands[k]);
-    if (g.dJ_db != NULL) matrix_check_distinct(L, 2, g.dJ_db, 5 + k, operands[k]);
+  Matrix *m[7];
+  matrix_check_list(L, 1, 7, 2, m);
+  AffineGradients g = affine_check_gradients(L, m, 9);
+  for (int arg = 5; arg <= 7; arg++) {
+    const Matrix *operand = m[arg - 1];
+    matrix_check_size(L, arg, operand, g.H->rows, g.H->cols);
+    matrix_check_by_columns(L, arg, operand);
+    matrix_check_aligned(L, 3, g.H, arg, operand);
+    matrix_check_distinct(L, 1, g.dJ_dW, arg, operand);
+    if (g.dJ_db != NULL) matrix_check_distinct(L, 2, g.dJ_db, arg, operand);
   }
   matrix_check_distinct(L, 3, g.H, 4, g.A_below);
   const Sigma *sigma = activation_check(L, 8);
 
-  activation_backward(matrix_pool(L), sigma, g.H, operands[0], operands[1], operands[2]);
+  activation_backward(matrix_pool(L), sigma, g.H, m[4], m[5], m[6]);
   affine_run_gradients(matrix_pool(L), &g);
   lua_settop(L, 1);
   return 1;
