@@ -62,6 +62,19 @@ describe("OpenBLAS", function()
     end
   end)
 
+  it("is not loaded by products with a vector, which need none of it", function()
+    if not has_proc then return pending "this system has no /proc" end
+    assert.equal("false\n", child.run(prelude .. [[
+      local pl = require "perilune"
+      for _, core in ipairs { pl.float32, pl.float64 } do
+        local A, x = core.matrix(300, 300):fill(1), core.matrix(300, 1):fill(1)
+        local y, b = core.matrix(300, 1), core.matrix(300, 1):fill(0)
+        assert((A * x):sum() == 9e4 and core.product(A, x, x, "NT"):sum() == 9e4)
+        assert(core.affine_forward(y, A, x, b):sum() == 9e4)
+      end
+      print(has_openblas())]]))
+  end)
+
   -- Copy modules into a folder of their own.
   local function copy(target, ...)
     target = quote(("%s/%s/perilune/core"):format(folder, target))
