@@ -28,6 +28,15 @@ describe("a snapshot", function()
     for name, M in pairs(moved.tensors) do assert.is_true(same(M, again.tensors[name]), name) end
   end)
 
+  it("puts back the state of a frozen layer that moves it in spite of that", function()
+    local net = pl.network({ inputs = 3, { "center", frozen = true } }, { layers = own })
+    local snapshot = Snapshot.new(net)
+    net:forward(X)
+    assert.is_true(net.layers[1].mean:norm() > 0)
+    snapshot:put_back()
+    assert.equal(0, net.layers[1].mean:norm())
+  end)
+
   it("leaves parameters alone", function()
     local net = network()
     local snapshot = Snapshot.new(net)

@@ -15,7 +15,7 @@ function Snapshot.new(net)
     tensors = {}, values = {}, layers = {}, states = {},
   }, Snapshot)
   for _, tensor in ipairs(net:tensors()) do
-    if tensor.role == "state" and not tensor.frozen then
+    if tensor.role == "state" then
       self.tensors[#self.tensors + 1] = tensor.value
       self.values[#self.values + 1] = tensor.value:copy(tensor.value.order)
     end
