@@ -29,17 +29,19 @@ end
 ---Keep what is there now.
 ---@return Snapshot self
 function Snapshot:take()
+  local values, tensors, layers = self.values, self.tensors, self.layers
   self.generator:assign(self.net.generator)
-  for k, value in ipairs(self.values) do value:assign(self.tensors[k]) end
-  for k, layer in ipairs(self.layers) do self.states[k] = layer:state() end
+  for k = 1, #values do values[k]:assign(tensors[k]) end
+  for k = 1, #layers do self.states[k] = layers[k]:state() end
   return self
 end
 
 ---Give the network back what was kept.
 function Snapshot:put_back()
+  local values, tensors, layers = self.values, self.tensors, self.layers
   self.net.generator:assign(self.generator)
-  for k, value in ipairs(self.values) do self.tensors[k]:assign(value) end
-  for k, layer in ipairs(self.layers) do layer:restore(self.states[k]) end
+  for k = 1, #values do tensors[k]:assign(values[k]) end
+  for k = 1, #layers do layers[k]:restore(self.states[k]) end
 end
 
 return Snapshot

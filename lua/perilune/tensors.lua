@@ -35,10 +35,9 @@ end
 ---@param x Matrix
 function Tensor:receive(x)
   if self.frozen then return end
-  local gradient = self.gradient
-  if self.core.sample_count(x, gradient.rows) ~= gradient.cols then
+  if self.core.sample_count(x, self.rows) ~= self.cols then
     raise("gradient of %s: a %d x %d matrix of %s expected, got %s", self.name,
-      gradient.rows, gradient.cols, self.core.name, cores.show(x))
+      self.rows, self.cols, self.core.name, cores.show(x))
   end
   if self.adds then
     self.core.accumulate(self.gradient, 1, x)
@@ -184,7 +183,7 @@ local function tensor_of(self, entry)
   local values = entry.trains and self.theta or self.fixed
   local tensor = setmetatable({
     core = self.core, name = entry.name, role = entry.role, frozen = entry.frozen,
-    decays = entry.decays, start = entry.start,
+    decays = entry.decays, start = entry.start, rows = entry.rows, cols = entry.cols,
     value = values:view(entry.start, entry.rows, entry.cols, entry.order),
   }, Tensor)
   if entry.trains then
