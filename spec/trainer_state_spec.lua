@@ -222,6 +222,23 @@ describe("a step that raises", function()
     end)
   end
 
+  it("has put everything back by then: what is done to the network after it stays", function()
+    local trainer = raising("on_gradients", 3)
+    assert.is_false((pcall(trainer.run, trainer)))
+    local other = network(9)
+    other:forward(train.X)
+    trainer.net:restore(other:state())
+    trainer.options.on_gradients = function()
+      assert.equal(0, 1) -- only its forward is of interest
+    end
+    assert.is_false((pcall(trainer.step, trainer)))
+    for k, tensor in ipairs(trainer.net:tensors()) do
+      local given = other:tensors()[k].value
+      assert.equal(given:encode "float32", tensor.value:encode "float32", tensor.name)
+    end
+    assert.equal(other.generator:state(), trainer.net.generator:state())
+  end)
+
   it("is forgotten where a state is restored", function()
     local trainer = raising("loss", 3)
     local start = trainer:state()

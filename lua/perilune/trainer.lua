@@ -209,24 +209,29 @@ local function rate_of(self)
   return rate * factor
 end
 
--- The next batch. A step is open from here until its update; where it raises in between, what it has
--- moved goes back before anything else is done.
+-- The next batch. A step is open from here until its update.
 local function open(self)
   self.position = self.batches.position
   self.X, self.T, self.weights = self.batches:next()
   self.before:take()
-  self.is_open, self.progress.batch = true, self.batches:number()
+  self.is_open, self.progress.batch = true, self.progress.batch + 1
 end
 
 local function take_back(self)
   self.before:put_back()
   self.batches:back(self.position)
-  self.is_open, self.progress.batch = false, self.batches:number()
+  self.is_open, self.progress.batch = false, self.progress.batch - 1
+end
+
+-- Where a step raises while it is open, what it has moved goes back.
+function Trainer:__close()
+  if self.is_open then take_back(self) end
 end
 
 -- One batch: forward, backward, update. Gives whether a hook wants to stop.
 local function train(self)
   open(self)
+  local _ <close> = self
   local net, options, progress, tally = self.net, self.options, self.progress, self.tally
   local X, T, weights = self.X, self.T, self.weights
   local A = net:forward(X)
@@ -295,7 +300,6 @@ function Trainer:step()
     finish(self)
     return nil
   end
-  if self.is_open then take_back(self) end
   local progress, stops = self.progress
   self.net.gives, self.ended = self.gives, false
   if progress.batch == progress.batches then -- as a state may have been taken, in on_batch
@@ -388,7 +392,7 @@ end
 
 ---All that this run and its network remember, as plain data and matrices of its own: another
 ---trainer, given the same network, data and options, goes on from it to the same bits. It may be
----taken in a hook; in on_gradients, and after a step that raised, it is that of before the step.
+---taken in a hook; in on_gradients it is that of before the step.
 ---@return table
 function Trainer:state()
   if not self.is_open then return state_of(self) end
