@@ -449,18 +449,20 @@ function Trainer:check_state(state)
   self.tally:check_state(state.tally)
 end
 
--- The parts that the user may have written, the network's layers among them: they are restored
--- first, and all of them or none.
-local function parts_of(self, state)
-  local parts = {}
-  for _, name in ipairs { "optimizer", "schedule" } do
+-- A part with check_state has looked at its state already. The others, and layers of the user's own, find out
+-- as they restore whether they take it: all of these are restored, or none.
+local function restore_parts(self, state)
+  local checked, others = {}, {}
+  for _, name in ipairs { "optimizer", "schedule", "early_stopping" } do
     local part = self[name]
     if type(part) == "table" and part.restore then
-      parts[#parts + 1] = { part = part, state = state[name] }
+      local list = part.check_state and checked or others
+      list[#list + 1] = { part = part, state = state[name] }
     end
   end
-  parts[#parts + 1] = { part = self.net, state = state.network }
-  return parts
+  others[#others + 1] = { part = self.net, state = state.network }
+  restore_all(others)
+  for _, given in ipairs(checked) do given.part:restore(given.state) end
 end
 
 local function restore_progress(self, state)
@@ -484,9 +486,8 @@ end
 ---@return Trainer self
 function Trainer:restore(state)
   self:check_state(state)
-  restore_all(parts_of(self, state))
+  restore_parts(self, state)
   self.net.gives = state.gives
-  if self.early_stopping then self.early_stopping:restore(state.early_stopping) end
   self.batches:restore(state.batches)
   restore_progress(self, state)
   restore_history(self, state.history)
