@@ -1,5 +1,6 @@
 -- Matrices to binary strings and back, and to the other element type: src/bytes.c.
 
+local child = require "spec.support.child"
 local memory = require "spec.support.memory"
 local naive = require "spec.support.naive"
 local raises = require "spec.support.raises"
@@ -123,6 +124,29 @@ for _, name in ipairs(naive.types) do
         naive.refuses(M, "elements from 0 to 255 expected for uint8, got",
           function() M:encode("uint8") end)
       end
+    end)
+
+    -- Making room for the string may collect garbage, and so run finalisers, between a check and its use. A
+    -- process of its own has little garbage, so that they run often.
+    it("checks the very elements that it encodes, whatever a finaliser does", function()
+      assert.equal("true\ttrue\n", child.run(([[
+        local core = require "perilune.core.%s"
+        local M = core.matrix(40, 40)
+        local wanted = ("\7"):rep(1600)
+        local changes, errors, wrong = 0, 0, 0
+        local again = {}
+        function again.__gc()
+          M:fill(300)
+          changes = changes + 1
+          setmetatable({}, again)
+        end
+        setmetatable({}, again)
+        for _ = 1, 20000 do
+          M:fill(7)
+          local ok, bytes = pcall(M.encode, M, "uint8")
+          if not ok then errors = errors + 1 elseif bytes ~= wanted then wrong = wrong + 1 end
+        end
+        print(wrong == 0, changes > errors and errors > 0)]]):format(name)))
     end)
 
     it("rounds to float32, whose range ends earlier", function()

@@ -1,5 +1,6 @@
 -- Sums, norm, extremes, largest rows, counts: src/reduce.c.
 
+local child = require "spec.support.child"
 local naive = require "spec.support.naive"
 local raises = require "spec.support.raises"
 
@@ -256,6 +257,25 @@ for _, name in ipairs(naive.types) do
           naive.refuses(R, "NaN in column 2", function() M:argmax(R) end)
           naive.refuses(R, "NaN in column 2", function() M:copy("rows"):argmax(R) end)
         end
+      end)
+
+      it("finds a NaN that a finaliser puts there while the result is made", function()
+        assert.equal("true\ttrue\n", child.run(([[
+          local core = require "perilune.core.%s"
+          local M = core.matrix(2, 200)
+          local errors, wrong = 0, 0
+          local again = {}
+          function again.__gc()
+            M:fill(0 / 0)
+            setmetatable({}, again)
+          end
+          setmetatable({}, again)
+          for _ = 1, 20000 do
+            M:fill(7)
+            local ok, R = pcall(M.argmax, M)
+            if not ok then errors = errors + 1 elseif R:min() ~= 1 then wrong = wrong + 1 end
+          end
+          print(wrong == 0, errors > 0)]]):format(name)))
       end)
 
       it("refuses results of another shape or type, or within the matrix", function()

@@ -98,18 +98,17 @@ static int bytes_encode(lua_State *L) {
   }
   int start = (int)first - 1;
   int count = (int)(last - first) + 1;
-  for (int k = 0; type == UINT8 && k < count; k++) {
-    double x = (double)M->data[place(M, order, start + k)];
-    if (!(x > -0.5 && x < 255.5)) {
-      return luaL_error(L, "elements from 0 to 255 expected for uint8, got %f", x);
-    }
-  }
 
   luaL_Buffer buffer;
   size_t width = widths[type];
   uint8_t *bytes = (uint8_t *)luaL_buffinitsize(L, &buffer, (size_t)count * width);
+  /* Checked as they are encoded: the buffer may have been made by a collection whose finalisers changed elements. */
   for (int k = 0; k < count; k++) {
     real x = M->data[place(M, order, start + k)];
+    if (type == UINT8 && !((double)x > -0.5 && (double)x < 255.5)) {
+      return luaL_error(L, "elements from 0 to 255 expected for uint8, got %f",
+                        (double)x);
+    }
     encode_one(x, type, reversed, bytes + (size_t)k * width);
   }
   luaL_pushresultsize(&buffer, (size_t)count * width);

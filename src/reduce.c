@@ -352,15 +352,16 @@ static int reduce_argmax(lua_State *L) {
                 "fewer rows expected: the elements of the result could not count them");
   Matrix *result = lua_isnoneornil(L, 2) ? NULL : matrix_check_shape(L, 2, 1, M->cols);
   if (result != NULL) matrix_check_distinct(L, 2, result, 1, M);
+  if (result == NULL)
+    result =
+      matrix_new(L, 1, M->cols, BY_COLUMNS);  // which may run finalisers that change M
+  else
+    lua_settop(L, 2);
   Pool *pool = matrix_pool(L);
   int columns = pool_lines(M->rows);
   double wrong = fold(pool, M->cols, columns, nan_column, M, smaller);
   if (wrong < M->cols)
     return luaL_error(L, "numbers expected, got NaN in column %d", (int)wrong + 1);
-  if (result == NULL)
-    result = matrix_new(L, 1, M->cols, BY_COLUMNS);
-  else
-    lua_settop(L, 2);
 
   Argmax argmax = {M, result->data};
   pool_run_range(pool, M->cols, columns, largest_rows, &argmax);
