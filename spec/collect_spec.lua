@@ -8,8 +8,9 @@ local function most_garbage(size)
   collectgarbage()
   local before, most = collectgarbage "count", 0
   for k = 1, 2 ^ 26 // size do
+    collect(size)
     local piece = string.char(k % 256):rep(size)
-    collect(#piece)
+    assert.equal(size, #piece)
     most = math.max(most, collectgarbage "count" - before)
   end
   assert.equal(2 ^ 26, #kept)

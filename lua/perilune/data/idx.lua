@@ -108,7 +108,6 @@ local function inflate(source)
     local piece
     piece, ended, consumed = inflate_step(stream, packed)
     if not piece then return nil, ended end
-    collect(#piece)
     pieces[#pieces + 1], loose, size = piece, loose + #piece, size + #piece
     if not header and size >= promised then
       pieces = { table.concat(pieces) }
@@ -118,7 +117,9 @@ local function inflate(source)
     if header and size > promised then
       return nil, ("%s, more came"):format(expectation(header, promised))
     elseif header and loose > promised // PARTS then
-      parts[#parts + 1], pieces, loose = table.concat(pieces), {}, 0
+      parts[#parts + 1], pieces = table.concat(pieces), {}
+      collect(loose)
+      loose = 0
     end
     if ended then break end
   end

@@ -7,7 +7,6 @@
 -- Large files are read and written piece by piece, so that their bytes need not be in memory as a
 -- whole beside what is made of them.
 
-local collect = require "perilune.collect"
 local errors = require "perilune.errors"
 local lfs = require "lfs"
 local system = require "perilune.core.system"
@@ -167,7 +166,6 @@ function Source:read(first, last)
   if not place then return nil, message end
   -- Asked for so many at once, Lua needs one buffer; "a" would double buffers on the way.
   local bytes
-  collect(count)
   bytes, message = handle:read(count)
   if message then return nil, message end
   if not bytes or #bytes < count then return nil, "became shorter while it was read" end

@@ -151,8 +151,8 @@ local function data_pieces(tensors)
       return tensor.bytes
     end
     local last = math.min(first + PIECE // widths[tensor.dtype] - 1, tensor.length)
+    collect(PIECE)
     local bytes = matrix:encode(matrix.dtype, "little", "rows", first, last)
-    collect(#bytes)
     first = last + 1
     if last == tensor.length then k, first = k + 1, 1 end
     return bytes
@@ -301,6 +301,7 @@ end
 local function data_checksum(source, first)
   local add, sum = zlib.crc32(), 0
   for from = first, source.size, PIECE do
+    collect(PIECE)
     local bytes, reason = source:read(from, math.min(from + PIECE - 1, source.size))
     if not bytes then return nil, reason end
     sum = add(bytes)
@@ -366,6 +367,7 @@ function Content:pieces(place)
     if from > place.last then return nil end
     local first, last = from, math.min(from + PIECE - 1, place.last)
     from = last + 1
+    collect(PIECE)
     return (first - place.first) // width + 1, check(self.source:read(first, last))
   end
 end
