@@ -376,6 +376,7 @@ for _, name in ipairs(naive.types) do
         naive.near(M, naive.fill(3, 4, 1.5), 0)
         naive.near(M:fill(nan), naive.fill(3, 4, nan), 0)
         naive.refuses(M, "number expected, got string", function() M:fill("x") end)
+        naive.refuses(M, "number expected, got string", function() M:fill("2") end)
         naive.refuses(M, "number expected, got no value", function() M:fill() end)
       end)
     end)
@@ -410,6 +411,8 @@ for _, name in ipairs(naive.types) do
           function() core.accumulate(C, 1, core.matrix(3, 1)) end)
         naive.refuses(C, "number expected, got nil",
           function() core.accumulate(C, nil, C) end)
+        naive.refuses(C, "number expected, got string",
+          function() core.accumulate(C, "2", C) end)
         naive.refuses(C, "expected, got number", function() core.accumulate(C, 1, 1) end)
         naive.refuses(C, "must be argument #1 itself or share no memory with it",
           function() core.accumulate(C:view(1, 3, 1), 1, V) end)
@@ -555,6 +558,7 @@ for _, name in ipairs(naive.types) do
         raises(text .. "table", M.map, M, function() return {} end)
         raises(text .. "boolean", M.map, M, function() return true end)
         raises(text .. "string", M.map, M, function() return "one" end)
+        raises(text .. "string", M.map, M, function() return "1" end)
         raises("attempt to call a number value", M.map, M, 1)
         raises("attempt to call a nil value", M.map, M, nil)
         raises("value expected", M.map, M)

@@ -111,6 +111,7 @@ for _, name in ipairs { "float32", "float64" } do
         raises("row 1, column 2, got table", core.matrix, { { 1, {} } })
         raises("row 2, column 1, got boolean", core.matrix, { { 1 }, { true } })
         raises("row 1, column 1, got string", core.matrix, { { "one" } })
+        raises("row 2, column 3, got string", core.matrix, { { 1, 2, 3 }, { 4, 5, "6" } })
         raises("table of rows expected, got a number as row 1", core.matrix, { 1, 2 })
         raises("table of rows expected, got a string as row 2", core.matrix,
           { { 1 }, "row" })
@@ -166,6 +167,7 @@ for _, name in ipairs { "float32", "float64" } do
         raises("number expected, got no value", M.set, M, 1, 1)
         raises("number expected, got nil", M.set, M, 1, 1, nil)
         raises("number expected, got string", M.set, M, 1, 1, "x")
+        raises("number expected, got string", M.set, M, 1, 1, "2")
         assert.same(numbered(core, 2, 3):totable(), M:totable())
       end)
     end)

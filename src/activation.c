@@ -343,7 +343,7 @@ static void push_sigma(lua_State *L, const Activation *activation,
   Sigma *sigma = lua_newuserdatauv(L, sizeof(Sigma), 0);
   luaL_setmetatable(L, HANDLE);
   sigma->activation = activation;
-  for (int k = 0; k < MOST_OPTIONS; k++) sigma->options[k] = (real)options[k];
+  for (int k = 0; k < MOST_OPTIONS; k++) sigma->options[k] = real_of(options[k]);
   lua_pushvalue(L, -1);
   matrix_push_closure(L, forward);
   lua_setfield(L, -3, "forward");

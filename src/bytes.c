@@ -62,13 +62,26 @@ static inline int place(const Matrix *M, Order order, int k) {
   return k % length * (matrix_size(M) / length) + k / length;
 }
 
+/* Elements first..first+count-1 of M as bytes, up to one that is not in the type's range; returns how many those are. */
+static int encode(const Matrix *M, Order order, int first, int count, Type type,
+                  bool reversed, uint8_t *bytes) {
+  for (int k = 0; k < count; k++) {
+    real x = M->data[place(M, order, first + k)];
+    if (type == UINT8 && !((double)x > -0.5 && (double)x < 255.5)) return k;
+    encode_one(x, type, reversed, bytes + (size_t)k * widths[type]);
+  }
+  return count;
+}
+
 /* Set elements first..first+count-1 of M, counted in the given order. */
 static void decode(const Matrix *M, Order order, int first, int count,
                    const uint8_t *bytes, Type type, bool reversed) {
+  FloatState host = float_state_change(FLOAT_PLAIN);
   for (int k = 0; k < count; k++) {
     real x = decode_one(bytes + (size_t)k * widths[type], type, reversed);
     M->data[place(M, order, first + k)] = x;
   }
+  float_state_change(host);
 }
 
 
@@ -103,13 +116,12 @@ static int bytes_encode(lua_State *L) {
   size_t width = widths[type];
   uint8_t *bytes = (uint8_t *)luaL_buffinitsize(L, &buffer, (size_t)count * width);
   /* Checked as they are encoded: the buffer may have been made by a collection whose finalisers changed elements. */
-  for (int k = 0; k < count; k++) {
-    real x = M->data[place(M, order, start + k)];
-    if (type == UINT8 && !((double)x > -0.5 && (double)x < 255.5)) {
-      return luaL_error(L, "elements from 0 to 255 expected for uint8, got %f",
-                        (double)x);
-    }
-    encode_one(x, type, reversed, bytes + (size_t)k * width);
+  FloatState host = float_state_change(FLOAT_PLAIN);
+  int encoded = encode(M, order, start, count, type, reversed, bytes);
+  float_state_change(host);
+  if (encoded < count) {
+    return luaL_error(L, "elements from 0 to 255 expected for uint8, got %f",
+                      real_to_number(M->data[place(M, order, start + encoded)]));
   }
   luaL_pushresultsize(&buffer, (size_t)count * width);
   return 1;

@@ -132,7 +132,7 @@ static void check_operand(lua_State *L, int arg, int rows, int cols, Order order
   operand->step = 0;
   operand->line_step = 0;
   if (lua_type(L, arg) == LUA_TNUMBER) {
-    operand->number = (real)lua_tonumber(L, arg);
+    operand->number = real_of(lua_tonumber(L, arg));
     operand->data = NULL;
     return;
   }
@@ -350,7 +350,7 @@ static int elementwise_map(lua_State *L) {
 /* accumulate(C, x, A) --> C = C + x A */
 static int elementwise_accumulate(lua_State *L) {
   Matrix *C = matrix_check(L, 1);
-  real x = (real)luaL_checknumber(L, 2);
+  real x = matrix_check_element(L, 2);
   const Matrix *A = matrix_check_shape(L, 3, C->rows, C->cols);
   if (A->order == C->order) matrix_check_aligned(L, 3, A, 1, C);
   A = matrix_in_order(L, A, C->order);
@@ -364,7 +364,7 @@ static int elementwise_accumulate(lua_State *L) {
 /* M:fill(x) --> M */
 static int method_fill(lua_State *L) {
   Matrix *M = matrix_check(L, 1);
-  real x = (real)luaL_checknumber(L, 2);
+  real x = matrix_check_element(L, 2);
 
   Filling f = {x, M->data};
   pool_run_range(matrix_pool(L), matrix_size(M), POOL_GRAIN, fill, &f);
@@ -380,14 +380,13 @@ static int method_map(lua_State *L) {
   Matrix *mapped = matrix_new(L, M->rows, M->cols, M->order);
   for (int k = 0; k < matrix_size(M); k++) {
     lua_pushvalue(L, 2);
-    lua_pushnumber(L, (lua_Number)M->data[k]);
+    lua_pushnumber(L, real_to_number(M->data[k]));
     lua_call(L, 1, 1);
-    int is_number = 0;
-    mapped->data[k] = (real)lua_tonumberx(L, -1, &is_number);
-    if (!is_number) {
+    if (lua_type(L, -1) != LUA_TNUMBER) {
       return luaL_error(L, "the mapped function must return a number, got %s",
                         luaL_typename(L, -1));
     }
+    mapped->data[k] = real_of(lua_tonumber(L, -1));
     lua_pop(L, 1);
   }
   return 1;

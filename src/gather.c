@@ -127,7 +127,7 @@ static int gather_bytes(lua_State *L) {
   luaL_checktype(L, 2, LUA_TSTRING);
   const char *bytes = lua_tolstring(L, 2, &length);
   lua_Integer offset = luaL_checkinteger(L, 3);
-  real scale = (real)luaL_checknumber(L, 4);
+  real scale = matrix_check_element(L, 4);
   lua_Integer first = luaL_optinteger(L, 6, 1);
   matrix_check_by_columns(L, 1, X);
   luaL_argcheck(L, offset >= 0 && (size_t)offset <= length, 3,

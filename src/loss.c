@@ -250,7 +250,11 @@ static void check_labels(lua_State *L, const Loss *loss) {
 
 /* Push J, the given sum over the total weight, and the total weight. */
 static int push_error(lua_State *L, double sum, double total) {
-  lua_pushnumber(L, total == 0 ? 0 : sum / total);
+  volatile double numerator = sum;  // so that the host's rounding does not count
+  FloatState host = float_state_change(FLOAT_PLAIN);
+  volatile double J = total == 0 ? 0 : numerator / total;
+  float_state_change(host);
+  lua_pushnumber(L, J);
   lua_pushnumber(L, total);
   return 2;
 }

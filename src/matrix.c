@@ -132,6 +132,15 @@ void matrix_check_same(lua_State *L, int arg, const Matrix *a, int other,
   }
 }
 
+lua_Number matrix_check_number(lua_State *L, int arg) {
+  luaL_checktype(L, arg, LUA_TNUMBER);
+  return lua_tonumber(L, arg);
+}
+
+real matrix_check_element(lua_State *L, int arg) {
+  return real_of(matrix_check_number(L, arg));
+}
+
 Order matrix_check_order(lua_State *L, int arg) {
   return (Order)luaL_checkoption(L, arg, order_names[BY_COLUMNS], order_names);
 }
@@ -206,13 +215,11 @@ static Matrix *new_from_table(lua_State *L, Order order) {
   for (int i = 0; i < m->rows; i++) {
     push_row(L, i + 1);  // a finalizer may have changed the table since
     for (int j = 0; j < m->cols; j++) {
-      lua_rawgeti(L, -1, j + 1);
-      int is_number = 0;
-      m->data[matrix_index(m, i, j)] = (real)lua_tonumberx(L, -1, &is_number);
-      if (!is_number) {
+      if (lua_rawgeti(L, -1, j + 1) != LUA_TNUMBER) {
         luaL_error(L, "number expected in row %d, column %d, got %s", i + 1, j + 1,
                    luaL_typename(L, -1));
       }
+      m->data[matrix_index(m, i, j)] = real_of(lua_tonumber(L, -1));
       lua_pop(L, 1);
     }
     lua_pop(L, 1);
@@ -239,7 +246,7 @@ static int matrix_get(lua_State *L) {
   const Matrix *m = matrix_check(L, 1);
   int i = check_index(L, 2, "row", m->rows);
   int j = check_index(L, 3, "column", m->cols);
-  lua_pushnumber(L, (lua_Number)m->data[matrix_index(m, i, j)]);
+  lua_pushnumber(L, real_to_number(m->data[matrix_index(m, i, j)]));
   return 1;
 }
 
@@ -248,7 +255,7 @@ static int matrix_set(lua_State *L) {
   Matrix *m = matrix_check(L, 1);
   int i = check_index(L, 2, "row", m->rows);
   int j = check_index(L, 3, "column", m->cols);
-  real x = (real)luaL_checknumber(L, 4);
+  real x = matrix_check_element(L, 4);
   m->data[matrix_index(m, i, j)] = x;
   lua_settop(L, 1);
   return 1;
@@ -339,7 +346,7 @@ static int matrix_totable(lua_State *L) {
   for (int i = 0; i < m->rows; i++) {
     lua_createtable(L, m->cols, 0);
     for (int j = 0; j < m->cols; j++) {
-      lua_pushnumber(L, (lua_Number)m->data[matrix_index(m, i, j)]);
+      lua_pushnumber(L, real_to_number(m->data[matrix_index(m, i, j)]));
       lua_rawseti(L, -2, j + 1);
     }
     lua_rawseti(L, -2, i + 1);
@@ -359,7 +366,8 @@ static int matrix_tostring(lua_State *L) {
     luaL_addchar(&text, '\n');
     for (int j = 0; j < m->cols && j < COLS; j++) {
       char number[32];
-      snprintf(number, sizeof number, " %11.5g", (double)m->data[matrix_index(m, i, j)]);
+      double x = real_to_number(m->data[matrix_index(m, i, j)]);
+      snprintf(number, sizeof number, " %11.5g", x);
       luaL_addstring(&text, number);
     }
     if (m->cols > COLS) luaL_addstring(&text, "  ...");

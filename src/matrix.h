@@ -104,6 +104,12 @@ const Matrix *matrix_in_order(lua_State *L, const Matrix *m, Order order);
 /* Copy the elements; the shapes are the same, the orders may differ. */
 void matrix_copy(Matrix *to, const Matrix *from);
 
+/* Argument `arg`, which must be a number: strings that look like one are refused, as elements of tables are. */
+lua_Number matrix_check_number(lua_State *L, int arg);
+
+/* The same, rounded to the element type */
+real matrix_check_element(lua_State *L, int arg);
+
 /* The optional argument "columns" or "rows". */
 Order matrix_check_order(lua_State *L, int arg);
 

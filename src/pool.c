@@ -1,5 +1,5 @@
 /*
-** pool.c - threads, and the floating-point state that tasks run in.
+** pool.c - threads and what they share.
 */
 #include "pool.h"
 
@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "float_state.h"
 
 #define POOL        "perilune.pool"
 #define MAX_THREADS 256
@@ -85,68 +87,15 @@ struct Pool {
 };
 
 
-/* Floating-point state */
-
+static void pause_briefly(void) {
 #if defined(__x86_64__)
-
-#include <immintrin.h>
-/* All exceptions masked, round to nearest, denormals are zero, flush to zero */
-#define FLUSHING 0x9FC0U
-
-typedef unsigned FloatState;
-
-static FloatState float_state_enter(void) {
-  FloatState caller = _mm_getcsr();
-  _mm_setcsr(FLUSHING);
-  return caller;
-}
-
-static void float_state_leave(FloatState caller) {
-  _mm_setcsr(caller);
-}
-
-static void pause_briefly(void) {
   _mm_pause();
-}
-
 #elif defined(__aarch64__)
-
-#define FLUSHING ((uint64_t)1 << 24)
-
-typedef uint64_t FloatState;
-
-static FloatState float_state_enter(void) {
-  FloatState caller;
-  __asm__ volatile("mrs %0, fpcr" : "=r"(caller));
-  __asm__ volatile("msr fpcr, %0" : : "r"(FLUSHING));
-  return caller;
-}
-
-static void float_state_leave(FloatState caller) {
-  __asm__ volatile("msr fpcr, %0" : : "r"(caller));
-}
-
-static void pause_briefly(void) {
   __asm__ volatile("yield");
-}
-
 #else
-
-typedef int FloatState;
-
-static FloatState float_state_enter(void) {
-  return 0;
-}
-
-static void float_state_leave(FloatState caller) {
-  (void)caller;
-}
-
-static void pause_briefly(void) {
   sched_yield();
-}
-
 #endif
+}
 
 
 /* Claims */
@@ -196,8 +145,7 @@ static void *worker(void *argument) {
   Pool *pool = self->pool;
   int thread = self->thread;
   Share *share = &pool->shares[thread];
-  FloatState unused = float_state_enter();
-  (void)unused;
+  float_state_change(FLOAT_TASK);
   while (!atomic_load(&pool->stopping)) {
     bool worked = work(pool, thread) > 0;
     if (worked && atomic_load(&pool->caller_sleeps)) {
@@ -317,14 +265,14 @@ static void run_together(Pool *pool, int count, Task task, void *context, double
 }
 
 void pool_run(Pool *pool, int count, Task task, void *context) {
-  FloatState caller = float_state_enter();
+  FloatState caller = float_state_change(FLOAT_TASK);
   double start = count == 1 || pool->threads == 1 ? 0 : now();
   if (start > pool->alone_until) {
     run_together(pool, count, task, context, start);
   } else {
     for (int index = 0; index < count; index++) task(context, index);
   }
-  float_state_leave(caller);
+  float_state_change(caller);
 }
 
 

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <tgmath.h>
 
+#include "float_state.h"
+
 #if REAL_BITS == 32
 typedef float real;
 typedef uint32_t RealBits;
@@ -31,6 +33,24 @@ typedef uint32_t RealBits;
 #define REAL_LARGEST        FLT_MAX
 #define REAL_TANH_SATURATED 10.0F     // tanh rounds to 1 from here on
 #define REAL_EXPM1_LOWEST   (-20.0F)  // below, exp - 1 rounds to -1
+
+/* Rounded to nearest, without a trap where it is infinite: the host may have set either. */
+static inline real real_of(double x) {
+  volatile double given = x;  // so that the compiler rounds neither before nor after
+  FloatState host = float_state_change(FLOAT_PLAIN);
+  volatile real rounded = (real)given;
+  float_state_change(host);
+  return rounded;
+}
+
+/* Exactly, without a trap where it is a signalling NaN */
+static inline double real_to_number(real x) {
+  volatile real given = x;
+  FloatState host = float_state_change(FLOAT_PLAIN);
+  volatile double number = (double)given;
+  float_state_change(host);
+  return number;
+}
 #elif REAL_BITS == 64
 typedef double real;
 typedef uint64_t RealBits;
@@ -55,6 +75,14 @@ typedef uint64_t RealBits;
 #define REAL_LARGEST        DBL_MAX
 #define REAL_TANH_SATURATED 20.0
 #define REAL_EXPM1_LOWEST   (-40.0)
+
+static inline real real_of(double x) {
+  return x;
+}
+
+static inline double real_to_number(real x) {
+  return x;
+}
 #else
 #error "compile with -DREAL_BITS=32 or -DREAL_BITS=64"
 #endif

@@ -211,9 +211,11 @@ static double fold(Pool *pool, int n, int grain, Part part, const void *context,
   parts.context = context;
   parts.piece = pool_piece(n, grain);
   pool_run_range(pool, n, grain, find_part, &parts);
-  double result = parts.found[0];
+  FloatState host = float_state_change(FLOAT_PLAIN);
+  volatile double result = parts.found[0];  // all is computed before the host's state is back
   int pieces = (n - 1) / parts.piece + 1;
   for (int k = 1; k < pieces; k++) result = together(result, parts.found[k]);
+  float_state_change(host);
   return result;
 }
 
@@ -320,7 +322,10 @@ static int reduce_sum_of(lua_State *L) {
 /* M:norm() --> number */
 static int reduce_norm(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
-  lua_pushnumber(L, norm(L, M));
+  FloatState host = float_state_change(FLOAT_PLAIN);
+  volatile double result = norm(L, M);
+  float_state_change(host);
+  lua_pushnumber(L, result);
   return 1;
 }
 

@@ -4,6 +4,7 @@
 #include "matrix.h"
 #include "vector.h"
 
+/* Numbers are rounded to the element type by the kernels: there the host's rounding and traps do not count. */
 typedef struct Update {
   real *p;
   const real *g;
@@ -11,13 +12,13 @@ typedef struct Update {
   real *v;  // second moment
   int size;
   bool nesterov;
-  real rate;
-  real decay;
-  real mu;
-  /* Rounded once: near 0 the difference of two rounded numbers would be off. */
-  real one_minus_beta1;
-  real one_minus_beta2;
-  real epsilon;
+  double rate;
+  double decay;
+  double mu;
+  double beta1;
+  double beta2;
+  double epsilon;
+  double step;
 } Update;
 
 
@@ -28,8 +29,8 @@ MULTIVERSION static void sgd(void *context, int first, int last) {
   const Update *u = context;
   real *p = u->p;
   const real *g = u->g;
-  real rate = u->rate;
-  real decay = u->decay;
+  real rate = (real)u->rate;
+  real decay = (real)u->decay;
   VECTOR_LOOP
   for (int k = first; k < last; k++) p[k] -= rate * (g[k] + decay * p[k]);
 }
@@ -40,9 +41,9 @@ MULTIVERSION static void momentum(void *context, int first, int last) {
   real *p = u->p;
   const real *g = u->g;
   real *v = u->m;
-  real rate = u->rate;
-  real decay = u->decay;
-  real mu = u->mu;
+  real rate = (real)u->rate;
+  real decay = (real)u->decay;
+  real mu = (real)u->mu;
   real ahead = u->nesterov ? mu : 1;
   real now = u->nesterov ? 1 : 0;
   VECTOR_LOOP
@@ -53,19 +54,26 @@ MULTIVERSION static void momentum(void *context, int first, int last) {
   }
 }
 
-/* m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; p = (1 - decay) p - rate m / (sqrt v + epsilon),
-** where rate and epsilon carry the bias corrections. */
+/*
+** m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; p = (1 - rate decay) p - rate m^ / (sqrt v^ + epsilon)
+** with m^ = m / (1 - beta1^step) and v^ = v / (1 - beta2^step), which are left to rate and epsilon.
+*/
 MULTIVERSION static void adam(void *context, int first, int last) {
   const Update *u = context;
   real *p = u->p;
   const real *g = u->g;
   real *m = u->m;
   real *v = u->v;
-  real rate = u->rate;
-  real keep = 1 - u->decay;
-  real one_minus_beta1 = u->one_minus_beta1;
-  real one_minus_beta2 = u->one_minus_beta2;
-  real epsilon = u->epsilon;
+  double correction1 = 1 - pow(u->beta1, u->step);
+  double correction2 = sqrt(1 - pow(u->beta2, u->step));
+  real rate = (real)(u->rate * correction2 / correction1);
+  real epsilon = (real)(u->epsilon * correction2);
+  if (epsilon < REAL_SMALLEST)
+    epsilon = REAL_SMALLEST;  // 0 / 0 where a gradient has always been 0
+  real keep = (real)(1 - u->rate * u->decay);
+  /* Rounded once: near 0 the difference of two rounded numbers would be off. */
+  real one_minus_beta1 = (real)(1 - u->beta1);
+  real one_minus_beta2 = (real)(1 - u->beta2);
   VECTOR_LOOP
   for (int k = first; k < last; k++) {
     m[k] = (m[k] - one_minus_beta1 * m[k]) + one_minus_beta1 * g[k];
@@ -102,28 +110,28 @@ static Update check_matrices(lua_State *L, int count) {
 }
 
 /* A number >= 0 that is finite in the element type */
-static lua_Number check_amount(lua_State *L, int arg) {
-  lua_Number x = luaL_checknumber(L, arg);
-  real rounded = (real)x;
-  luaL_argcheck(L, x >= 0 && rounded - rounded == 0, arg, "finite number >= 0 expected");
+static double check_amount(lua_State *L, int arg) {
+  double x = matrix_check_number(L, arg);
+  luaL_argcheck(L, x >= 0 && x <= (double)REAL_LARGEST, arg,
+                "finite number >= 0 expected");
   return x;
 }
 
-static lua_Number check_fraction(lua_State *L, int arg) {
-  lua_Number x = luaL_checknumber(L, arg);
+static double check_fraction(lua_State *L, int arg) {
+  double x = matrix_check_number(L, arg);
   luaL_argcheck(L, x >= 0 && x < 1, arg, "number in [0, 1) expected");
   return x;
 }
 
-static lua_Number optional_amount(lua_State *L, int arg) {
+static double optional_amount(lua_State *L, int arg) {
   return lua_isnoneornil(L, arg) ? 0 : check_amount(L, arg);
 }
 
 /* sgd_update(p, g, rate [, decay]) --> p */
 static int update_sgd(lua_State *L) {
   Update u = check_matrices(L, 2);
-  u.rate = (real)check_amount(L, 3);
-  u.decay = (real)optional_amount(L, 4);
+  u.rate = check_amount(L, 3);
+  u.decay = optional_amount(L, 4);
 
   run(L, &u, sgd);
   lua_settop(L, 1);
@@ -133,10 +141,10 @@ static int update_sgd(lua_State *L) {
 /* momentum_update(p, g, v, rate, mu [, nesterov [, decay]]) --> p */
 static int update_momentum(lua_State *L) {
   Update u = check_matrices(L, 3);
-  u.rate = (real)check_amount(L, 4);
-  u.mu = (real)check_fraction(L, 5);
+  u.rate = check_amount(L, 4);
+  u.mu = check_fraction(L, 5);
   u.nesterov = lua_toboolean(L, 6);
-  u.decay = (real)optional_amount(L, 7);
+  u.decay = optional_amount(L, 7);
 
   run(L, &u, momentum);
   lua_settop(L, 1);
@@ -146,25 +154,16 @@ static int update_momentum(lua_State *L) {
 /* adam_update(p, g, m, v, rate, beta1, beta2, epsilon, step [, decay]) --> p */
 static int update_adam(lua_State *L) {
   Update u = check_matrices(L, 4);
-  lua_Number rate = check_amount(L, 5);
-  lua_Number beta1 = check_fraction(L, 6);
-  lua_Number beta2 = check_fraction(L, 7);
-  lua_Number epsilon = check_amount(L, 8);
-  luaL_argcheck(L, epsilon > 0, 8, "number > 0 expected");
+  u.rate = check_amount(L, 5);
+  u.beta1 = check_fraction(L, 6);
+  u.beta2 = check_fraction(L, 7);
+  u.epsilon = check_amount(L, 8);
+  luaL_argcheck(L, u.epsilon > 0, 8, "number > 0 expected");
   lua_Integer step = luaL_checkinteger(L, 9);
   luaL_argcheck(L, step >= 1, 9, "step >= 1 expected");
-  lua_Number decay = optional_amount(L, 10);
+  u.step = (double)step;
+  u.decay = optional_amount(L, 10);
 
-  /* rate m^ / (sqrt(v^) + epsilon) with m^ = m / c1, v^ = v / c2 */
-  lua_Number correction1 = 1 - pow(beta1, (lua_Number)step);
-  lua_Number correction2 = sqrt(1 - pow(beta2, (lua_Number)step));
-  u.rate = (real)(rate * correction2 / correction1);
-  u.epsilon = (real)(epsilon * correction2);
-  if (u.epsilon < REAL_SMALLEST)
-    u.epsilon = REAL_SMALLEST;  // 0 / 0 where a gradient has always been 0
-  u.one_minus_beta1 = (real)(1 - beta1);
-  u.one_minus_beta2 = (real)(1 - beta2);
-  u.decay = (real)(rate * decay);
   run(L, &u, adam);
   lua_settop(L, 1);
   return 1;

@@ -7,7 +7,8 @@
 --   * the result comes first, then the operands in the order the formula is read; the result is returned;
 --   * nothing is allocated, unless the function is a constructor or an operator;
 --   * every argument is checked before the first write: a call that raises changes nothing;
---   * rows and columns count from 1; samples are columns.
+--   * rows and columns count from 1; samples are columns;
+--   * a string is no number, even if it looks like one, wherever an element or a factor is given.
 
 ---A dense rows x cols matrix, elements and header in one block that Lua's collector owns.
 ---`A * B` is the matrix product, `x * A`, `A * x` and `A / x` scale, `A + B` and `A - B` add and
@@ -258,6 +259,7 @@ function core.maximum(C, A, B) end
 function core.minimum(C, A, B) end
 
 ---C = f(A) elementwise, for f one of abs, exp, log, sign, sqrt, square, tanh. C may be A.
+---exp and tanh are at most 1.5 units in the last place off. A sign is 1, -1, 0 or NaN.
 ---@param C Matrix
 ---@param A Matrix
 ---@return Matrix C
