@@ -9,6 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifdef SANITIZE
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size) ((void)0)
+#endif
+
 #define ALIGNMENT 64
 
 static const char *const order_names[] = {"columns", "rows", NULL};
@@ -31,11 +37,15 @@ Matrix *matrix_new(lua_State *L, lua_Integer rows, lua_Integer cols, Order order
   check_size(L, rows, cols);
   size_t bytes = (size_t)(rows * cols) * sizeof(real);
   Matrix *m = lua_newuserdatauv(L, sizeof(Matrix) + ALIGNMENT + bytes, 0);
-  uintptr_t first = (uintptr_t)(m + 1);
+  char *block = (char *)(m + 1);
+  size_t unused = (ALIGNMENT - (uintptr_t)block % ALIGNMENT) % ALIGNMENT;
   m->rows = (int)rows;
   m->cols = (int)cols;
   m->order = normal_order(m->rows, m->cols, order);
-  m->data = (real *)((first + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+  m->data = (real *)(void *)(block + unused);
+  /* What alignment leaves before and after the elements is nobody's: only so can the sanitizer tell. */
+  ASAN_POISON_MEMORY_REGION(block, unused);
+  ASAN_POISON_MEMORY_REGION(block + unused + bytes, ALIGNMENT - unused);
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_setmetatable(L, -2);
   return m;
