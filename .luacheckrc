@@ -1,7 +1,7 @@
--- Luacheck's options: Lua 5.4; code ends at column 100, prose at 110.
+-- Luacheck's options: Lua 5.4 and, as everywhere, lines of at most 100 columns.
 std = "lua54"
 max_line_length = 100
-max_comment_line_length = 110
+max_comment_line_length = 100
 cache = false
 -- not (x <= y): unlike x > y, it is true of a NaN
 ignore = { "581" }

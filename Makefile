@@ -1,17 +1,20 @@
 # Perilune's build. `make help` lists the targets.
 
 LUA        ?= lua5.4
-# The interpreter is asked, because it may be called just lua; its name tells where only the headers are installed.
+# The interpreter is asked, because it may be called just lua; its name tells where only the headers
+# are installed.
 LUA_VERSION := $(or $(shell $(LUA) -e 'io.write(_VERSION:sub(5))' 2>/dev/null),$(patsubst lua%,%,$(notdir $(LUA))))
 
 PKG_CONFIG ?= pkg-config
-# Modules fit one version of Lua: all but 5.4 have a folder of their own, which scripts/support.lua knows.
+# Modules fit one version of Lua: all but 5.4 have a folder of their own, which scripts/support.lua
+# knows.
 BUILD      ?= build$(if $(filter-out 5.4,$(LUA_VERSION)),/lua$(LUA_VERSION))
 PREFIX     ?= /usr/local
 LUADIR     ?= $(PREFIX)/share/lua/$(LUA_VERSION)
 LIBDIR     ?= $(PREFIX)/lib/lua/$(LUA_VERSION)
 
-# Where there are no .pc files, set LUA_CFLAGS, OPENBLAS_CFLAGS and OPENBLAS_LIBS, as the rockspec does.
+# Where there are no .pc files, set LUA_CFLAGS, OPENBLAS_CFLAGS and OPENBLAS_LIBS, as the rockspec
+# does.
 pkg_config = $(shell { $(PKG_CONFIG) $(1); } 2>/dev/null)
 ifndef LUA_CFLAGS
 LUA_CFLAGS := $(call pkg_config,--cflags lua$(LUA_VERSION) || $(PKG_CONFIG) --cflags lua-$(LUA_VERSION))
@@ -20,8 +23,9 @@ ifndef LUA_LIBS  # of a host; modules are not linked with Lua
 LUA_LIBS := $(call pkg_config,--libs lua$(LUA_VERSION) || $(PKG_CONFIG) --libs lua-$(LUA_VERSION))
 endif
 
-# Debian keeps each flavour of OpenBLAS in a folder of its own. The serial one is preferred, because it has no threads,
-# which src/blas.c is told. Where there are several, the loader's name for OpenBLAS is another: hence the -rpath.
+# Debian keeps each flavour of OpenBLAS in a folder of its own. The serial one is preferred, because
+# it has no threads, which src/blas.c is told. Where there are several, the loader's name for
+# OpenBLAS is another: hence the -rpath.
 ifndef OPENBLAS_LIBS
 OPENBLAS_SERIAL := $(wildcard $(call pkg_config,--variable=pcfiledir openblas)/../openblas-serial/pkgconfig/openblas.pc)
 OPENBLAS_CFLAGS := $(call pkg_config,--cflags $(or $(OPENBLAS_SERIAL),openblas))
@@ -32,18 +36,18 @@ OPENBLAS_LIBS   += -Wl,-rpath,$(call pkg_config,--variable=libdir $(OPENBLAS_SER
 endif
 endif
 
-# The binary is generic: kernels choose their vector width when they are loaded, so no -march=native.
-# -fno-math-errno and -fno-trapping-math let loops be vectorised and change no result; -fopenmp-simd reads
-# `#pragma omp simd` and brings neither a library nor threads. Calls of Lua go straight to it (-fno-plt): there are many
-# in a step of a small network.
+# The binary is generic: kernels choose their vector width when they are loaded, so no
+# -march=native. -fno-math-errno and -fno-trapping-math let loops be vectorised and change no
+# result; -fopenmp-simd reads `#pragma omp simd` and brings neither a library nor threads. Calls of
+# Lua go straight to it (-fno-plt): there are many in a step of a small network.
 OPTIMIZE ?= -O3 -fno-math-errno -fno-trapping-math
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
   -Wwrite-strings -Wundef -Wconversion -Wdouble-promotion -Wvla $(if $(WERROR),-Werror)
 COMPILE  := $(CC) -std=gnu11 -fopenmp-simd $(OPTIMIZE) -g -fPIC -fno-plt -fvisibility=hidden -pthread $(WARNINGS) \
   $(LUA_CFLAGS) $(OPENBLAS_CFLAGS) $(CFLAGS) -MMD -MP
 
-# Modules are not linked with Lua: its symbols come from the host. They are never unloaded, because threads
-# of the pool may outlive the Lua state that loaded them.
+# Modules are not linked with Lua: its symbols come from the host. They are never unloaded, because
+# threads of the pool may outlive the Lua state that loaded them.
 SHARED := $(if $(filter Darwin,$(shell uname -s)),-bundle -undefined dynamic_lookup,-shared -Wl,-z,nodelete)
 LINK   := $(CC) $(OPTIMIZE) $(SHARED) -pthread $(LDFLAGS)
 
@@ -73,8 +77,8 @@ $(BUILD)/perilune/core/system.so: $(BUILD)/single/system.o
 	$(LINK) -o $@ $^
 -include $(FLOAT32:.o=.d) $(FLOAT64:.o=.d) $(SINGLES:.o=.d)
 
-# A missing library is reported by its name, before the first compiler error. Headers of another Lua count as missing:
-# modules built with them would not load.
+# A missing library is reported by its name, before the first compiler error. Headers of another Lua
+# count as missing: modules built with them would not load.
 $(BUILD)/libraries: Makefile
 	@[ -n "$(filter 5.4 5.5,$(LUA_VERSION))" ] || { echo \
 	  "Perilune needs Lua 5.4 or 5.5, and LUA=$(LUA) is neither" >&2; exit 1; }
@@ -85,7 +89,8 @@ $(BUILD)/libraries: Makefile
 	  "OpenBLAS's headers were not found: install pkg-config and libopenblas-serial-dev" >&2; exit 1; }
 	@mkdir -p $(dir $(MODULES)) $(dir $(FLOAT32) $(FLOAT64) $(SINGLES)) && touch $@
 
-# $(call need,program:package ...), with Debian's name of the package where it differs from the program's
+# $(call need,program:package ...), with Debian's name of the package where it differs from the
+# program's
 need = @for tool in $(1); do command -v "$${tool%:*}" >/dev/null || { \
   echo "$${tool%:*} was not found: install $${tool\#*:}" >&2; exit 1; }; done
 
@@ -123,7 +128,8 @@ valgrind: all  ## train a small network under valgrind
 	PERILUNE_BUILD=$(BUILD) OPENBLAS_NUM_THREADS=1 valgrind --quiet --leak-check=full --error-exitcode=9 \
 	  --errors-for-leak-kinds=definite,indirect,possible $(LUA) scripts/train_xor.lua
 
-# Suppressed: a local may be called like a function (-Wshadow sees to variables); system headers are not ours.
+# Suppressed: a local may be called like a function (-Wshadow sees to variables); system headers are
+# not ours.
 CPPCHECK := cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability,style \
   --inline-suppr --suppress=shadowFunction --suppress=missingIncludeSystem --std=c11
 C_FILES := src/*.[ch] spec/*/*.c

@@ -18,8 +18,9 @@ say() {
   printf '%s\n' "$*" >&2
 }
 
-# find_missing WHAT...: set `missing` to those of the things below, named as Debian's packages, that cannot
-# be found, and `list` to a line about each. What counts is that the thing works, whoever installed it.
+# find_missing WHAT...: set `missing` to those of the things below, named as Debian's packages, that
+# cannot be found, and `list` to a line about each. What counts is that the thing works, whoever
+# installed it.
 find_missing() {
   missing=
   list=

@@ -65,8 +65,8 @@ function support.require(name)
   support.fail(tostring(result))
 end
 
----Call f(...): true and what it returns, or false and what the library says is wrong with what it was
----given, for the user of a script. Other errors are the script's own, and go on.
+---Call f(...): true and what it returns, or false and what the library says is wrong with what it
+---was given, for the user of a script. Other errors are the script's own, and go on.
 ---@param f function
 ---@return boolean, any ...
 function support.try(f, ...)
@@ -113,8 +113,8 @@ support.end_at_interrupt()
 
 -- Arguments
 
--- Argparse would take the -1 of "--rate -1" for an option: as "--rate=-1" it is a value, on which the
--- option has its own word.
+-- Argparse would take the -1 of "--rate -1" for an option: as "--rate=-1" it is a value, on which
+-- the option has its own word.
 local function with_negative_numbers(words)
   local result = {}
   for _, word in ipairs(words) do

@@ -1,5 +1,5 @@
--- Activations as parts: described by name and options, or a user's own. What they compute is the core's, and
--- tested in activation_spec.lua.
+-- Activations as parts: described by name and options, or a user's own. What they compute is the
+-- core's, and tested in activation_spec.lua.
 
 local at_caller = require("spec.support.misuse").at_caller
 local naive = require "spec.support.naive"

@@ -1,5 +1,5 @@
--- sigma and its backward: A = sigma(Z) (1.4) and H = J_sigma^t Delta (4.2), against loops, against central
--- differences and, in units in the last place (ulp), against arithmetic of more digits.
+-- sigma and its backward: A = sigma(Z) (1.4) and H = J_sigma^t Delta (4.2), against loops, against
+-- central differences and, in units in the last place (ulp), against arithmetic of more digits.
 
 local naive = require "spec.support.naive"
 local precise = require "spec.support.precise"
@@ -29,9 +29,9 @@ local limits = {
   float64 = { largest = math.huge, smallest = 2.0 ^ -1022, ulp = 2.0 ^ -52 },
 }
 
--- The largest distance in ulp of f from the oracle on the points, and where it is. Results that are denormal
--- may be flushed to 0; within `allowed` ulp of the largest number, infinity is near. An oracle gives a number
--- and, beside it, what has been rounded away.
+-- The largest distance in ulp of f from the oracle on the points, and where it is. Results that are
+-- denormal may be flushed to 0; within `allowed` ulp of the largest number, infinity is near. An
+-- oracle gives a number and, beside it, what has been rounded away.
 local function worst_error(core, f, oracle, points, allowed)
   local limit = limits[core.name]
   local X = row_of(core, points)

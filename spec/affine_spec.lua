@@ -4,7 +4,8 @@ local naive = require "spec.support.naive"
 
 local near, random, refuses = naive.near, naive.random, naive.refuses
 
--- S_l, S_(l-1), N: single rows, columns and elements take paths of their own, as do inner sizes of 1
+-- S_l, S_(l-1), N: single rows, columns and elements take paths of their own, as do inner sizes of
+-- 1
 local shapes = {
   { 1, 1, 1 }, { 1, 1, 6 }, { 1, 6, 1 }, { 6, 1, 1 },
   { 1, 7, 5 }, { 5, 1, 7 }, { 5, 7, 1 },

@@ -126,8 +126,8 @@ for _, name in ipairs(naive.types) do
       end
     end)
 
-    -- Making room for the string may collect garbage, and so run finalisers, between a check and its use. A
-    -- process of its own has little garbage, so that they run often.
+    -- Making room for the string may collect garbage, and so run finalisers, between a check and
+    -- its use. A process of its own has little garbage, so that they run often.
     it("checks the very elements that it encodes, whatever a finaliser does", function()
       assert.equal("true\ttrue\n", child.run(([[
         local core = require "perilune.core.%s"

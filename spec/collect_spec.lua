@@ -2,7 +2,8 @@
 
 local collect = require "perilune.collect"
 
--- Bytes of garbage that there are at most while 64 MiB go through memory in pieces, beside as much that stays
+-- Bytes of garbage that there are at most while 64 MiB go through memory in pieces, beside as much
+-- that stays
 local function most_garbage(size)
   local kept = ("k"):rep(2 ^ 26)
   collectgarbage()

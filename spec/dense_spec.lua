@@ -1,4 +1,5 @@
--- The dense layer in one call each way, (1.4), (4.1), (4.2), against loops and its parts: src/dense.c.
+-- The dense layer in one call each way, (1.4), (4.1), (4.2), against loops and its parts:
+-- src/dense.c.
 
 local naive = require "spec.support.naive"
 

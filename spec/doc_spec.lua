@@ -1,4 +1,5 @@
--- What the documents say is so: programs do as they stand what they say, and what is named is there.
+-- What the documents say is so: programs do as they stand what they say, and what is named is
+-- there.
 
 local child = require "spec.support.child"
 
@@ -13,8 +14,8 @@ local function files(pattern)
   return list
 end
 
--- The programs of a document: a block of Lua, and the next block of text, which is what it prints; with the
--- heading that both stand under
+-- The programs of a document: a block of Lua, and the next block of text, which is what it prints;
+-- with the heading that both stand under
 local function programs(text)
   local list, heading = {}, ""
   for line, body in text:gmatch("([^\n]*)\n()") do
@@ -90,7 +91,8 @@ for _, path in ipairs(files "README.md doc/*.md") do
   end)
 end
 
--- How sources name a publication: "Kingma and Ba 2015", "He et al. 2015", "(Nielsen 2015, chapter 1)"
+-- How sources name a publication: "Kingma and Ba 2015", "He et al. 2015", "(Nielsen 2015, chapter
+-- 1)"
 local citations = {
   "%u%l%a* and %u%l%a* %d%d%d%d", "%u%l%a* et al%. %d%d%d%d", "%(%u%l%a* %d%d%d%d",
 }

@@ -1,5 +1,5 @@
--- Hosts with a floating-point state of their own: src/float_state.h. They are played by a library that is
--- compiled here, because Lua cannot set that state.
+-- Hosts with a floating-point state of their own: src/float_state.h. They are played by a library
+-- that is compiled here, because Lua cannot set that state.
 
 local child = require "spec.support.child"
 local naive = require "spec.support.naive"

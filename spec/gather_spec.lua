@@ -159,7 +159,8 @@ for _, name in ipairs(naive.types) do
         function() core.gather(X, S, { 1, 2, 3 }, 1.5) end)
     end)
 
-    -- Keys beyond the largest integer do not exist; arithmetic must not wrap around to reach others.
+    -- Keys beyond the largest integer do not exist; arithmetic must not wrap around to reach
+    -- others.
     it("stops at the last integer key", function()
       local S, X = samples(2, 5), core.matrix(2, 2):fill(9)
       local indices = { [math.maxinteger] = 1, [math.mininteger] = 2 }

@@ -177,8 +177,8 @@ describe("the gradient check", function()
   end)
 end)
 
--- A dense layer with tanh, by hand from the paper, square so that every mix-up of shapes still computes.
--- `wrong` names the one thing that is not as it should be.
+-- A dense layer with tanh, by hand from the paper, square so that every mix-up of shapes still
+-- computes. `wrong` names the one thing that is not as it should be.
 local Hand = {}
 Hand.__index = Hand
 

@@ -1,5 +1,5 @@
--- What a process that embeds the library may rely on, and no other spec shows. README.md says where each
--- promise to hosts is tested.
+-- What a process that embeds the library may rely on, and no other spec shows. README.md says where
+-- each promise to hosts is tested.
 
 local child = require "spec.support.child"
 

@@ -20,8 +20,8 @@ teardown(function()
   os.execute("rm -rf " .. quote(folder))
 end)
 
--- For children: what the system says of them; and the sum, free of rounding, of a product of two transposes,
--- which OpenBLAS computes on every processor.
+-- For children: what the system says of them; and the sum, free of rounding, of a product of two
+-- transposes, which OpenBLAS computes on every processor.
 local prelude = [[
   local function status(field)
     local file <close> = assert(io.open "/proc/self/status")
@@ -110,8 +110,8 @@ describe("OpenBLAS", function()
   end)
 end)
 
--- Without room OpenBLAS would try forever: in `require`, in a product, or in a thread that is waited for at
--- the exit.
+-- Without room OpenBLAS would try forever: in `require`, in a product, or in a thread that is
+-- waited for at the exit.
 describe("with little address space", function()
   local training = [[
     local pl = require "perilune"

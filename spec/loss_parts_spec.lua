@@ -1,5 +1,5 @@
--- Losses as parts: how they are described, what their calls give, and how they refuse what they cannot use.
--- What they compute is the core's, and tested in loss_spec.lua.
+-- Losses as parts: how they are described, what their calls give, and how they refuse what they
+-- cannot use. What they compute is the core's, and tested in loss_spec.lua.
 
 local at_caller = require("spec.support.misuse").at_caller
 local naive = require "spec.support.naive"

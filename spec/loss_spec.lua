@@ -1,5 +1,5 @@
--- The error J and Delta: squared error (2.18), (2.23), and softmax with cross-entropy, against loops and
--- central differences.
+-- The error J and Delta: squared error (2.18), (2.23), and softmax with cross-entropy, against
+-- loops and central differences.
 
 local naive = require "spec.support.naive"
 

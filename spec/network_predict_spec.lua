@@ -1,5 +1,5 @@
--- Prediction: net:predict and net:classify. That it leaves what training keeps as it is is told of every kind
--- of layer in layer/init_spec.lua.
+-- Prediction: net:predict and net:classify. That it leaves what training keeps as it is is told of
+-- every kind of layer in layer/init_spec.lua.
 
 local at_caller = require("spec.support.misuse").at_caller
 local distance = require("spec.support.matrices").distance

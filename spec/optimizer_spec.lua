@@ -1,4 +1,5 @@
--- Optimisers: their steps against loops over single numbers, groups, weight decay, descriptions and options.
+-- Optimisers: their steps against loops over single numbers, groups, weight decay, descriptions and
+-- options.
 
 local at_caller = require("spec.support.misuse").at_caller
 local family = require "perilune.optimizer"
@@ -11,7 +12,8 @@ local new_list, new_network = support.list, support.network
 local assert_same, assert_same_state = support.assert_same, support.assert_same_state
 local run, values = support.run, support.values
 
--- What an update makes of one number p with the gradient g, as its formula says; `kept` lasts between steps.
+-- What an update makes of one number p with the gradient g, as its formula says; `kept` lasts
+-- between steps.
 local rules = {
   sgd = function(o, p, g) return p - o.rate * (g + o.weight_decay * p) end,
   momentum = function(o, p, g, kept)

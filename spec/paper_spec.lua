@@ -1,6 +1,6 @@
--- One test for each numbered equation of the paper that computes something, against loops over its indices,
--- in both types. Derivatives come from central differences through whole float64 networks. Where the paper
--- slips the test is of what the mathematics says, and says so.
+-- One test for each numbered equation of the paper that computes something, against loops over its
+-- indices, in both types. Derivatives come from central differences through whole float64 networks.
+-- Where the paper slips the test is of what the mathematics says, and says so.
 
 local naive = require "spec.support.naive"
 local pl = require "perilune"
@@ -17,8 +17,8 @@ local function make(name, inputs, layers, seed)
   return pl.network(descriptions, { dtype = name, seed = seed })
 end
 
--- A network after forward and backward, and all it computed as tables of rows. `twin` is the same network in
--- float64, for central differences.
+-- A network after forward and backward, and all it computed as tables of rows. `twin` is the same
+-- network in float64, for central differences.
 local function run(name, inputs, layers, N, seed)
   local core = pl[name]
   local L = #layers

@@ -127,8 +127,8 @@ describe("the threads", function()
     end)
   end
 
-  -- Objects are finalised in the reverse order of their making: this one after the pool, whose memory goes
-  -- next. Nothing would end threads that it started.
+  -- Objects are finalised in the reverse order of their making: this one after the pool, whose
+  -- memory goes next. Nothing would end threads that it started.
   it("are not started again by a finaliser that runs after theirs, but it may compute",
     function()
       assert.equal("true\t90000.0\n", child.run [[
@@ -161,8 +161,8 @@ describe("the threads", function()
     assert.equal("false\ttrue\ttrue\n180000.0\t1\n", output)
   end)
 
-  -- Built with threads, OpenBLAS needs a buffer for each processor too: the limit has room for those, and
-  -- for a few threads of ours.
+  -- Built with threads, OpenBLAS needs a buffer for each processor too: the limit has room for
+  -- those, and for a few threads of ours.
   local limit = "P=$(getconf _NPROCESSORS_ONLN); export P; "
     .. "ulimit -v $(((P + 4) * 140000)); "
 
@@ -395,8 +395,8 @@ for _, name in ipairs(naive.types) do
   end)
 end
 
--- A function that trains a network, large enough that threads share each step, and returns its parameters as
--- bytes. As source, because children run it too.
+-- A function that trains a network, large enough that threads share each step, and returns its
+-- parameters as bytes. As source, because children run it too.
 local train = [[
 local function train(pl, name, threads)
   local core = pl[name]

@@ -10,8 +10,8 @@ local cores = {
 }
 local infinity, nan = naive.infinity, naive.nan
 
--- xoshiro256++ and splitmix64 as published (Blackman and Vigna 2019), in Lua's 64-bit integers, which wrap
--- around as theirs do.
+-- xoshiro256++ and splitmix64 as published (Blackman and Vigna 2019), in Lua's 64-bit integers,
+-- which wrap around as theirs do.
 
 local function rotate_left(x, bits)
   return x << bits | x >> (64 - bits)
@@ -44,7 +44,8 @@ local function xoshiro256pp(seed)
   end, s
 end
 
--- All 64 bits of a generator, as its own program would give them: integer() counts from the lowest integer.
+-- All 64 bits of a generator, as its own program would give them: integer() counts from the lowest
+-- integer.
 local function all_bits(g)
   return g:integer(math.mininteger, math.maxinteger) ~ math.mininteger
 end

@@ -25,7 +25,8 @@ local function read(path)
   return file:read "a"
 end
 
--- A random pattern for each digit, a tenth of whose pixels change from image to image; like MNIST's files.
+-- A random pattern for each digit, a tenth of whose pixels change from image to image; like MNIST's
+-- files.
 local function write_mnist(directory)
   local state = 12345
   local function random(n)
@@ -57,8 +58,8 @@ local function write_mnist(directory)
   write_set("t10k", TEST)
 end
 
--- Run a command in the folder of this run, which is not the project's. MNIST is not looked for in the
--- environment of whoever runs the specs.
+-- Run a command in the folder of this run, which is not the project's. MNIST is not looked for in
+-- the environment of whoever runs the specs.
 ---@return string output, integer status
 local function run_command(command)
   local output, how, status = child.shell(
@@ -102,7 +103,8 @@ local function fails(script, arguments, expected)
   check_refusal(output, status, expected, 1)
 end
 
--- What `-e` runs in the script's interpreter before the script: something happens at a known moment.
+-- What `-e` runs in the script's interpreter before the script: something happens at a known
+-- moment.
 local PRESS = [[local function press(times)
   for _ = 1, times or 1 do io.popen("kill -INT $PPID"):close() end
 end

@@ -1,5 +1,5 @@
--- log sum_i e^z_i of every column, against loops: src/softmax.c. The activation and the loss that are made of
--- the same parts have specs of their own.
+-- log sum_i e^z_i of every column, against loops: src/softmax.c. The activation and the loss that
+-- are made of the same parts have specs of their own.
 
 local naive = require "spec.support.naive"
 

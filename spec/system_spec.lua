@@ -228,7 +228,8 @@ describe("the operating system's", function()
   end)
 
   describe("interrupt", function()
-    -- A shell's parent is the interpreter that started it. Not os.execute, which ignores SIGINT meanwhile.
+    -- A shell's parent is the interpreter that started it. Not os.execute, which ignores SIGINT
+    -- meanwhile.
     local script = [[
       local system = require "perilune.core.system"
       io.stdout:setvbuf("no")

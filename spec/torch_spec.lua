@@ -1,5 +1,5 @@
--- PyTorch as an independent oracle, in double: values and gradients of networks of all kinds of layers, their
--- training, and the paths of the optimisers. Skipped where Python has no torch.
+-- PyTorch as an independent oracle, in double: values and gradients of networks of all kinds of
+-- layers, their training, and the paths of the optimisers. Skipped where Python has no torch.
 
 local json = require "dkjson"
 local naive = require "spec.support.naive"
@@ -80,8 +80,8 @@ end
 
 local relu, tanh = pl.dense(6, "relu"), pl.dense(7, "tanh")
 
--- Layers on 5 inputs; the loss, and its targets. No bias stands right below a batch normalisation, which
--- takes it away: its gradient would be rounding noise, of which Adam makes steps.
+-- Layers on 5 inputs; the loss, and its targets. No bias stands right below a batch normalisation,
+-- which takes it away: its gradient would be rounding noise, of which Adam makes steps.
 local networks = {
   { "tanh, relu, sigmoid and squared error", "squared_error", normal,
     { tanh, relu, pl.dense(3, "sigmoid") } },

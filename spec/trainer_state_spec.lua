@@ -163,7 +163,8 @@ describe("a run that goes on from the state of another", function()
 end)
 
 describe("a step that raises", function()
-  -- A trainer whose hook, loss, optimiser or schedule raises when it is called for the count-th time
+  -- A trainer whose hook, loss, optimiser or schedule raises when it is called for the count-th
+  -- time
   local function raising(what, count)
     local calls = 0
     local function raise()

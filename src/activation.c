@@ -1,6 +1,7 @@
 /*
-** activation.c - sigma and its backward, in pairs: A = sigma(Z) (1.4), and the vector-Jacobian product
-** H = J_sigma^t Delta, which is Delta (.) dsigma/dZ (4.2) where sigma works element by element.
+** activation.c - sigma and its backward, in pairs: A = sigma(Z) (1.4), and the vector-Jacobian
+** product H = J_sigma^t Delta, which is Delta (.) dsigma/dZ (4.2) where sigma works element by
+** element.
 */
 #include "activation.h"
 
@@ -25,12 +26,12 @@ typedef struct Option {
 /* Of n elements or, where those of a column depend on each other, of whole columns */
 typedef struct Activation {
   const char *name;
+  const Option *options;  // MOST_OPTIONS of them; those that are used have a name
   void (*forward)(int n, const real *options, const real *Z, real *A);
-  void (*backward)(int n, const real *options, const real *Delta, const real *Z,
-                   const real *A, real *H);
+  void (*backward)(int n, const real *options, const real *Delta, const real *Z, const real *A,
+                   real *H);
   void (*forward_columns)(int rows, int cols, const real *Z, real *A);
   void (*backward_columns)(int rows, int cols, const real *Delta, const real *A, real *H);
-  const Option *options;  // MOST_OPTIONS of them; those that are used have a name
 } Activation;
 
 struct Sigma {
@@ -41,8 +42,7 @@ struct Sigma {
 
 /* Kernels. Results may be operands. */
 
-MULTIVERSION static void identity_forward(int n, const real *options, const real *Z,
-                                          real *A) {
+MULTIVERSION static void identity_forward(int n, const real *options, const real *Z, real *A) {
   (void)options;
   if (A == Z) return;
   VECTOR_LOOP
@@ -58,33 +58,32 @@ MULTIVERSION static void identity_backward(int n, const real *options, const rea
   for (int k = 0; k < n; k++) H[k] = Delta[k];
 }
 
-/* z where z > 0, else alpha (e^z - 1) (Clevert et al. 2016); at 0 the derivative is taken as alpha */
+/*
+** z where z > 0, else alpha (e^z - 1) (Clevert et al. 2016); at 0 the derivative is taken as alpha
+*/
 MULTIVERSION static void elu_forward(int n, const real *options, const real *Z, real *A) {
   real alpha = options[0];
   VECTOR_LOOP
   for (int k = 0; k < n; k++) A[k] = Z[k] > 0 ? Z[k] : alpha * vector_expm1(Z[k]);
 }
 
-MULTIVERSION static void elu_backward(int n, const real *options, const real *Delta,
-                                      const real *Z, const real *A, real *H) {
+MULTIVERSION static void elu_backward(int n, const real *options, const real *Delta, const real *Z,
+                                      const real *A, real *H) {
   real alpha = options[0];
   (void)A;
   VECTOR_LOOP
-  for (int k = 0; k < n; k++)
-    H[k] = Z[k] > 0 ? Delta[k] : Delta[k] * (alpha * vector_exp(Z[k]));
+  for (int k = 0; k < n; k++) H[k] = Z[k] > 0 ? Delta[k] : Delta[k] * (alpha * vector_exp(Z[k]));
 }
 
 /* z where z > 0, else slope z (Maas et al. 2013); at 0 the derivative is taken as slope */
-MULTIVERSION static void leaky_relu_forward(int n, const real *options, const real *Z,
-                                            real *A) {
+MULTIVERSION static void leaky_relu_forward(int n, const real *options, const real *Z, real *A) {
   real slope = options[0];
   VECTOR_LOOP
   for (int k = 0; k < n; k++) A[k] = Z[k] > 0 ? Z[k] : slope * Z[k];
 }
 
-MULTIVERSION static void leaky_relu_backward(int n, const real *options,
-                                             const real *Delta, const real *Z,
-                                             const real *A, real *H) {
+MULTIVERSION static void leaky_relu_backward(int n, const real *options, const real *Delta,
+                                             const real *Z, const real *A, real *H) {
   real slope = options[0];
   (void)A;
   VECTOR_LOOP
@@ -92,15 +91,14 @@ MULTIVERSION static void leaky_relu_backward(int n, const real *options,
 }
 
 /* max(0, z), NaN staying NaN; at 0 the derivative is taken as 0 */
-MULTIVERSION static void relu_forward(int n, const real *options, const real *Z,
-                                      real *A) {
+MULTIVERSION static void relu_forward(int n, const real *options, const real *Z, real *A) {
   (void)options;
   VECTOR_LOOP
   for (int k = 0; k < n; k++) A[k] = Z[k] <= 0 ? 0 : Z[k];
 }
 
-MULTIVERSION static void relu_backward(int n, const real *options, const real *Delta,
-                                       const real *Z, const real *A, real *H) {
+MULTIVERSION static void relu_backward(int n, const real *options, const real *Delta, const real *Z,
+                                       const real *A, real *H) {
   (void)options;
   (void)Z;
   VECTOR_LOOP
@@ -108,8 +106,7 @@ MULTIVERSION static void relu_backward(int n, const real *options, const real *D
 }
 
 /* 1 / (1 + e^-z) */
-MULTIVERSION static void sigmoid_forward(int n, const real *options, const real *Z,
-                                         real *A) {
+MULTIVERSION static void sigmoid_forward(int n, const real *options, const real *Z, real *A) {
   (void)options;
   VECTOR_LOOP
   for (int k = 0; k < n; k++) A[k] = 1 / (1 + vector_exp(-Z[k]));
@@ -124,8 +121,7 @@ MULTIVERSION static void sigmoid_backward(int n, const real *options, const real
 }
 
 /* z / (1 + |z|), whose derivative 1 / (1 + |z|)^2 is (1 - |a|)^2 */
-MULTIVERSION static void softsign_forward(int n, const real *options, const real *Z,
-                                          real *A) {
+MULTIVERSION static void softsign_forward(int n, const real *options, const real *Z, real *A) {
   (void)options;
   VECTOR_LOOP
   for (int k = 0; k < n; k++) A[k] = Z[k] / (1 + fabs(Z[k]));
@@ -142,15 +138,14 @@ MULTIVERSION static void softsign_backward(int n, const real *options, const rea
   }
 }
 
-MULTIVERSION static void tanh_forward(int n, const real *options, const real *Z,
-                                      real *A) {
+MULTIVERSION static void tanh_forward(int n, const real *options, const real *Z, real *A) {
   (void)options;
   VECTOR_LOOP
   for (int k = 0; k < n; k++) A[k] = vector_tanh(Z[k]);
 }
 
-MULTIVERSION static void tanh_backward(int n, const real *options, const real *Delta,
-                                       const real *Z, const real *A, real *H) {
+MULTIVERSION static void tanh_backward(int n, const real *options, const real *Delta, const real *Z,
+                                       const real *A, real *H) {
   (void)options;
   (void)Z;
   VECTOR_LOOP
@@ -169,8 +164,7 @@ static void softmax_forward(int rows, int cols, const real *Z, real *A) {
 }
 
 /* The Jacobian is diag(a) - a a^t, so h_i = a_i (delta_i - sum_j a_j delta_j). */
-static void softmax_backward(int rows, int cols, const real *Delta, const real *A,
-                             real *H) {
+static void softmax_backward(int rows, int cols, const real *Delta, const real *A, real *H) {
   for (int j = 0; j < cols; j++, Delta += rows, A += rows, H += rows) {
     double sum = 0;
     for (int i = 0; i < rows; i++) sum += (double)A[i] * (double)Delta[i];
@@ -188,16 +182,18 @@ static const Option leaky_relu_options[MOST_OPTIONS] = {
   {"slope", 0.01, 0, REAL_LARGEST}
 };
 
+// clang-format off
 static const Activation activations[] = {
-  {"elu",        elu_forward,        elu_backward,        NULL,            NULL,             elu_options       },
-  {"identity",   identity_forward,   identity_backward,   NULL,            NULL,             none              },
-  {"leaky_relu", leaky_relu_forward, leaky_relu_backward, NULL,            NULL,             leaky_relu_options},
-  {"relu",       relu_forward,       relu_backward,       NULL,            NULL,             none              },
-  {"sigmoid",    sigmoid_forward,    sigmoid_backward,    NULL,            NULL,             none              },
-  {"softmax",    NULL,               NULL,                softmax_forward, softmax_backward, none              },
-  {"softsign",   softsign_forward,   softsign_backward,   NULL,            NULL,             none              },
-  {"tanh",       tanh_forward,       tanh_backward,       NULL,            NULL,             none              },
+  {"elu", elu_options, elu_forward, elu_backward, NULL, NULL},
+  {"identity", none, identity_forward, identity_backward, NULL, NULL},
+  {"leaky_relu", leaky_relu_options, leaky_relu_forward, leaky_relu_backward, NULL, NULL},
+  {"relu", none, relu_forward, relu_backward, NULL, NULL},
+  {"sigmoid", none, sigmoid_forward, sigmoid_backward, NULL, NULL},
+  {"softmax", none, NULL, NULL, softmax_forward, softmax_backward},
+  {"softsign", none, softsign_forward, softsign_backward, NULL, NULL},
+  {"tanh", none, tanh_forward, tanh_backward, NULL, NULL},
 };
+// clang-format on
 
 #define ACTIVATIONS ((int)(sizeof activations / sizeof activations[0]))
 
@@ -221,8 +217,8 @@ static void forward_elements(void *context, int first, int last) {
 
 static void backward_elements(void *context, int first, int last) {
   const Run *r = context;
-  r->activation->backward(last - first, r->options, r->Delta + first, r->Z + first,
-                          r->A + first, r->result + first);
+  r->activation->backward(last - first, r->options, r->Delta + first, r->Z + first, r->A + first,
+                          r->result + first);
 }
 
 static void forward_columns(void *context, int first, int last) {
@@ -234,16 +230,15 @@ static void forward_columns(void *context, int first, int last) {
 static void backward_columns(void *context, int first, int last) {
   const Run *r = context;
   int k = first * r->rows;
-  r->activation->backward_columns(r->rows, last - first, r->Delta + k, r->A + k,
-                                  r->result + k);
+  r->activation->backward_columns(r->rows, last - first, r->Delta + k, r->A + k, r->result + k);
 }
 
 bool activation_is_elementwise(const Sigma *sigma) {
   return sigma->activation->forward != NULL;
 }
 
-static void run(Pool *pool, Run *r, const Sigma *sigma, const Matrix *Z,
-                RangeTask by_elements, RangeTask by_columns) {
+static void run(Pool *pool, Run *r, const Sigma *sigma, const Matrix *Z, RangeTask by_elements,
+                RangeTask by_columns) {
   r->activation = sigma->activation;
   r->options = sigma->options;
   r->rows = Z->rows;
@@ -258,14 +253,13 @@ void activation_apply(const Sigma *sigma, int n, const real *Z, real *A) {
   sigma->activation->forward(n, sigma->options, Z, A);
 }
 
-void activation_forward(Pool *pool, const Sigma *sigma, const Matrix *A,
-                        const Matrix *Z) {
+void activation_forward(Pool *pool, const Sigma *sigma, const Matrix *A, const Matrix *Z) {
   Run r = {.result = A->data};
   run(pool, &r, sigma, Z, forward_elements, forward_columns);
 }
 
-void activation_backward(Pool *pool, const Sigma *sigma, const Matrix *H,
-                         const Matrix *Delta, const Matrix *Z, const Matrix *A) {
+void activation_backward(Pool *pool, const Sigma *sigma, const Matrix *H, const Matrix *Delta,
+                         const Matrix *Z, const Matrix *A) {
   Run r = {.Delta = Delta->data, .A = A->data, .result = H->data};
   run(pool, &r, sigma, Z, backward_elements, backward_columns);
 }
@@ -368,8 +362,7 @@ static const Activation *check_name(lua_State *L, int arg) {
     lua_concat(L, 2);
   }
   luaL_argerror(
-    L, arg,
-    lua_pushfstring(L, "unknown activation '%s' (known: %s)", name, lua_tostring(L, -1)));
+    L, arg, lua_pushfstring(L, "unknown activation '%s' (known: %s)", name, lua_tostring(L, -1)));
   return NULL;
 }
 
@@ -398,8 +391,8 @@ static double check_option(lua_State *L, int arg, const Option *option) {
   if (!is_number || !(x >= option->least && x <= option->most)) {
     const char *got = is_number ? luaL_tolstring(L, -1, NULL) : luaL_typename(L, -1);
     luaL_argerror(L, arg,
-                  lua_pushfstring(L, "%s: number from %f to %f expected, got %s",
-                                  option->name, option->least, option->most, got));
+                  lua_pushfstring(L, "%s: number from %f to %f expected, got %s", option->name,
+                                  option->least, option->most, got));
   }
   return x;
 }

@@ -1,5 +1,6 @@
 /*
-** activation.h - activations by their handles: what a layer needs of sigma. It knows nothing of layers.
+** activation.h - activations by their handles: what a layer needs of sigma. It knows nothing of
+** layers.
 */
 #ifndef PERILUNE_ACTIVATION_H
 #define PERILUNE_ACTIVATION_H
@@ -25,7 +26,7 @@ void activation_apply(const Sigma *sigma, int n, const real *Z, real *A);
 void activation_forward(Pool *pool, const Sigma *sigma, const Matrix *A, const Matrix *Z);
 
 /* H = J_sigma^t Delta */
-void activation_backward(Pool *pool, const Sigma *sigma, const Matrix *H,
-                         const Matrix *Delta, const Matrix *Z, const Matrix *A);
+void activation_backward(Pool *pool, const Sigma *sigma, const Matrix *H, const Matrix *Delta,
+                         const Matrix *Z, const Matrix *A);
 
 #endif

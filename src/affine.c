@@ -10,8 +10,7 @@
 /* Kernels */
 
 /* Add b to each of `cols` columns, which begin `ldz` elements apart. */
-MULTIVERSION static void add_to_columns(int rows, int cols, const real *b, real *Z,
-                                        int ldz) {
+MULTIVERSION static void add_to_columns(int rows, int cols, const real *b, real *Z, int ldz) {
   for (int j = 0; j < cols; j++, Z += ldz) {
     VECTOR_LOOP
     for (int i = 0; i < rows; i++) Z[i] += b[i];
@@ -25,7 +24,10 @@ void affine_add_bias(const void *context, const Matrix *Z, Block block) {
   add_to_columns(block.rows, block.cols, b->data + block.row, first, Z->rows);
 }
 
-/* dJ_db = H J_N, or plus that, for the units of the block: done with the first of the blocks that have these units */
+/*
+** dJ_db = H J_N, or plus that, for the units of the block: done with the first of the blocks that
+** have these units
+*/
 static void sum_units(const void *context, const Matrix *dJ_dW, Block block) {
   const AffineGradients *g = context;
   (void)dJ_dW;
@@ -90,8 +92,8 @@ AffineGradients affine_check_gradients(lua_State *L, Matrix *const *m, int adds)
   return g;
 }
 
-/* affine_gradients(dJ_dW, dJ_db, H, A [, adds]) --> dJ_dW = H A^t, and dJ_db = H J_N (4.1), or both plus what they
-** held; dJ_db may be nil */
+/* affine_gradients(dJ_dW, dJ_db, H, A [, adds]) --> dJ_dW = H A^t, and dJ_db = H J_N (4.1), or both
+   plus what they held; dJ_db may be nil */
 static int affine_gradients(lua_State *L) {
   Matrix *m[4];
   matrix_check_list(L, 1, 4, 2, m);

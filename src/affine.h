@@ -33,8 +33,8 @@ typedef struct AffineGradients {
   bool adds;  // to what the gradients hold
 } AffineGradients;
 
-/* The arguments dJ_dW, dJ_db, H, A_below, which begin at 1 and are the matrices m, and the argument `adds`; dJ_db may be
-** NULL. */
+/* The arguments dJ_dW, dJ_db, H, A_below, which begin at 1 and are the matrices m, and the argument
+   `adds`; dJ_db may be NULL. */
 AffineGradients affine_check_gradients(lua_State *L, Matrix *const *m, int adds);
 
 /* dJ_dW = H A_below^t and dJ_db = H J_N, or both plus what they held */

@@ -1,11 +1,12 @@
 /*
 ** blas.c - makes sure that there is room for OpenBLAS, and loads it.
 **
-** Problem: built with threads of its own, OpenBLAS starts one for each further processor as soon as it is loaded, and maps
-** a buffer for each; any build maps another buffer for each thread that calls it. Where it cannot map one it tries for
-** ever: under a limit on address space a host would hang in `require`, in a product, or at its exit.
-** Rule: the module that is linked with OpenBLAS (openblas.c) is loaded by the first product that needs it, and not before
-** there is room for all the buffers.
+** Problem: built with threads of its own, OpenBLAS starts one for each further processor as soon as
+** it is loaded, and maps a buffer for each; any build maps another buffer for each thread that
+** calls it. Where it cannot map one it tries for ever: under a limit on address space a host would
+** hang in `require`, in a product, or at its exit. Rule: the module that is linked with OpenBLAS
+** (openblas.c) is loaded by the first product that needs it, and not before there is room for all
+** the buffers.
 */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE  // dladdr
@@ -55,8 +56,7 @@ static size_t own_threads(void) {
 }
 
 static bool has_room(size_t bytes) {
-  void *room =
-    mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void *room = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (room == MAP_FAILED) return false;
   munmap(room, bytes);
   return true;
@@ -79,8 +79,7 @@ const Blas *blas_check(lua_State *L, const Blas *blas, int threads) {
   size_t bytes = BUFFER * (size_t)threads;
   if (blas == NULL) bytes += LIBRARIES + BUFFER * own_threads();
   if (!has_room(bytes)) {
-    luaL_error(L,
-               "not enough memory: OpenBLAS needs %d MiB of address space (threads: %d)",
+    luaL_error(L, "not enough memory: OpenBLAS needs %d MiB of address space (threads: %d)",
                (int)(bytes >> 20), threads);
   }
   return blas == NULL ? load(L) : blas;

@@ -62,9 +62,12 @@ static inline int place(const Matrix *M, Order order, int k) {
   return k % length * (matrix_size(M) / length) + k / length;
 }
 
-/* Elements first..first+count-1 of M as bytes, up to one that is not in the type's range; returns how many those are. */
-static int encode(const Matrix *M, Order order, int first, int count, Type type,
-                  bool reversed, uint8_t *bytes) {
+/*
+** Elements first..first+count-1 of M as bytes, up to one that is not in the type's range; returns
+** how many those are.
+*/
+static int encode(const Matrix *M, Order order, int first, int count, Type type, bool reversed,
+                  uint8_t *bytes) {
   for (int k = 0; k < count; k++) {
     real x = M->data[place(M, order, first + k)];
     if (type == UINT8 && !((double)x > -0.5 && (double)x < 255.5)) return k;
@@ -74,8 +77,8 @@ static int encode(const Matrix *M, Order order, int first, int count, Type type,
 }
 
 /* Set elements first..first+count-1 of M, counted in the given order. */
-static void decode(const Matrix *M, Order order, int first, int count,
-                   const uint8_t *bytes, Type type, bool reversed) {
+static void decode(const Matrix *M, Order order, int first, int count, const uint8_t *bytes,
+                   Type type, bool reversed) {
   FloatState host = float_state_change(FLOAT_PLAIN);
   for (int k = 0; k < count; k++) {
     real x = decode_one(bytes + (size_t)k * widths[type], type, reversed);
@@ -106,8 +109,8 @@ static int bytes_encode(lua_State *L) {
   lua_Integer first = luaL_optinteger(L, 5, 1);
   lua_Integer last = luaL_optinteger(L, 6, size);
   if (first < 1 || last < first || last > size) {
-    return luaL_error(L, "elements within 1 to %d expected, got %I to %I", size,
-                      (LUAI_UACINT)first, (LUAI_UACINT)last);
+    return luaL_error(L, "elements within 1 to %d expected, got %I to %I", size, (LUAI_UACINT)first,
+                      (LUAI_UACINT)last);
   }
   int start = (int)first - 1;
   int count = (int)(last - first) + 1;
@@ -115,7 +118,10 @@ static int bytes_encode(lua_State *L) {
   luaL_Buffer buffer;
   size_t width = widths[type];
   uint8_t *bytes = (uint8_t *)luaL_buffinitsize(L, &buffer, (size_t)count * width);
-  /* Checked as they are encoded: the buffer may have been made by a collection whose finalisers changed elements. */
+  /*
+  ** Checked as they are encoded: the buffer may have been made by a collection whose finalisers
+  ** changed elements.
+  */
   FloatState host = float_state_change(FLOAT_PLAIN);
   int encoded = encode(M, order, start, count, type, reversed, bytes);
   float_state_change(host);
@@ -127,7 +133,10 @@ static int bytes_encode(lua_State *L) {
   return 1;
 }
 
-/* M:decode(bytes, type [, endian [, order [, first]]]) --> M, its elements from `first` on those in the string */
+/*
+** M:decode(bytes, type [, endian [, order [, first]]]) --> M, its elements from `first` on those in
+** the string
+*/
 static int bytes_decode_into(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
   size_t length = 0;
@@ -141,8 +150,8 @@ static int bytes_decode_into(lua_State *L) {
   size_t width = widths[type];
   int left = size - (int)first + 1;
   if (length % width != 0 || length / width > (size_t)left) {
-    return luaL_error(L, "at most %d elements of %d bytes expected, got %I bytes", left,
-                      (int)width, (LUAI_UACINT)length);
+    return luaL_error(L, "at most %d elements of %d bytes expected, got %I bytes", left, (int)width,
+                      (LUAI_UACINT)length);
   }
 
   decode(M, order, (int)first - 1, (int)(length / width), bytes, type, reversed);
@@ -160,15 +169,12 @@ static int bytes_decode(lua_State *L) {
   bool reversed = check_reversed(L, 5);
   lua_Integer offset = luaL_optinteger(L, 6, 0);
   Order order = matrix_check_order(L, 7);
-  luaL_argcheck(L, offset >= 0 && (size_t)offset <= length, 6,
-                "offset within the string expected");
+  luaL_argcheck(L, offset >= 0 && (size_t)offset <= length, 6, "offset within the string expected");
   size_t available = length - (size_t)offset;
   size_t elements = available / widths[type];
-  if (rows < 1 || cols < 1 || (size_t)rows > elements ||
-      (size_t)cols > elements / (size_t)rows) {
-    return luaL_error(L, "%I x %I elements of %d bytes expected, got %I bytes",
-                      (LUAI_UACINT)rows, (LUAI_UACINT)cols, (int)widths[type],
-                      (LUAI_UACINT)available);
+  if (rows < 1 || cols < 1 || (size_t)rows > elements || (size_t)cols > elements / (size_t)rows) {
+    return luaL_error(L, "%I x %I elements of %d bytes expected, got %I bytes", (LUAI_UACINT)rows,
+                      (LUAI_UACINT)cols, (int)widths[type], (LUAI_UACINT)available);
   }
   const Matrix *M = matrix_new(L, rows, cols, order);
 

@@ -1,5 +1,6 @@
 /*
-** dense.c - the dense layer in one call each way: A = sigma(W A_below + b) (1.4), and H (4.2) with its gradients (4.1).
+** dense.c - the dense layer in one call each way: A = sigma(W A_below + b) (1.4), and H (4.2) with
+** its gradients (4.1).
 */
 #include "activation.h"
 #include "affine.h"
@@ -22,8 +23,7 @@ static void activate(const void *context, const Matrix *Z, Block block) {
     activation_apply(f->sigma, n, Z->data + first, f->A->data + first);
 }
 
-static void run_forward(Pool *pool, const Affine *a, const Sigma *sigma,
-                        const Matrix *A) {
+static void run_forward(Pool *pool, const Affine *a, const Sigma *sigma, const Matrix *A) {
   if (activation_is_elementwise(sigma)) {
     Forward forward = {a->b, sigma, A};
     How how = {.epilogue = activate, .context = &forward};
@@ -37,7 +37,10 @@ static void run_forward(Pool *pool, const Affine *a, const Sigma *sigma,
 
 /* Bindings */
 
-/* dense_forward(A, Z, W, A_below, b, sigma) --> A = sigma(Z), after Z = W A_below + b (1.4); b may be nil, A may be Z */
+/*
+** dense_forward(A, Z, W, A_below, b, sigma) --> A = sigma(Z), after Z = W A_below + b (1.4); b may
+** be nil, A may be Z
+*/
 static int dense_forward(lua_State *L) {
   Matrix *m[5];
   matrix_check_list(L, 1, 5, 5, m);
@@ -56,8 +59,9 @@ static int dense_forward(lua_State *L) {
   return 1;
 }
 
-/* dense_gradients(dJ_dW, dJ_db, H, A_below, Delta, Z, A, sigma [, adds]) --> dJ_dW = H A_below^t, and dJ_db = H J_N (4.1),
-** or both plus what they held, after H = J_sigma^t Delta (4.2); dJ_db may be nil */
+/* dense_gradients(dJ_dW, dJ_db, H, A_below, Delta, Z, A, sigma [, adds]) --> dJ_dW = H A_below^t,
+   and dJ_db = H J_N (4.1), or both plus what they held, after H = J_sigma^t Delta (4.2); dJ_db
+   may be nil */
 static int dense_gradients(lua_State *L) {
   Matrix *m[7];
   matrix_check_list(L, 1, 7, 2, m);

@@ -64,8 +64,7 @@ static void logarithm(int n, const real *A, real *C) {
 /* 1, -1, 0 or NaN: 0 for denormals, too, which compare as 0 */
 MULTIVERSION static void sign(int n, const real *A, real *C) {
   VECTOR_LOOP
-  for (int k = 0; k < n; k++)
-    C[k] = A[k] > 0 ? 1 : A[k] < 0 ? -1 : A[k] == A[k] ? 0 : A[k];
+  for (int k = 0; k < n; k++) C[k] = A[k] > 0 ? 1 : A[k] < 0 ? -1 : A[k] == A[k] ? 0 : A[k];
 }
 
 MULTIVERSION static void square_root(int n, const real *A, real *C) {
@@ -141,10 +140,9 @@ static void check_operand(lua_State *L, int arg, int rows, int cols, Order order
   bool column = m->rows == rows && m->cols == 1;
   bool row = m->rows == 1 && m->cols == cols;
   if (!full && !column && !row) {
-    luaL_argerror(
-      L, arg,
-      lua_pushfstring(L, "%d x %d, %d x 1 or 1 x %d matrix expected, got %d x %d", rows,
-                      cols, rows, cols, m->rows, m->cols));
+    luaL_argerror(L, arg,
+                  lua_pushfstring(L, "%d x %d, %d x 1 or 1 x %d matrix expected, got %d x %d", rows,
+                                  cols, rows, cols, m->rows, m->cols));
   }
   int length = order == BY_COLUMNS ? rows : cols;
   operand->data = full ? matrix_in_order(L, m, order)->data : m->data;
@@ -152,7 +150,10 @@ static void check_operand(lua_State *L, int arg, int rows, int cols, Order order
   operand->line_step = full ? length : !operand->step;
 }
 
-/* A pointer to n elements of the operand, from `first` of a line on; a number is written out in `span`. */
+/*
+** A pointer to n elements of the operand, from `first` of a line on; a number is written out in
+** `span`.
+*/
 static const real *elements(const Operand *o, int line, int first, int n, real *span) {
   if (o->step == 1) return o->data + line * o->line_step + first;
   real number = o->data == NULL ? o->number : o->data[line * o->line_step];
@@ -220,8 +221,7 @@ static int in_place(lua_State *L, Binary binary) {
   check_operand(L, 3, C->rows, C->cols, C->order, &B);
   for (int arg = 2; arg <= 3; arg++) {
     const Matrix *operand = matrix_test(L, arg);
-    if (operand == NULL ||
-        (operand->order != C->order && operand->rows > 1 && operand->cols > 1)) {
+    if (operand == NULL || (operand->order != C->order && operand->rows > 1 && operand->cols > 1)) {
       continue;  // a number, or read from a copy
     }
     matrix_check_aligned(L, arg, operand, 1, C);
@@ -274,14 +274,14 @@ static int allocating(lua_State *L, Binary binary) {
 }
 
 /*
-** Whether the right operand has answered, with the result on top of the stack. Lua asks the left one first, which is a
-** matrix; a value of another type on the right must then be asked by us. Matrices, those of the other core too, would ask
-** back, and strings have metamethods but know nothing of matrices.
+** Whether the right operand has answered, with the result on top of the stack. Lua asks the left
+** one first, which is a matrix; a value of another type on the right must then be asked by us.
+** Matrices, those of the other core too, would ask back, and strings have metamethods but know
+** nothing of matrices.
 */
 static bool other_answers(lua_State *L, const char *event) {
   int type = lua_type(L, 2);
-  if (type == LUA_TNUMBER || type == LUA_TSTRING || matrix_test(L, 1) == NULL)
-    return false;
+  if (type == LUA_TNUMBER || type == LUA_TSTRING || matrix_test(L, 1) == NULL) return false;
   if (matrix_test(L, 2) != NULL) return false;
   if (luaL_getmetafield(L, 2, "__metatable") == LUA_TSTRING &&
       strcmp(lua_tostring(L, -1), "matrix") == 0) {

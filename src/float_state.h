@@ -1,6 +1,7 @@
 /*
-** float_state.h - how the processor rounds, what it traps and whether it flushes denormals to zero. A host may have set
-** any of these for its own arithmetic; ours must neither depend on them nor change them.
+** float_state.h - how the processor rounds, what it traps and whether it flushes denormals to zero.
+** A host may have set any of these for its own arithmetic; ours must neither depend on them nor
+** change them.
 */
 #ifndef PERILUNE_FLOAT_STATE_H
 #define PERILUNE_FLOAT_STATE_H
@@ -65,9 +66,10 @@ static inline void float_state_set(FloatState state) {
 #endif
 
 /*
-** Go on in the given state and return the one before, to be given back in the same way. Asking is much cheaper than
-** setting, which waits for all arithmetic under way. What the compiler may keep in registers it may also compute before
-** or after: put arithmetic between two of these into a function called by pointer, or let it read and write memory.
+** Go on in the given state and return the one before, to be given back in the same way. Asking is
+** much cheaper than setting, which waits for all arithmetic under way. What the compiler may keep
+** in registers it may also compute before or after: put arithmetic between two of these into a
+** function called by pointer, or let it read and write memory.
 */
 static inline FloatState float_state_change(FloatState state) {
   FloatState before = float_state_get();

@@ -23,13 +23,15 @@ typedef struct Gather {
 
 /* Kernels */
 
-MULTIVERSION static void bytes_to_reals(int n, const uint8_t *bytes, real scale,
-                                        real *x) {
+MULTIVERSION static void bytes_to_reals(int n, const uint8_t *bytes, real scale, real *x) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) x[k] = (real)bytes[k] * scale;
 }
 
-/* Samples in random order come from memory far away: the next mini-batch's are on their way while this one is used. */
+/*
+** Samples in random order come from memory far away: the next mini-batch's are on their way while
+** this one is used.
+*/
 static void fetch(const char *sample, size_t size) {
   for (size_t k = 0; k < size; k += CACHE_LINE) __builtin_prefetch(sample + k);
 }
@@ -51,9 +53,11 @@ static void gather_columns(void *context, int first, int last) {
 
 /* Bindings */
 
-/* Raise unless elements first..first+count-1 of the table at `arg` are whole numbers from 1 to `samples`. */
-static void check_indices(lua_State *L, int arg, lua_Integer first, int count,
-                          int64_t samples) {
+/*
+** Raise unless elements first..first+count-1 of the table at `arg` are whole numbers from 1 to
+** `samples`.
+*/
+static void check_indices(lua_State *L, int arg, lua_Integer first, int count, int64_t samples) {
   luaL_checktype(L, arg, LUA_TTABLE);
   for (int j = 0; j < count; j++) {
     int is_integer = 0;
@@ -63,11 +67,10 @@ static void check_indices(lua_State *L, int arg, lua_Integer first, int count,
       lua_pushnil(L);
     lua_Integer index = lua_tointegerx(L, -1, &is_integer);
     if (!is_integer || index < 1 || index > samples) {
-      luaL_argerror(
-        L, arg,
-        lua_pushfstring(L, "samples 1 to %I expected, got %s as element %I",
-                        (LUAI_UACINT)samples, luaL_tolstring(L, -1, NULL),
-                        (LUAI_UACINT)((lua_Unsigned)first + (lua_Unsigned)j)));
+      luaL_argerror(L, arg,
+                    lua_pushfstring(L, "samples 1 to %I expected, got %s as element %I",
+                                    (LUAI_UACINT)samples, luaL_tolstring(L, -1, NULL),
+                                    (LUAI_UACINT)((lua_Unsigned)first + (lua_Unsigned)j)));
     }
     lua_pop(L, 1);
   }
@@ -81,7 +84,9 @@ static int64_t index_at(lua_State *L, int arg, lua_Integer position, int64_t sam
   return index >= 1 && index <= samples ? index - 1 : -1;
 }
 
-/* The samples of the table at `arg` from element `first` on, checked before, into the columns of X */
+/*
+** The samples of the table at `arg` from element `first` on, checked before, into the columns of X
+*/
 static void run(lua_State *L, Gather *g, const Matrix *X, int arg, lua_Integer first,
                 int64_t samples) {
   int64_t indices[INDICES];
@@ -130,8 +135,7 @@ static int gather_bytes(lua_State *L) {
   real scale = matrix_check_element(L, 4);
   lua_Integer first = luaL_optinteger(L, 6, 1);
   matrix_check_by_columns(L, 1, X);
-  luaL_argcheck(L, offset >= 0 && (size_t)offset <= length, 3,
-                "offset within the string expected");
+  luaL_argcheck(L, offset >= 0 && (size_t)offset <= length, 3, "offset within the string expected");
   int64_t samples = (int64_t)((length - (size_t)offset) / (size_t)X->rows);
   check_indices(L, 5, first, X->cols, samples);
 

@@ -1,6 +1,6 @@
 /*
-** lanes.h - vectors for the kernels that are written by hand: of 64 bytes for AVX-512 or of 32 for AVX2, as
-** LANES_BYTES says. The one file besides real.h that knows the element type.
+** lanes.h - vectors for the kernels that are written by hand: of 64 bytes for AVX-512 or of 32 for
+** AVX2, as LANES_BYTES says. The one file besides real.h that knows the element type.
 */
 #ifndef PERILUNE_LANES_H
 #define PERILUNE_LANES_H
@@ -58,7 +58,10 @@ INLINE void lanes_store_masked(real *x, Mask mask, Lanes v) {
   REALS(mask_storeu)(x, mask, (Reals)v);
 }
 
-/* Transpose LANES vectors: in turn, blocks of 1, 2, 4, ... lanes change places with those of a vector as far away. */
+/*
+** Transpose LANES vectors: in turn, blocks of 1, 2, 4, ... lanes change places with those of a
+** vector as far away.
+*/
 INLINE void lanes_transpose(Lanes v[LANES]) {
   typedef RealBits Index __attribute__((vector_size(LANES_BYTES)));
   Index lane;
@@ -87,11 +90,9 @@ typedef __m256i Mask;  // the signs of the lanes
 enum { MASKS_COST = 1 };
 
 INLINE Mask lanes_first(int count) {
-  static const uint64_t ones_then_zeros[8] = {UINT64_MAX, UINT64_MAX, UINT64_MAX,
-                                              UINT64_MAX};
+  static const uint64_t ones_then_zeros[8] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
   const char *ones = (const char *)ones_then_zeros;
-  return _mm256_loadu_si256(
-    (const void *)(ones + (size_t)(LANES - count) * sizeof(real)));
+  return _mm256_loadu_si256((const void *)(ones + (size_t)(LANES - count) * sizeof(real)));
 }
 
 INLINE Lanes lanes_load_masked(Mask mask, const real *x) {
@@ -106,7 +107,10 @@ INLINE void lanes_store_masked(real *x, Mask mask, Lanes v) {
     REALS(maskstore)(x, mask, (Reals)v);
 }
 
-/* Transpose LANES vectors: neighbours change places, then pairs of them, then halves of the vectors. */
+/*
+** Transpose LANES vectors: neighbours change places, then pairs of them, then halves of the
+** vectors.
+*/
 INLINE void lanes_transpose(Lanes v[LANES]) {
   Reals t[LANES];
   UNROLL for (int i = 0; i < LANES; i += 2) {

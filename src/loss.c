@@ -1,7 +1,9 @@
 /*
-** loss.c - the error J and its gradient, in pairs: (2.18) with (2.23), and softmax with cross-entropy. With weights
+** loss.c - the error J and its gradient, in pairs: (2.18) with (2.23), and softmax with
+** cross-entropy. With weights
 **     J = sum_n sum_i w_in J_in / (sum_n sum_i w_in / S_L),
-** which for weights of 1 is the paper's 1/N; a weight of 0 leaves its term out, whatever is in A and T.
+** which for weights of 1 is the paper's 1/N; a weight of 0 leaves its term out, whatever is in A
+** and T.
 */
 #include <stdio.h>
 
@@ -39,8 +41,7 @@ MULTIVERSION static double squared_differences(const void *context, int first, i
   double total = 0;
   if (Delta == NULL) {
 #pragma omp simd reduction(+ : total)
-    for (int k = first; k < last; k++)
-      total += (double)(A[k] - T[k]) * (double)(A[k] - T[k]);
+    for (int k = first; k < last; k++) total += (double)(A[k] - T[k]) * (double)(A[k] - T[k]);
   } else {
 #pragma omp simd reduction(+ : total)
     for (int k = first; k < last; k++) {
@@ -77,7 +78,10 @@ static double target_sum(const Loss *loss, int j) {
   return loss->labels ? 1 : reduce_sum(loss->rows, loss->T + j * loss->rows);
 }
 
-/* sum_i t_i x_i of column j, x being the column of Z less `shift`; terms with t_i = 0 count nothing, even for infinite x_i */
+/*
+** sum_i t_i x_i of column j, x being the column of Z less `shift`; terms with t_i = 0 count
+** nothing, even for infinite x_i
+*/
 static double target_logit(const Loss *loss, int j, const real *z, real shift) {
   if (loss->labels) return (double)(z[(int)loss->T[j] - 1] - shift);
   const real *t = loss->T + j * loss->rows;
@@ -89,8 +93,8 @@ static double target_logit(const Loss *loss, int j, const real *z, real shift) {
 }
 
 /*
-** - sum of t_i log softmax(z)_i, where log softmax(z)_i is z_i - shift - log(sum_j e^(z_j - shift)), the shift being the
-** largest z of the column.
+** - sum of t_i log softmax(z)_i, where log softmax(z)_i is z_i - shift - log(sum_j e^(z_j -
+** shift)), the shift being the largest z of the column.
 */
 static double cross_entropy(const void *context, int first, int last) {
   const Loss *loss = context;
@@ -106,12 +110,11 @@ static double cross_entropy(const void *context, int first, int last) {
 }
 
 /*
-** The same, and Delta = (softmax(Z) sum_i t_i - T) / N. A logarithm takes longer than all else of a short column, so the
-** sums of columns with sum_i t_i = 1 are multiplied before one is taken: 32 of them, each at least 1 and less than 2^31,
-** are within a double's range.
+** The same, and Delta = (softmax(Z) sum_i t_i - T) / N. A logarithm takes longer than all else of a
+** short column, so the sums of columns with sum_i t_i = 1 are multiplied before one is taken: 32 of
+** them, each at least 1 and less than 2^31, are within a double's range.
 */
-MULTIVERSION static double cross_entropy_with_gradient(const void *context, int first,
-                                                       int last) {
+MULTIVERSION static double cross_entropy_with_gradient(const void *context, int first, int last) {
   enum { FACTORS = 32 };
   const Loss *loss = context;
   int n = loss->rows;
@@ -197,16 +200,18 @@ static double weighted_cross_entropy(const void *context, int first, int last) {
 
 /* Bindings */
 
-/* Argument 1, the result Delta, may be nil. Otherwise it has A's shape, and is A or T itself or shares no memory with
-** them. */
+/* Argument 1, the result Delta, may be nil. Otherwise it has A's shape, and is A or T itself or
+   shares no memory with them. */
 static Matrix *check_delta(lua_State *L, const Matrix *A) {
   luaL_checkany(L, 1);
   return lua_isnil(L, 1) ? NULL : matrix_check_samples(L, 1, A->rows, A->cols);
 }
 
-/* Raise: the number x, in this column and, but for 0, this row, is not what is expected of argument `arg`. */
-static void number_error(lua_State *L, int arg, const char *expected, double x, int row,
-                         int col) {
+/*
+** Raise: the number x, in this column and, but for 0, this row, is not what is expected of argument
+** `arg`.
+*/
+static void number_error(lua_State *L, int arg, const char *expected, double x, int row, int col) {
   char got[32];
   snprintf(got, sizeof got, "%g", x);
   lua_pushfstring(L, "%s expected, got %s in ", expected, got);
@@ -233,8 +238,7 @@ static void check_weights(lua_State *L, const Matrix *Delta, Loss *loss) {
   if (Delta != NULL) matrix_check_distinct(L, 1, Delta, 4, weights);
   loss->weights = weights->data;
   loss->total = reduce_matrix(matrix_pool(L), weights) / weights->rows;
-  luaL_argcheck(L, loss->total - loss->total == 0, 4,
-                "weights with a finite sum expected");
+  luaL_argcheck(L, loss->total - loss->total == 0, 4, "weights with a finite sum expected");
 }
 
 static void check_labels(lua_State *L, const Loss *loss) {
@@ -274,10 +278,9 @@ static int loss_squared_error(lua_State *L) {
   check_weights(L, Delta, &loss);
 
   Pool *pool = matrix_pool(L);
-  double sum =
-    loss.weights == NULL
-      ? reduce_parts(pool, matrix_size(A), POOL_GRAIN, squared_differences, &loss)
-      : reduce_parts(pool, A->cols, pool_lines(A->rows), weighted_squares, &loss);
+  double sum = loss.weights == NULL
+                 ? reduce_parts(pool, matrix_size(A), POOL_GRAIN, squared_differences, &loss)
+                 : reduce_parts(pool, A->cols, pool_lines(A->rows), weighted_squares, &loss);
   return push_error(L, sum / 2, loss.total);
 }
 

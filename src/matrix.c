@@ -28,8 +28,8 @@ static Order normal_order(int rows, int cols, Order order) {
 
 static void check_size(lua_State *L, lua_Integer rows, lua_Integer cols) {
   if (rows < 1 || cols < 1 || rows > INT_MAX || cols > INT_MAX / rows) {
-    luaL_error(L, "matrix of 1 to %d elements expected, got %I x %I", INT_MAX,
-               (LUAI_UACINT)rows, (LUAI_UACINT)cols);
+    luaL_error(L, "matrix of 1 to %d elements expected, got %I x %I", INT_MAX, (LUAI_UACINT)rows,
+               (LUAI_UACINT)cols);
   }
 }
 
@@ -43,7 +43,10 @@ Matrix *matrix_new(lua_State *L, lua_Integer rows, lua_Integer cols, Order order
   m->cols = (int)cols;
   m->order = normal_order(m->rows, m->cols, order);
   m->data = (real *)(void *)(block + unused);
-  /* What alignment leaves before and after the elements is nobody's: only so can the sanitizer tell. */
+  /*
+  ** What alignment leaves before and after the elements is nobody's: only so can the sanitizer
+  ** tell.
+  */
   ASAN_POISON_MEMORY_REGION(block, unused);
   ASAN_POISON_MEMORY_REGION(block + unused + bytes, ALIGNMENT - unused);
   lua_pushvalue(L, lua_upvalueindex(1));
@@ -52,8 +55,7 @@ Matrix *matrix_new(lua_State *L, lua_Integer rows, lua_Integer cols, Order order
 }
 
 /* Push a view of the matrix at stack index `owner`. */
-static Matrix *new_view(lua_State *L, int owner, int first, int rows, int cols,
-                        Order order) {
+static Matrix *new_view(lua_State *L, int owner, int first, int rows, int cols, Order order) {
   const Matrix *m = lua_touserdata(L, owner);
   Matrix *view = lua_newuserdatauv(L, sizeof(Matrix), 1);
   view->rows = rows;
@@ -83,7 +85,10 @@ Matrix *matrix_check(lua_State *L, int arg) {
   return m;
 }
 
-/* One loop in place of `count` calls of matrix_check: calls of Lua's API are most of what a small primitive costs. */
+/*
+** One loop in place of `count` calls of matrix_check: calls of Lua's API are most of what a small
+** primitive costs.
+*/
 void matrix_check_list(lua_State *L, int first, int count, int optional, Matrix **m) {
   const void *type = lua_topointer(L, lua_upvalueindex(1));
   int given = lua_gettop(L);
@@ -103,9 +108,9 @@ void matrix_check_list(lua_State *L, int first, int count, int optional, Matrix 
 
 void matrix_check_size(lua_State *L, int arg, const Matrix *m, int rows, int cols) {
   if (m->rows != rows || m->cols != cols) {
-    luaL_argerror(L, arg,
-                  lua_pushfstring(L, "%d x %d matrix expected, got %d x %d", rows, cols,
-                                  m->rows, m->cols));
+    luaL_argerror(
+      L, arg,
+      lua_pushfstring(L, "%d x %d matrix expected, got %d x %d", rows, cols, m->rows, m->cols));
   }
 }
 
@@ -122,23 +127,18 @@ Matrix *matrix_check_samples(lua_State *L, int arg, int rows, int cols) {
 }
 
 void matrix_check_by_columns(lua_State *L, int arg, const Matrix *m) {
-  luaL_argcheck(
-    L, m->order == BY_COLUMNS, arg,
-    "matrix stored by columns expected, got one stored by rows (M:copy() makes one)");
+  luaL_argcheck(L, m->order == BY_COLUMNS, arg,
+                "matrix stored by columns expected, got one stored by rows (M:copy() makes one)");
 }
 
 void matrix_overlap_error(lua_State *L, int arg, int other) {
-  luaL_argerror(L, arg,
-                lua_pushfstring(L, "must not share memory with argument #%d", other));
+  luaL_argerror(L, arg, lua_pushfstring(L, "must not share memory with argument #%d", other));
 }
 
-void matrix_check_same(lua_State *L, int arg, const Matrix *a, int other,
-                       const Matrix *b) {
-  if (a->data != b->data || a->order != b->order || a->rows != b->rows ||
-      a->cols != b->cols) {
-    luaL_argerror(L, arg,
-                  lua_pushfstring(
-                    L, "must be argument #%d itself or share no memory with it", other));
+void matrix_check_same(lua_State *L, int arg, const Matrix *a, int other, const Matrix *b) {
+  if (a->data != b->data || a->order != b->order || a->rows != b->rows || a->cols != b->cols) {
+    luaL_argerror(
+      L, arg, lua_pushfstring(L, "must be argument #%d itself or share no memory with it", other));
   }
 }
 
@@ -159,8 +159,7 @@ static int check_index(lua_State *L, int arg, const char *what, int count) {
   lua_Integer index = luaL_checkinteger(L, arg);
   if (index < 1 || index > count) {
     luaL_argerror(
-      L, arg,
-      lua_pushfstring(L, "%s 1 to %d expected, got %I", what, count, (LUAI_UACINT)index));
+      L, arg, lua_pushfstring(L, "%s 1 to %d expected, got %I", what, count, (LUAI_UACINT)index));
   }
   return (int)index - 1;
 }
@@ -215,8 +214,7 @@ static Matrix *new_from_table(lua_State *L, Order order) {
     lua_Integer length = (lua_Integer)lua_rawlen(L, -1);
     if (i == 1) cols = length;
     if (length != cols) {
-      luaL_error(L,
-                 "rows of one length expected, got %I numbers in row 1 and %I in row %I",
+      luaL_error(L, "rows of one length expected, got %I numbers in row 1 and %I in row %I",
                  (LUAI_UACINT)cols, (LUAI_UACINT)length, (LUAI_UACINT)i);
     }
     lua_pop(L, 1);
@@ -279,7 +277,10 @@ static int matrix_shape(lua_State *L) {
   return 2;
 }
 
-/* sample_count(X, rows) --> columns of X, or nil where X is no matrix of this core with so many rows */
+/*
+** sample_count(X, rows) --> columns of X, or nil where X is no matrix of this core with so many
+** rows
+*/
 static int matrix_sample_count(lua_State *L) {
   const Matrix *X = matrix_test(L, 1);
   lua_Integer rows = luaL_checkinteger(L, 2);
@@ -296,9 +297,8 @@ static int matrix_columns(lua_State *L) {
   int first = check_index(L, 2, "column", m->cols);
   int last = check_index(L, 3, "column", m->cols);
   if (last < first) {
-    luaL_argerror(L, 3,
-                  lua_pushfstring(L, "column %d to %d expected, got %d", first + 1,
-                                  m->cols, last + 1));
+    luaL_argerror(
+      L, 3, lua_pushfstring(L, "column %d to %d expected, got %d", first + 1, m->cols, last + 1));
   }
   matrix_check_by_columns(L, 1, m);
   new_view(L, 1, first * m->rows, m->rows, last - first + 1, BY_COLUMNS);
@@ -315,9 +315,8 @@ static int matrix_view(lua_State *L) {
   check_size(L, rows, cols);
   int left = matrix_size(m) - first;
   if (rows * cols > left) {
-    return luaL_error(
-      L, "view of at most %d elements from element %d on expected, got %I x %I", left,
-      first + 1, (LUAI_UACINT)rows, (LUAI_UACINT)cols);
+    return luaL_error(L, "view of at most %d elements from element %d on expected, got %I x %I",
+                      left, first + 1, (LUAI_UACINT)rows, (LUAI_UACINT)cols);
   }
   new_view(L, 1, first, (int)rows, (int)cols, order);
   return 1;
@@ -391,7 +390,10 @@ typedef enum Field { FIELD_ROWS, FIELD_COLS, FIELD_ORDER, FIELD_DTYPE } Field;
 
 static const char *const field_names[] = {"rows", "cols", "order", "dtype"};
 
-/* M.rows, M.cols, M.order, M.dtype, and the methods: upvalue 3 holds a Field or a function for each name. */
+/*
+** M.rows, M.cols, M.order, M.dtype, and the methods: upvalue 3 holds a Field or a function for each
+** name.
+*/
 static int matrix_field(lua_State *L) {
   const Matrix *m = matrix_check(L, 1);
   lua_settop(L, 2);
@@ -420,8 +422,7 @@ static int matrix_field(lua_State *L) {
 
 /* A matrix has no fields to set: M.x = 1 would look like one. */
 static int matrix_no_field(lua_State *L) {
-  return luaL_error(L,
-                    "a matrix has no field '%s' to set; M:set(i, j, x) sets an element",
+  return luaL_error(L, "a matrix has no field '%s' to set; M:set(i, j, x) sets an element",
                     luaL_tolstring(L, 2, NULL));
 }
 

@@ -21,8 +21,8 @@ typedef enum Order { BY_COLUMNS, BY_ROWS } Order;
 
 /*
 ** Dense: element (i, j) is data[j * rows + i] or, by rows, data[i * cols + j]. rows, cols >= 1 and
-** rows * cols <= INT_MAX, so index arithmetic is plain int. The elements follow the header in the same
-** userdata; a view has its owner as user value instead.
+** rows * cols <= INT_MAX, so index arithmetic is plain int. The elements follow the header in the
+** same userdata; a view has its owner as user value instead.
 */
 typedef struct Matrix {
   int rows;
@@ -58,8 +58,8 @@ Matrix *matrix_test(lua_State *L, int arg);
 /* Argument `arg`, which must be a matrix of this core. */
 Matrix *matrix_check(lua_State *L, int arg);
 
-/* Arguments first..first+count-1, at most 8, which must be matrices of this core, into the list `m`; but the argument
-** `optional`, where it is among them, may be nil, and is NULL then. */
+/* Arguments first..first+count-1, at most 8, which must be matrices of this core, into the list
+   `m`; but the argument `optional`, where it is among them, may be nil, and is NULL then. */
 void matrix_check_list(lua_State *L, int first, int count, int optional, Matrix **m);
 
 /* Argument `arg`, which is the matrix m, must have this shape. */
@@ -68,7 +68,10 @@ void matrix_check_size(lua_State *L, int arg, const Matrix *m, int rows, int col
 /* Argument `arg`, which must be a matrix of this core and of this shape. */
 Matrix *matrix_check_shape(lua_State *L, int arg, int rows, int cols);
 
-/* Argument `arg`, which must be a matrix of this core and of this shape, stored by columns: its samples are contiguous. */
+/*
+** Argument `arg`, which must be a matrix of this core and of this shape, stored by columns: its
+** samples are contiguous.
+*/
 Matrix *matrix_check_samples(lua_State *L, int arg, int rows, int cols);
 
 /* Argument `arg`, which is the matrix m, must be stored by columns. */
@@ -83,16 +86,21 @@ static inline bool matrix_overlaps(const Matrix *a, const Matrix *b) {
 void matrix_overlap_error(lua_State *L, int arg, int other);
 
 /* The arguments `arg` and `other`, the matrices a and b, must share no element. */
-static inline void matrix_check_distinct(lua_State *L, int arg, const Matrix *a,
-                                         int other, const Matrix *b) {
+static inline void matrix_check_distinct(lua_State *L, int arg, const Matrix *a, int other,
+                                         const Matrix *b) {
   if (matrix_overlaps(a, b)) matrix_overlap_error(L, arg, other);
 }
 
-/* The arguments `arg` and `other`, the matrices a and b, must be the same elements in the same order. */
-void matrix_check_same(lua_State *L, int arg, const Matrix *a, int other,
-                       const Matrix *b);
+/*
+** The arguments `arg` and `other`, the matrices a and b, must be the same elements in the same
+** order.
+*/
+void matrix_check_same(lua_State *L, int arg, const Matrix *a, int other, const Matrix *b);
 
-/* The arguments `arg` and `other`, the matrices a and b, must be the same elements in the same order, or share none. */
+/*
+** The arguments `arg` and `other`, the matrices a and b, must be the same elements in the same
+** order, or share none.
+*/
 static inline void matrix_check_aligned(lua_State *L, int arg, const Matrix *a, int other,
                                         const Matrix *b) {
   if (matrix_overlaps(a, b)) matrix_check_same(L, arg, a, other, b);
@@ -104,7 +112,10 @@ const Matrix *matrix_in_order(lua_State *L, const Matrix *m, Order order);
 /* Copy the elements; the shapes are the same, the orders may differ. */
 void matrix_copy(Matrix *to, const Matrix *from);
 
-/* Argument `arg`, which must be a number: strings that look like one are refused, as elements of tables are. */
+/*
+** Argument `arg`, which must be a number: strings that look like one are refused, as elements of
+** tables are.
+*/
 lua_Number matrix_check_number(lua_State *L, int arg);
 
 /* The same, rounded to the element type */
@@ -119,7 +130,10 @@ void matrix_register(lua_State *L, const luaL_Reg *list);
 /* Add methods to those of all matrices. */
 void matrix_register_methods(lua_State *L, const luaL_Reg *list);
 
-/* Replace the value on top of the stack by a function with the two upvalues and, as a third, that value. */
+/*
+** Replace the value on top of the stack by a function with the two upvalues and, as a third, that
+** value.
+*/
 void matrix_push_closure(lua_State *L, lua_CFunction function);
 
 /* Each adds its functions to the table on top of the stack. */

@@ -22,16 +22,20 @@
 /* Elements of the widest vectors: pieces begin where vectors begin. */
 #define VECTOR 16
 
-/* Looks at a word before a thread goes to sleep: some tens of microseconds, longer than the gap between two primitives */
+/*
+** Looks at a word before a thread goes to sleep: some tens of microseconds, longer than the gap
+** between two primitives
+*/
 #define SPINS 2000
 
 /*
-** Problem: other processes may hold the processors that our threads need. The caller then waits for a thread that is not
-** running, or shares its own processor with it, and would be faster alone.
-** Sign, over a trial of TRIAL seconds: the caller waited longer than it worked, or the speedup is below 4/3. The speedup
-** is pieces of all / pieces of the caller, corrected for the time that the caller was not scheduled.
-** Rule: after a bad trial the caller works alone for `alone` seconds. `alone` starts at TRIAL, doubles after a bad trial
-** up to LONGEST_ALONE and halves after a good one.
+** Problem: other processes may hold the processors that our threads need. The caller then waits for
+** a thread that is not running, or shares its own processor with it, and would be faster alone.
+** Sign, over a trial of TRIAL seconds: the caller waited longer than it worked, or the speedup is
+** below 4/3. The speedup is pieces of all / pieces of the caller, corrected for the time that the
+** caller was not scheduled.
+** Rule: after a bad trial the caller works alone for `alone` seconds. `alone` starts at TRIAL,
+** doubles after a bad trial up to LONGEST_ALONE and halves after a good one.
 */
 #define TRIAL         0.02
 #define LONGEST_ALONE 0.4
@@ -43,11 +47,14 @@ typedef struct Worker {
 } Worker;
 
 /*
-** The pieces that one thread does first, and what it has done: all that the caller and that thread tell each other of a
-** run, in one cache line, because each line that goes from one processor to another takes as long as a small piece.
+** The pieces that one thread does first, and what it has done: all that the caller and that thread
+** tell each other of a run, in one cache line, because each line that goes from one processor to
+** another takes as long as a small piece.
 */
 typedef struct Share {
-  /* generation << 32 | pieces not yet claimed: one word, so that a claim is for one run for certain */
+  /*
+  generation << 32 | pieces not yet claimed: one word, so that a claim is for one run for certain
+  */
   atomic_uint_least64_t ticket;
   _Atomic(Task) task;
   _Atomic(void *) context;
@@ -118,8 +125,7 @@ static bool work_once(Share *share) {
     void *context = atomic_load_explicit(&share->context, memory_order_relaxed);
     int first = atomic_load_explicit(&share->first, memory_order_relaxed);
     if (atomic_compare_exchange_weak_explicit(&share->ticket, &ticket, ticket - 1,
-                                              memory_order_acq_rel,
-                                              memory_order_acquire)) {
+                                              memory_order_acq_rel, memory_order_acquire)) {
       task(context, first + (int)(ticket & UINT32_MAX) - 1);
       return true;
     }
@@ -127,7 +133,10 @@ static bool work_once(Share *share) {
   return false;
 }
 
-/* Do pieces, those of `thread` first, until all are claimed; returns how many. They are reported at once. */
+/*
+** Do pieces, those of `thread` first, until all are claimed; returns how many. They are reported at
+** once.
+*/
 static int work(Pool *pool, int thread) {
   unsigned pieces = 0;
   int threads = pool->threads;
@@ -135,8 +144,7 @@ static int work(Pool *pool, int thread) {
     while (work_once(&pool->shares[(thread + k) % threads])) pieces++;
   }
   atomic_uint *done = &pool->shares[thread].done;
-  if (pieces > 0)
-    atomic_store(done, atomic_load_explicit(done, memory_order_relaxed) + pieces);
+  if (pieces > 0) atomic_store(done, atomic_load_explicit(done, memory_order_relaxed) + pieces);
   return (int)pieces;
 }
 
@@ -210,8 +218,8 @@ static void begin_trial(Pool *pool) {
 }
 
 /*
-** The fraction of the caller's working time during which it was scheduled. An overestimate: the time that it had a
-** processor is known with what it did between the runs.
+** The fraction of the caller's working time during which it was scheduled. An overestimate: the
+** time that it had a processor is known with what it did between the runs.
 */
 static double scheduled_fraction(const Pool *pool) {
   if (!pthread_equal(pool->caller, pthread_self())) return 1;
@@ -244,9 +252,10 @@ static void run_together(Pool *pool, int count, Task task, void *context, double
     atomic_store_explicit(&share->ticket, pool->generation << 32 | (uint32_t)pieces,
                           memory_order_release);
   }
-  /* A worker may go to sleep between this test and its ticket. It then misses the run and the caller does its share;
-  ** to close the gap, the caller would have to wait until every ticket is visible, which costs more. In a forked child
-  ** the mutex may be held by a thread that is not there. */
+  /* A worker may go to sleep between this test and its ticket. It then misses the run and the
+     caller does its share; to close the gap, the caller would have to wait until every ticket is
+     visible, which costs more. In a forked child the mutex may be held by a thread that is not
+     there. */
   if (atomic_load(&pool->sleepers) > 0 && getpid() == pool->owner) {
     pthread_mutex_lock(&pool->mutex);
     pthread_cond_broadcast(&pool->work);
@@ -292,7 +301,10 @@ static void range_piece(void *context, int index) {
   range->task(range->context, first, first + (left < range->piece ? left : range->piece));
 }
 
-/* As equal as whole vectors allow; where these would make pieces unequal, as for a few columns, single elements */
+/*
+** As equal as whole vectors allow; where these would make pieces unequal, as for a few columns,
+** single elements
+*/
 int pool_piece(int n, int grain) {
   int pieces = (n - 1) / grain + 1;
   int piece = (n - 1) / pieces + 1;
@@ -396,18 +408,17 @@ int pool_threads(lua_State *L) {
   }
   lua_Integer threads = luaL_checkinteger(L, 1);
   if (threads < 1 || threads > MAX_THREADS) {
-    luaL_argerror(L, 1,
-                  lua_pushfstring(L, "1 to %d threads expected, got %I", MAX_THREADS,
-                                  (LUAI_UACINT)threads));
+    luaL_argerror(
+      L, 1,
+      lua_pushfstring(L, "1 to %d threads expected, got %I", MAX_THREADS, (LUAI_UACINT)threads));
   }
-  if (pool->closed)
-    return luaL_error(L, "no threads can be started: the Lua state is closing");
+  if (pool->closed) return luaL_error(L, "no threads can be started: the Lua state is closing");
   if (threads != pool->threads || pool->owner != getpid()) {
     stop(pool);
     int error = start(pool, (int)threads);
     if (error != 0) {
-      return luaL_error(L, "%d threads expected, only %d could be started: %s",
-                        (int)threads, pool->threads, strerror(error));
+      return luaL_error(L, "%d threads expected, only %d could be started: %s", (int)threads,
+                        pool->threads, strerror(error));
     }
   }
   pool->blas_checked = false;  // for as many threads

@@ -1,8 +1,9 @@
 /*
-** pool.h - one pool of threads for a Lua state, shared by both element types.
-** The caller of pool_run works too. Each thread does the same share of the pieces in every run, so that what it wrote
-** in one is in its cache in the next, and then helps with the others'. Work is claimed piece by piece: a thread that
-** the system has put aside delays nobody, and in a forked child, where the threads are gone, the caller does it all.
+** pool.h - one pool of threads for a Lua state, shared by both element types. The caller of
+** pool_run works too. Each thread does the same share of the pieces in every run, so that what it
+** wrote in one is in its cache in the next, and then helps with the others'. Work is claimed piece
+** by piece: a thread that the system has put aside delays nobody, and in a forked child, where the
+** threads are gone, the caller does it all.
 */
 #ifndef PERILUNE_POOL_H
 #define PERILUNE_POOL_H
@@ -12,7 +13,10 @@
 
 #include "blas.h"
 
-/* Elements of a piece of elementwise work: enough to be worth a second thread, few enough for the cache */
+/*
+** Elements of a piece of elementwise work: enough to be worth a second thread, few enough for the
+** cache
+*/
 #define POOL_GRAIN 32768
 
 #define CACHE_LINE 64  // bytes
@@ -29,20 +33,24 @@ typedef void (*RangeTask)(void *context, int first, int last);
 void pool_push(lua_State *L);
 
 /*
-** Call task(context, index) for each index in 0..count-1, in any order, on as many threads as are set, and
-** return when all are done. The division into pieces is the caller's and must depend on shapes alone: then
-** so do the results. Tasks run with denormals flushed to zero and default rounding; the caller's
-** floating-point state is restored.
+** Call task(context, index) for each index in 0..count-1, in any order, on as many threads as are
+** set, and return when all are done. The division into pieces is the caller's and must depend on
+** shapes alone: then so do the results. Tasks run with denormals flushed to zero and default
+** rounding; the caller's floating-point state is restored.
 */
 void pool_run(Pool *pool, int count, Task task, void *context);
 
 /*
-** Call task(context, first, last) for pieces of about `grain` elements that together are 0..n-1: pool_run for whatever
-** is cut along elements, rows or columns. All pieces but the last have pool_piece(n, grain) elements.
+** Call task(context, first, last) for pieces of about `grain` elements that together are 0..n-1:
+** pool_run for whatever is cut along elements, rows or columns. All pieces but the last have
+** pool_piece(n, grain) elements.
 */
 void pool_run_range(Pool *pool, int n, int grain, RangeTask task, void *context);
 
-/* Elements in each piece but the last, which may have fewer: by n and grain alone, never by the number of threads */
+/*
+** Elements in each piece but the last, which may have fewer: by n and grain alone, never by the
+** number of threads
+*/
 int pool_piece(int n, int grain);
 
 /* The grain of rows or columns, each of `length` elements */

@@ -1,6 +1,7 @@
 /*
-** product.c - matrix products in blocks, each on one thread: by OpenBLAS, in tiles where they are faster
-** (tile.h), and by plain loops where one side is a vector, which is a matter of memory and not of arithmetic.
+** product.c - matrix products in blocks, each on one thread: by OpenBLAS, in tiles where they are
+** faster (tile.h), and by plain loops where one side is a vector, which is a matter of memory and
+** not of arithmetic.
 */
 #include "product.h"
 
@@ -102,15 +103,18 @@ static inline void prepare(Product *p, const Matrix *C, const Matrix *A, const M
 }
 
 /*
-** C is halved until there are as many blocks as pay, or until half a block would be too little for a thread.
-** - OpenBLAS copies the operands of each block anew: few blocks, near-square, because these share most of their operands.
-** - Tiles read the operands as they are or copy little at a time: as many blocks as there may be threads. They are cut
-**   along the units of a layer, as long as there are some for each. Units are the rows of Z and Delta, and the columns
-**   of dJ/dW where it is stored as W is: what a thread reads and writes of W, its gradient and its optimiser's state is
-**   then the same from step to step, and stays in its cache.
-** - Where C is larger than any cache nothing stays: near-square again, which read the operands less often.
-** Blocks are numbered, and so shared by threads, in the same direction; but along the samples (n) where they are twice as
-** many as the units (m): then a thread reads in the next layer what it wrote in this one.
+** C is halved until there are as many blocks as pay, or until half a block would be too little for
+** a thread. - OpenBLAS copies the operands of each block anew: few blocks, near-square, because
+** these share most of their operands. - Tiles read the operands as they are or copy little at a
+** time: as many blocks as there may be threads. They are cut
+**   along the units of a layer, as long as there are some for each. Units are the rows of Z and
+**   Delta, and the columns of dJ/dW where it is stored as W is: what a thread reads and writes of
+**   W, its gradient and its optimiser's state is then the same from step to step, and stays in its
+**   cache.
+** - Where C is larger than any cache nothing stays: near-square again, which read the operands less
+** often. Blocks are numbered, and so shared by threads, in the same direction; but along the
+** samples (n) where they are twice as many as the units (m): then a thread reads in the next layer
+** what it wrote in this one.
 */
 static void cut(Product *p) {
   int rows = p->m;
@@ -123,8 +127,7 @@ static void cut(Product *p) {
   double smallest = is_vector ? MIN_VECTOR_VOLUME : MIN_VOLUME;
   double volume = (double)p->m * p->n * p->k;
   for (int blocks = 1; blocks < most && volume >= 2 * blocks * smallest; blocks *= 2) {
-    bool is_first_cut =
-      tiles && (rows_first ? rows >= 2 * LEAST_ROWS : cols >= 2 * least_cols);
+    bool is_first_cut = tiles && (rows_first ? rows >= 2 * LEAST_ROWS : cols >= 2 * least_cols);
     if (is_first_cut ? rows_first : rows >= cols)
       rows = round_up(div_up(rows, 2), BLOCK_EDGE);
     else
@@ -151,8 +154,8 @@ static Block block_at(const Product *p, int index) {
 /* Where one side is a vector. Each computes its result or, if told, adds to it. */
 
 /* C = a b^t: packing for gemm would cost more than the product */
-MULTIVERSION static void outer_product(int m, int n, const real *a, const real *b,
-                                       bool adds, real *C, int ldc) {
+MULTIVERSION static void outer_product(int m, int n, const real *a, const real *b, bool adds,
+                                       real *C, int ldc) {
   for (int j = 0; j < n; j++, C += ldc) {
     real factor = b[j];
     VECTOR_LOOP
@@ -192,8 +195,8 @@ MULTIVERSION static void four_rows_times_vector(int rows, int k, const real *M, 
   }
 }
 
-static void rows_times_vector(int rows, int k, const real *M, int step, const real *x,
-                              bool adds, real *y) {
+static void rows_times_vector(int rows, int k, const real *M, int step, const real *x, bool adds,
+                              real *y) {
   const Tiles *tiles = tiles_here();
   if (tiles)
     tiles->times_vector(rows, k, M, step, x, adds, y);
@@ -222,8 +225,7 @@ MULTIVERSION static void columns_times_vector(int rows, int k, const real *M, in
 }
 
 /* The elements of a vector are neighbours, transposed or not. */
-static void compute_with_vector(const Product *p, Block b, const real *A, const real *B,
-                                real *C) {
+static void compute_with_vector(const Product *p, Block b, const real *A, const real *B, real *C) {
   if (p->k == 1) {
     outer_product(b.rows, b.cols, A, B, p->adds, C, p->m);
   } else if (p->n == 1) {
@@ -261,8 +263,8 @@ static void compute(const Product *p, Block b) {
     part.ldc = p->m;
     p->tiles->compute(&part);
   } else {
-    p->blas->REAL_GEMM(p->opA, p->opB, b.rows, b.cols, p->k, A, p->lda, B, p->ldb,
-                       p->adds ? 1 : 0, C, p->m);
+    p->blas->REAL_GEMM(p->opA, p->opB, b.rows, b.cols, p->k, A, p->lda, B, p->ldb, p->adds ? 1 : 0,
+                       C, p->m);
   }
 }
 
@@ -272,8 +274,7 @@ static void compute_block(void *product, int index) {
   compute(p, b);
   if (p->epilogue == NULL) return;
   bool is_transpose = p->result->order == BY_ROWS;
-  p->epilogue(p->context, p->result,
-              is_transpose ? (Block){b.col, b.row, b.cols, b.rows} : b);
+  p->epilogue(p->context, p->result, is_transpose ? (Block){b.col, b.row, b.cols, b.rows} : b);
 }
 
 void product_check_memory(lua_State *L, const Matrix *C, const Matrix *A, const Matrix *B,
@@ -322,8 +323,8 @@ int product_operator(lua_State *L) {
   const Matrix *A = matrix_check(L, 1);
   const Matrix *B = matrix_check(L, 2);
   if (A->cols != B->rows) {
-    return luaL_error(L, "the product of %d x %d and %d x %d matrices is not defined",
-                      A->rows, A->cols, B->rows, B->cols);
+    return luaL_error(L, "the product of %d x %d and %d x %d matrices is not defined", A->rows,
+                      A->cols, B->rows, B->cols);
   }
   Matrix *C = matrix_new(L, A->rows, B->cols, BY_COLUMNS);
   How how = {0};

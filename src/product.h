@@ -1,7 +1,7 @@
 /*
-** product.h - matrix products, cut into blocks that threads can share.
-** The blocks depend on the shapes alone and each is one call on one thread, so the result is the same to
-** the last bit however many threads there are.
+** product.h - matrix products, cut into blocks that threads can share. The blocks depend on the
+** shapes alone and each is one call on one thread, so the result is the same to the last bit
+** however many threads there are.
 */
 #ifndef PERILUNE_PRODUCT_H
 #define PERILUNE_PRODUCT_H
@@ -16,7 +16,10 @@ typedef struct Block {
   int cols;
 } Block;
 
-/* What follows each block of C, on the thread that has just computed it, while it is in that thread's cache */
+/*
+** What follows each block of C, on the thread that has just computed it, while it is in that
+** thread's cache
+*/
 typedef void (*Epilogue)(const void *context, const Matrix *C, Block block);
 
 typedef struct How {
@@ -27,9 +30,11 @@ typedef struct How {
   const void *context;  // of the epilogue
 } How;
 
-/* Raise where this product is OpenBLAS's and there is no memory for it: to be called before anything is written. */
-void product_check_memory(lua_State *L, const Matrix *C, const Matrix *A, const Matrix *B,
-                          How how);
+/*
+** Raise where this product is OpenBLAS's and there is no memory for it: to be called before
+** anything is written.
+*/
+void product_check_memory(lua_State *L, const Matrix *C, const Matrix *A, const Matrix *B, How how);
 
 /* C = op(A) op(B); shapes, overlap and memory have been checked. */
 void product_run(Pool *pool, Matrix *C, const Matrix *A, const Matrix *B, How how);

@@ -1,6 +1,7 @@
 /*
 ** random.c - a seeded generator userdata: xoshiro256++ (D. Blackman, S. Vigna, "Scrambled linear
-** pseudorandom number generators", 2019), its state filled from the seed by splitmix64, as they advise.
+** pseudorandom number generators", 2019), its state filled from the seed by splitmix64, as they
+** advise.
 */
 #include <string.h>
 
@@ -79,7 +80,10 @@ static void fill_uniform(void *context, int first, int last) {
   }
 }
 
-/* Of mean a and deviation b, by G. Marsaglia's polar form of the Box-Muller transform: pairs of independent numbers */
+/*
+** Of mean a and deviation b, by G. Marsaglia's polar form of the Box-Muller transform: pairs of
+** independent numbers
+*/
 static void fill_normal(void *context, int first, int last) {
   const Draw *draw = context;
   for (int k = first; k < last; k += 2) {
@@ -101,8 +105,7 @@ static void fill_normal(void *context, int first, int last) {
 static void fill_dropout(void *context, int first, int last) {
   const Draw *draw = context;
   real kept = (real)(1 / (1 - draw->a));
-  for (int k = first; k < last; k++)
-    draw->M[k] = next_double(draw->g) < draw->a ? 0 : kept;
+  for (int k = first; k < last; k++) draw->M[k] = next_double(draw->g) < draw->a ? 0 : kept;
 }
 
 /* A matrix to fill, and how */
@@ -113,8 +116,9 @@ typedef struct Fill {
 } Fill;
 
 /*
-** In the order of the columns, so that the same seed fills the paper's W alike however W is stored. By rows, some
-** numbers are drawn at a time and put where they belong: a copy of all would be as large as a layer.
+** In the order of the columns, so that the same seed fills the paper's W alike however W is stored.
+** By rows, some numbers are drawn at a time and put where they belong: a copy of all would be as
+** large as a layer.
 */
 static void fill_elements(void *context, int first, int last) {
   enum { SOME = 256 };  // even: normal numbers are drawn in pairs
@@ -156,8 +160,8 @@ static double check_finite(lua_State *L, int arg, double otherwise) {
 }
 
 /* Fill M in one piece, because each draw follows from the one before. */
-static int fill_matrix(lua_State *L, const Matrix *M, RangeTask distribution,
-                       Generator *g, double a, double b) {
+static int fill_matrix(lua_State *L, const Matrix *M, RangeTask distribution, Generator *g,
+                       double a, double b) {
   Fill fill = {
     M, distribution, {g, a, b, NULL}
   };

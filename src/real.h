@@ -1,6 +1,6 @@
 /*
-** real.h - the element type. All of src/ is compiled twice, once for each; only this file knows which.
-** <tgmath.h> makes sqrt(x) and friends follow the type of x.
+** real.h - the element type. All of src/ is compiled twice, once for each; only this file knows
+** which. <tgmath.h> makes sqrt(x) and friends follow the type of x.
 */
 #ifndef PERILUNE_REAL_H
 #define PERILUNE_REAL_H
@@ -19,8 +19,8 @@ typedef uint32_t RealBits;
 #define REAL_GEMM          sgemm
 #define REAL_MANTISSA      23
 #define REAL_EXPONENT_BIAS 127
-#define REAL_EXP_SERIES                                                                  \
-  0.5000000061890434, 0.1666654298193680, 0.04166628225857476, 0.008366584920558880,     \
+#define REAL_EXP_SERIES                                                                            \
+  0.5000000061890434, 0.1666654298193680, 0.04166628225857476, 0.008366584920558880,               \
     0.001394643218493170
 #define REAL_EXP_LOWEST     (-104.0F)           // below, exp is 0 even as a denormal
 #define REAL_EXP_HIGHEST    89.0F               // above, exp is infinite
@@ -59,11 +59,10 @@ typedef uint64_t RealBits;
 #define REAL_GEMM          dgemm
 #define REAL_MANTISSA      52
 #define REAL_EXPONENT_BIAS 1023
-#define REAL_EXP_SERIES                                                                  \
-  0.5000000000000005572, 0.1666666666666668450, 0.04166666666657346206,                  \
-    0.008333333333315566766, 0.001388888893241790625, 0.0001984126990089506932,          \
-    0.00002480150440830528616, 2.755722987610974446e-6, 2.762633913497360333e-7,         \
-    2.511386155256235806e-8
+#define REAL_EXP_SERIES                                                                            \
+  0.5000000000000005572, 0.1666666666666668450, 0.04166666666657346206, 0.008333333333315566766,   \
+    0.001388888893241790625, 0.0001984126990089506932, 0.00002480150440830528616,                  \
+    2.755722987610974446e-6, 2.762633913497360333e-7, 2.511386155256235806e-8
 #define REAL_EXP_LOWEST     (-746.0)
 #define REAL_EXP_HIGHEST    710.0
 #define REAL_LN2_HIGH       6.93147180369123816490e-1  // 33 bits

@@ -1,5 +1,6 @@
 /*
-** reduce.c - many elements to few: sums, norm, extremes. In an order that depends on the shape alone.
+** reduce.c - many elements to few: sums, norm, extremes. In an order that depends on the shape
+** alone.
 */
 #include "reduce.h"
 
@@ -17,20 +18,18 @@
 /* Kernels */
 
 /*
-** Add to the totals `lines` runs of n neighbours, which begin `step` elements apart. In double, as reduce_sum does,
-** because a long sum in float32 loses the digits of each further line; but eight lines together in real, which costs
-** little in digits and saves most of the conversions.
+** Add to the totals `lines` runs of n neighbours, which begin `step` elements apart. In double, as
+** reduce_sum does, because a long sum in float32 loses the digits of each further line; but eight
+** lines together in real, which costs little in digits and saves most of the conversions.
 */
-MULTIVERSION static void add_lines(int n, int lines, int step, const real *X,
-                                   double *totals) {
+MULTIVERSION static void add_lines(int n, int lines, int step, const real *X, double *totals) {
   int j = 0;
   for (; j + 8 <= lines; j += 8) {
     const real *x = X + j * step;
     VECTOR_LOOP
     for (int i = 0; i < n; i++) {
       real four = (x[i] + x[i + step]) + (x[i + 2 * step] + x[i + 3 * step]);
-      real more =
-        (x[i + 4 * step] + x[i + 5 * step]) + (x[i + 6 * step] + x[i + 7 * step]);
+      real more = (x[i + 4 * step] + x[i + 5 * step]) + (x[i + 6 * step] + x[i + 7 * step]);
       totals[i] += (double)(four + more);
     }
   }
@@ -104,8 +103,8 @@ static double sum_of_scaled_squares(const void *context, int first, int last) {
   return total;
 }
 
-/* 1 if an element is NaN or infinite. Without their signs the bits of reals are in the order of their magnitudes, NaN
-** above infinity. */
+/* 1 if an element is NaN or infinite. Without their signs the bits of reals are in the order of
+   their magnitudes, NaN above infinity. */
 MULTIVERSION static double has_nonfinite(const void *context, int first, int last) {
   const real *X = context;
   RealView infinite = {.value = (real)INFINITY};
@@ -233,7 +232,10 @@ static double fold_elements(lua_State *L, const Matrix *M, Part part,
   return fold(matrix_pool(L), matrix_size(M), POOL_GRAIN, part, M->data, together);
 }
 
-/* Squares may be out of a double's range where the norm is not: then elements are divided by the largest first. */
+/*
+** Squares may be out of a double's range where the norm is not: then elements are divided by the
+** largest first.
+*/
 static double norm(lua_State *L, const Matrix *M) {
   double total = fold_elements(L, M, sum_of_squares, add);
   bool is_exact = total > DBL_MIN / DBL_EPSILON && total <= DBL_MAX;
@@ -243,8 +245,7 @@ static double norm(lua_State *L, const Matrix *M) {
   Scaled scaled = {M->data, fmax(fabs(high), fabs(low))};
   if (scaled.scale < (double)REAL_SMALLEST) return 0;  // denormals count as 0, here too
   if (scaled.scale > DBL_MAX) return scaled.scale;
-  total = reduce_parts(matrix_pool(L), matrix_size(M), POOL_GRAIN, sum_of_scaled_squares,
-                       &scaled);
+  total = reduce_parts(matrix_pool(L), matrix_size(M), POOL_GRAIN, sum_of_scaled_squares, &scaled);
   return scaled.scale * sqrt(total);
 }
 
@@ -270,8 +271,8 @@ static void sum_of_columns(void *context, int first, int last) {
 static void run_sum_of_columns(lua_State *L, const Matrix *X, const Matrix *b) {
   Sums sums = {X, b->data};
   int rows = pool_lines(X->cols);
-  pool_run_range(matrix_pool(L), X->rows, rows < LEAST_ROWS ? LEAST_ROWS : rows,
-                 sum_of_columns, &sums);
+  pool_run_range(matrix_pool(L), X->rows, rows < LEAST_ROWS ? LEAST_ROWS : rows, sum_of_columns,
+                 &sums);
 }
 
 typedef struct Argmax {
@@ -358,8 +359,7 @@ static int reduce_argmax(lua_State *L) {
   Matrix *result = lua_isnoneornil(L, 2) ? NULL : matrix_check_shape(L, 2, 1, M->cols);
   if (result != NULL) matrix_check_distinct(L, 2, result, 1, M);
   if (result == NULL)
-    result =
-      matrix_new(L, 1, M->cols, BY_COLUMNS);  // which may run finalisers that change M
+    result = matrix_new(L, 1, M->cols, BY_COLUMNS);  // which may run finalisers that change M
   else
     lua_settop(L, 2);
   Pool *pool = matrix_pool(L);
@@ -379,8 +379,7 @@ static int reduce_count_equal(lua_State *L) {
   const Matrix *B = matrix_check_shape(L, 2, A->rows, A->cols);
   Pair pair = {A, matrix_in_order(L, B, A->order)};
 
-  double count =
-    reduce_parts(matrix_pool(L), matrix_size(A), POOL_GRAIN, equal_elements, &pair);
+  double count = reduce_parts(matrix_pool(L), matrix_size(A), POOL_GRAIN, equal_elements, &pair);
   lua_pushinteger(L, (lua_Integer)count);
   return 1;
 }

@@ -40,8 +40,8 @@ static inline real reduce_largest(int n, const real *X) {
 typedef double (*Part)(const void *context, int first, int last);
 
 /*
-** The sum of what 0..n-1 contribute, piece by piece as in pool_run_range, added in the order of the pieces: its bits
-** depend on n and grain alone.
+** The sum of what 0..n-1 contribute, piece by piece as in pool_run_range, added in the order of the
+** pieces: its bits depend on n and grain alone.
 */
 double reduce_parts(Pool *pool, int n, int grain, Part part, const void *context);
 

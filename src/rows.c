@@ -5,21 +5,21 @@
 
 #include "matrix.h"
 
-/* Argument `arg` holds the first row, counted from 1, of `count` rows of a matrix that has `rows`. */
+/*
+** Argument `arg` holds the first row, counted from 1, of `count` rows of a matrix that has `rows`.
+*/
 static int check_first(lua_State *L, int arg, int count, int rows) {
   lua_Integer first = luaL_checkinteger(L, arg);
   if (first < 1 || first > (lua_Integer)rows - count + 1) {
     luaL_argerror(L, arg,
-                  lua_pushfstring(L,
-                                  "%d rows within 1 to %d expected, got some from %I on",
-                                  count, rows, (LUAI_UACINT)first));
+                  lua_pushfstring(L, "%d rows within 1 to %d expected, got some from %I on", count,
+                                  rows, (LUAI_UACINT)first));
   }
   return (int)first - 1;
 }
 
 /* Copy `rows` rows; both are stored by columns, of ldto and ldfrom elements. */
-static void copy_rows(int rows, int cols, const real *from, int ldfrom, real *to,
-                      int ldto) {
+static void copy_rows(int rows, int cols, const real *from, int ldfrom, real *to, int ldto) {
   for (int j = 0; j < cols; j++, from += ldfrom, to += ldto) {
     memcpy(to, from, (size_t)rows * sizeof(real));
   }

@@ -48,7 +48,10 @@ typedef struct Columns {
   real *r;
 } Columns;
 
-/* Where the largest z is infinite or NaN, so is the result: e^z is nothing beside it, or not a number. */
+/*
+** Where the largest z is infinite or NaN, so is the result: e^z is nothing beside it, or not a
+** number.
+*/
 static void log_sums(void *context, int first, int last) {
   const Columns *c = context;
   int n = c->Z->rows;

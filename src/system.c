@@ -1,6 +1,7 @@
 /*
-** system.c - what Lua cannot ask of the operating system: a clock, terminals, processors, Ctrl-C, new files
-** with permissions, and that data reach the disk. A module of its own: it knows no matrices.
+** system.c - what Lua cannot ask of the operating system: a clock, terminals, processors, Ctrl-C,
+** new files with permissions, and that data reach the disk. A module of its own: it knows no
+** matrices.
 */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE  // sched_getaffinity
@@ -53,11 +54,13 @@ static int system_clock(lua_State *L) {
 
 #if defined(__linux__)
 
-/* The first of the processors that share this one's core: this one, where the system does not say */
+/*
+** The first of the processors that share this one's core: this one, where the system does not say
+*/
 static size_t first_of_core(size_t processor) {
   char path[80];
-  snprintf(path, sizeof path,
-           "/sys/devices/system/cpu/cpu%zu/topology/thread_siblings_list", processor);
+  snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%zu/topology/thread_siblings_list",
+           processor);
   FILE *file = fopen(path, "re");
   if (file == NULL) return processor;
   char siblings[16] = "";  // "3,11", "6-7"
@@ -103,9 +106,10 @@ static int close_created(lua_State *L) {
 }
 
 /*
-** create(path [, permissions]) --> file open for writing, or nil and a message. What has the name already is
-** refused, a link as well: io.open would empty it, or the file it leads to. permissions are the nine bits of
-** chmod, 0 to 511; without them it is the process's umask that decides, as for every new file.
+** create(path [, permissions]) --> file open for writing, or nil and a message. What has the name
+** already is refused, a link as well: io.open would empty it, or the file it leads to. permissions
+** are the nine bits of chmod, 0 to 511; without them it is the process's umask that decides, as for
+** every new file.
 */
 static int system_create(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
@@ -151,8 +155,8 @@ static int system_sync_directory(lua_State *L) {
 }
 
 /*
-** catch_interrupt([words [, ends]]): the next SIGINT writes words to stderr and ends the process at once, or
-** without `ends` only sets a flag.
+** catch_interrupt([words [, ends]]): the next SIGINT writes words to stderr and ends the process at
+** once, or without `ends` only sets a flag.
 */
 static int system_catch_interrupt(lua_State *L) {
   size_t length;

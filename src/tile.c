@@ -13,8 +13,7 @@
 const Tiles *tiles_here(void) {
 #ifdef TILES_FOR_X86
   if (WIDEST_TILES >= 64 && __builtin_cpu_supports("avx512f")) return &tiles_avx512;
-  if (WIDEST_TILES >= 32 && __builtin_cpu_supports("avx2") &&
-      __builtin_cpu_supports("fma")) {
+  if (WIDEST_TILES >= 32 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
     return &tiles_avx2;
   }
 #endif

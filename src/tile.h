@@ -1,6 +1,6 @@
 /*
-** tile.h - matrix products in registers, mostly without the copies of its operands that OpenBLAS makes before it
-** multiplies: for processors with AVX-512 or AVX2.
+** tile.h - matrix products in registers, mostly without the copies of its operands that OpenBLAS
+** makes before it multiplies: for processors with AVX-512 or AVX2.
 */
 #ifndef PERILUNE_TILE_H
 #define PERILUNE_TILE_H
@@ -27,12 +27,14 @@ typedef struct TileProduct {
 
 /* The kernels for one width of vectors */
 typedef struct Tiles {
-  /* Whether a product, m x n x k, is slower in OpenBLAS. One of A and B may be transposed, not both. */
+  /*
+  ** Whether a product, m x n x k, is slower in OpenBLAS. One of A and B may be transposed, not
+  ** both.
+  */
   bool (*suit)(int m, int n, int k, bool transposeA);
   void (*compute)(const TileProduct *p);
   /* y = A^t x, or y + A^t x, A with k rows and `rows` columns, lda apart */
-  void (*times_vector)(int rows, int k, const real *A, int lda, const real *x, bool adds,
-                       real *y);
+  void (*times_vector)(int rows, int k, const real *A, int lda, const real *x, bool adds, real *y);
   /* Blocks to cut a product into */
   int most_blocks;
   /* Columns of a block that is cut in their direction first */

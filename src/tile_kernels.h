@@ -1,8 +1,8 @@
 /*
-** tile_kernels.h - matrix products in registers: a tile of C is summed up in vector registers while A and B are read,
-** where they are unless a copy pays. Written with vector types, because how many sums there are at once is what matters
-** here, and that is not left to the compiler. Included once for each width of vectors, with LANES_BYTES and TILES
-** defined.
+** tile_kernels.h - matrix products in registers: a tile of C is summed up in vector registers while
+** A and B are read, where they are unless a copy pays. Written with vector types, because how many
+** sums there are at once is what matters here, and that is not left to the compiler. Included once
+** for each width of vectors, with LANES_BYTES and TILES defined.
 */
 #include "lanes.h"
 #include "tile.h"
@@ -22,16 +22,14 @@ enum { DOT_ROWS = 3, DOT_COLS = 4, COLUMN_ROWS = 2, COLUMN_COLS = 6 };
 #define FOR_COLS_column COLS_TO_6
 #endif
 
-#define ROWS_TO_2(X, kind) X(kind, 1) X(kind, 2)
-#define ROWS_TO_3(X, kind) ROWS_TO_2(X, kind) X(kind, 3)
-#define ROWS_TO_4(X, kind) ROWS_TO_3(X, kind) X(kind, 4)
-#define COLS_TO_4(X, kind, rows)                                                         \
-  X(kind, rows, 1) X(kind, rows, 2) X(kind, rows, 3) X(kind, rows, 4)
-#define COLS_TO_6(X, kind, rows)                                                         \
-  COLS_TO_4(X, kind, rows) X(kind, rows, 5) X(kind, rows, 6)
+#define ROWS_TO_2(X, kind)       X(kind, 1) X(kind, 2)
+#define ROWS_TO_3(X, kind)       ROWS_TO_2(X, kind) X(kind, 3)
+#define ROWS_TO_4(X, kind)       ROWS_TO_3(X, kind) X(kind, 4)
+#define COLS_TO_4(X, kind, rows) X(kind, rows, 1) X(kind, rows, 2) X(kind, rows, 3) X(kind, rows, 4)
+#define COLS_TO_6(X, kind, rows) COLS_TO_4(X, kind, rows) X(kind, rows, 5) X(kind, rows, 6)
 
-/* A product is taken in parts of so many inner elements, of which a tile's operands fit the first cache, and so many
-** rows, of which A fits the second. */
+/* A product is taken in parts of so many inner elements, of which a tile's operands fit the first
+   cache, and so many rows, of which A fits the second. */
 enum { DOT_DEPTH = 4096 / sizeof(real), DOT_BAND = 128 };
 enum { COLUMN_DEPTH = 1024 / sizeof(real), COLUMN_BAND = 1024 / sizeof(real) };
 
@@ -53,16 +51,15 @@ typedef struct Tile {
 typedef void Kernel(const Tile *t);
 
 /* A kernel for each size of tile, and a table of them */
-#define KERNEL_OF(kind, rows, cols)                                                      \
-  TARGET static void kind##_##rows##x##cols(const Tile *t) {                             \
-    kind(rows, cols, t);                                                                 \
+#define KERNEL_OF(kind, rows, cols)                                                                \
+  TARGET static void kind##_##rows##x##cols(const Tile *t) {                                       \
+    kind(rows, cols, t);                                                                           \
   }
 #define KERNELS_OF(kind, rows)    FOR_COLS_##kind(KERNEL_OF, kind, rows)
 #define NAME_OF(kind, rows, cols) kind##_##rows##x##cols,
 #define NAMES_OF(kind, rows)      {FOR_COLS_##kind(NAME_OF, kind, rows)},
-#define KERNELS(kind, most_rows, most_cols)                                              \
-  FOR_ROWS_##kind(KERNELS_OF,                                                            \
-                  kind) static Kernel *const kind##_kernels[most_rows][most_cols] = {    \
+#define KERNELS(kind, most_rows, most_cols)                                                        \
+  FOR_ROWS_##kind(KERNELS_OF, kind) static Kernel *const kind##_kernels[most_rows][most_cols] = {  \
     FOR_ROWS_##kind(NAMES_OF, kind)};
 
 /* Bring the cache line of element l of what lies at an address, if anything does. */
@@ -86,7 +83,10 @@ static int next_vectors(int n, int most) {
 }
 
 
-/* C = A^t B: the k elements of a row and of a column are neighbours, and a tile is rows x cols dot products. */
+/*
+** C = A^t B: the k elements of a row and of a column are neighbours, and a tile is rows x cols dot
+** products.
+*/
 
 /* Add one vector's products to the sums, or begin the sums with them. */
 INLINE void dot_step(int rows, int cols, bool begins, Mask mask, const real *A, int lda,
@@ -144,11 +144,11 @@ INLINE void dot(int rows, int cols, const Tile *t) {
 KERNELS(dot, DOT_ROWS, DOT_COLS)
 
 /*
-** Columns that lie a multiple of 4 KiB apart fall into the same few places of the cache: then work on a copy.
-** Meanwhile the following columns are fetched, past the end of B too, where the next mini-batch often lies.
+** Columns that lie a multiple of 4 KiB apart fall into the same few places of the cache: then work
+** on a copy. Meanwhile the following columns are fetched, past the end of B too, where the next
+** mini-batch often lies.
 */
-static void dot_columns(const TileProduct *p, Tile *t, int l, int j, int cols, int i,
-                        int rows) {
+static void dot_columns(const TileProduct *p, Tile *t, int l, int j, int cols, int i, int rows) {
   enum { ALIASED = 4096 / sizeof(real), ENOUGH = 32, STRIDE = DOT_DEPTH + LANES };
   real copy[DOT_COLS * STRIDE];
   const real *B = p->B + j * p->ldb + l;
@@ -187,11 +187,14 @@ static void compute_dots(const TileProduct *p) {
 }
 
 
-/* C = A op(B): the m elements of a column are neighbours, and a tile is rows * LANES rows of `cols` columns. */
+/*
+** C = A op(B): the m elements of a column are neighbours, and a tile is rows * LANES rows of `cols`
+** columns.
+*/
 
 /* Add one inner element's products to the sums, or begin the sums with them. */
-INLINE void column_step(int rows, int cols, bool begins, bool masked, const real *A,
-                        Mask last, const real *B, int step_j, Lanes sums[][COLUMN_ROWS]) {
+INLINE void column_step(int rows, int cols, bool begins, bool masked, const real *A, Mask last,
+                        const real *B, int step_j, Lanes sums[][COLUMN_ROWS]) {
   Lanes a[COLUMN_ROWS];
   UNROLL for (int r = 0; r < rows; r++) {
     bool is_masked = masked && r == rows - 1;
@@ -205,8 +208,8 @@ INLINE void column_step(int rows, int cols, bool begins, bool masked, const real
   }
 }
 
-INLINE void column_sums(int rows, int cols, bool masked, int step_l, int step_j,
-                        const Tile *t, Lanes sums[][COLUMN_ROWS]) {
+INLINE void column_sums(int rows, int cols, bool masked, int step_l, int step_j, const Tile *t,
+                        Lanes sums[][COLUMN_ROWS]) {
   const real *A = t->A;
   const real *B = t->B;
   int lda = t->lda;
@@ -256,8 +259,7 @@ static void set_steps(const TileProduct *p, Tile *t) {
   t->step_j = p->transposeB ? 1 : p->ldb;
 }
 
-static void column_columns(const TileProduct *p, Tile *t, int l, int j, int cols, int i,
-                           int rows) {
+static void column_columns(const TileProduct *p, Tile *t, int l, int j, int cols, int i, int rows) {
   t->B = p->B + l * t->step_l + j * t->step_j;
   int vectors;
   for (int r = 0; r < rows; r += vectors * LANES) {
@@ -287,9 +289,9 @@ static void compute_columns(const TileProduct *p) {
 
 
 /*
-** y = A^t x, or y + A^t x, with each sum in two, which do not wait for each other. With the vectors of AVX-512 memory is read fastest
-** in one stream, one row of A^t after the other; with those of AVX2, in four. What follows x is fetched, which may be
-** the next sample.
+** y = A^t x, or y + A^t x, with each sum in two, which do not wait for each other. With the vectors
+** of AVX-512 memory is read fastest in one stream, one row of A^t after the other; with those of
+** AVX2, in four. What follows x is fetched, which may be the next sample.
 */
 
 enum { STREAMS = LANES_BYTES == 64 ? 1 : 4 };
@@ -317,8 +319,8 @@ INLINE Four rows_times_vector(int rows, int k, const real *A, int lda, const rea
   return lanes_sums(sums[0][0], sums[1][0], sums[2][0], sums[3][0]);
 }
 
-TARGET static void times_vector(int rows, int k, const real *A, int lda, const real *x,
-                                bool adds, real *y) {
+TARGET static void times_vector(int rows, int k, const real *A, int lda, const real *x, bool adds,
+                                real *y) {
   for (int l = 0; l <= k - LANES; l += LANES) fetch((uintptr_t)(x + k), l);
   int i = 0;
   for (; i + STREAMS <= rows; i += STREAMS, A += STREAMS * lda) {
@@ -346,7 +348,10 @@ static void compute(const TileProduct *p) {
 
 enum { MOST_BLOCKS = 16, LEAST_COLS = 32 };
 
-/* Dot products; columns that fill a vector; and where the way into OpenBLAS costs more than what is left unused */
+/*
+** Dot products; columns that fill a vector; and where the way into OpenBLAS costs more than what is
+** left unused
+*/
 static bool suit(int m, int n, int k, bool transposeA) {
   return transposeA || m >= 16 || (double)m * n * k < 1 << 14;
 }

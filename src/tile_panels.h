@@ -1,14 +1,14 @@
 /*
-** tile_panels.h - products with copies, where these pay: a part of tile_kernels.h.
-** A tile's rows of op(A) at a time are copied to a panel that fits the first cache, in the order in which they are
-** multiplied. In place, columns a multiple of some KiB apart fall into the same few places of the caches, and dot
-** products have to be summed up across their vectors.
+** tile_panels.h - products with copies, where these pay: a part of tile_kernels.h. A tile's rows of
+** op(A) at a time are copied to a panel that fits the first cache, in the order in which they are
+** multiplied. In place, columns a multiple of some KiB apart fall into the same few places of the
+** caches, and dot products have to be summed up across their vectors.
 */
 #include <limits.h>
 
 /*
-** A product is taken in parts: of so many inner elements that a panel fits the first cache; with AVX-512 of so many rows
-** that their C fits the second, with AVX2 of so many columns that B does.
+** A product is taken in parts: of so many inner elements that a panel fits the first cache; with
+** AVX-512 of so many rows that their C fits the second, with AVX2 of so many columns that B does.
 */
 #if LANES_BYTES == 64
 enum { PANEL_BYTES = 32768, PART_ROWS = 128, PART_COLS = INT_MAX };
@@ -19,8 +19,8 @@ enum { PANEL_ROWS = COLUMN_ROWS * LANES };
 enum { PANEL_DEPTH = PANEL_BYTES / PANEL_ROWS / sizeof(real) };
 
 /*
-** Panels pay for many columns, and where dot products would be short, of so many elements for each column. Very short
-** ones they replace for fewer rows, too.
+** Panels pay for many columns, and where dot products would be short, of so many elements for each
+** column. Very short ones they replace for fewer rows, too.
 */
 #if LANES_BYTES == 64
 enum { MIN_ROWS = 2 * LANES, MIN_COLUMNS = 256, SHORT_FOR_COLUMN = 32 / LANES };
@@ -48,8 +48,7 @@ static void copy_columns(int rows, int k, const real *A, int lda, real *panel) {
 /* The common case, which takes a few vectors in place of a call of memcpy */
 TARGET static void copy_whole_columns(int k, const real *A, int lda, real *panel) {
   for (int l = 0; l < k; l++, A += lda, panel += PANEL_ROWS) {
-    UNROLL for (int r = 0; r < PANEL_ROWS; r += LANES)
-      lanes_store(panel + r, lanes_load(A + r));
+    UNROLL for (int r = 0; r < PANEL_ROWS; r += LANES) lanes_store(panel + r, lanes_load(A + r));
   }
 }
 

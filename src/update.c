@@ -4,7 +4,10 @@
 #include "matrix.h"
 #include "vector.h"
 
-/* Numbers are rounded to the element type by the kernels: there the host's rounding and traps do not count. */
+/*
+** Numbers are rounded to the element type by the kernels: there the host's rounding and traps do
+** not count.
+*/
 typedef struct Update {
   real *p;
   const real *g;
@@ -55,8 +58,9 @@ MULTIVERSION static void momentum(void *context, int first, int last) {
 }
 
 /*
-** m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; p = (1 - rate decay) p - rate m^ / (sqrt v^ + epsilon)
-** with m^ = m / (1 - beta1^step) and v^ = v / (1 - beta2^step), which are left to rate and epsilon.
+** m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; p = (1 - rate decay) p - rate m^ /
+** (sqrt v^ + epsilon) with m^ = m / (1 - beta1^step) and v^ = v / (1 - beta2^step), which are left
+** to rate and epsilon.
 */
 MULTIVERSION static void adam(void *context, int first, int last) {
   const Update *u = context;
@@ -68,8 +72,7 @@ MULTIVERSION static void adam(void *context, int first, int last) {
   double correction2 = sqrt(1 - pow(u->beta2, u->step));
   real rate = (real)(u->rate * correction2 / correction1);
   real epsilon = (real)(u->epsilon * correction2);
-  if (epsilon < REAL_SMALLEST)
-    epsilon = REAL_SMALLEST;  // 0 / 0 where a gradient has always been 0
+  if (epsilon < REAL_SMALLEST) epsilon = REAL_SMALLEST;  // 0 / 0 where a gradient has always been 0
   real keep = (real)(1 - u->rate * u->decay);
   /* Rounded once: near 0 the difference of two rounded numbers would be off. */
   real one_minus_beta1 = (real)(1 - u->beta1);
@@ -102,8 +105,7 @@ static Update check_matrices(lua_State *L, int count) {
       matrix_check_distinct(L, arg, matrices[arg - 1], other, matrices[other - 1]);
     }
   }
-  Update u = {
-    .p = matrices[0]->data, .g = matrices[1]->data, .size = matrix_size(matrices[0])};
+  Update u = {.p = matrices[0]->data, .g = matrices[1]->data, .size = matrix_size(matrices[0])};
   u.m = matrices[2] == NULL ? NULL : matrices[2]->data;
   u.v = matrices[3] == NULL ? NULL : matrices[3]->data;
   return u;
@@ -112,8 +114,7 @@ static Update check_matrices(lua_State *L, int count) {
 /* A number >= 0 that is finite in the element type */
 static double check_amount(lua_State *L, int arg) {
   double x = matrix_check_number(L, arg);
-  luaL_argcheck(L, x >= 0 && x <= (double)REAL_LARGEST, arg,
-                "finite number >= 0 expected");
+  luaL_argcheck(L, x >= 0 && x <= (double)REAL_LARGEST, arg, "finite number >= 0 expected");
   return x;
 }
 

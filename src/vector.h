@@ -1,20 +1,21 @@
 /*
-** vector.h - what lets the compiler vectorise: loops without dependences, exp and tanh without calls or
-** branches, and one binary that carries the loops for several processors.
+** vector.h - what lets the compiler vectorise: loops without dependences, exp and tanh without
+** calls or branches, and one binary that carries the loops for several processors.
 */
 #ifndef PERILUNE_VECTOR_H
 #define PERILUNE_VECTOR_H
 
 #include "real.h"
 
-/* Iterations are independent: memory that is written may be an operand, but only at the same index. */
+/*
+** Iterations are independent: memory that is written may be an operand, but only at the same index.
+*/
 #define VECTOR_LOOP _Pragma("omp simd")
 
 /* The processor picks at load time. Sanitizers cannot run in the resolver that does the picking. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(SANITIZE)
-#define MULTIVERSION                                                                     \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"),           \
-                 optimize("O3")))
+#define MULTIVERSION                                                                               \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3")))
 #else
 #define MULTIVERSION
 #endif
@@ -40,8 +41,9 @@ static inline real vector_power_of_two(real n) {
 }
 
 /*
-** (e^r - 1 - r) / r^2 for |r| <= ln(2)/2: the polynomial of the lowest degree that can keep e^r - 1 within a quarter of
-** an ulp, its coefficients by Remez' algorithm. Taylor's series would take one more in float32, two in float64.
+** (e^r - 1 - r) / r^2 for |r| <= ln(2)/2: the polynomial of the lowest degree that can keep e^r - 1
+** within a quarter of an ulp, its coefficients by Remez' algorithm. Taylor's series would take one
+** more in float32, two in float64.
 */
 static inline real vector_exp_series(real r) {
   static const double coefficients[] = {REAL_EXP_SERIES};
@@ -52,7 +54,10 @@ static inline real vector_exp_series(real r) {
   return sum;
 }
 
-/* e^x, at most 1.5 ulp off; NaN stays NaN. In two factors: 2^n itself may be out of range where e^x is not. */
+/*
+** e^x, at most 1.5 ulp off; NaN stays NaN. In two factors: 2^n itself may be out of range where e^x
+** is not.
+*/
 static inline real vector_exp(real x) {
   x = x < REAL_EXP_LOWEST ? REAL_EXP_LOWEST : x;
   x = x > REAL_EXP_HIGHEST ? REAL_EXP_HIGHEST : x;
@@ -75,10 +80,11 @@ static inline real vector_expm1(real x) {
 /*
 ** tanh x, at most 1.5 ulp off; NaN stays NaN.
 **
-** tanh |x| = (1 - d) / d with d = (1 + e^(-2|x|)) / 2, which is h + 1/2 + h r + h c with h = 2^(n-1), r = -2|x| - n ln 2
-** and c = e^r - 1 - r. The rounding of d would be seen twice in the quotient, up to four times where tanh comes near 1.
-** But 1 - d is exact, and so is the sum of all that d lost but for the last term: `lost`. The derivative of (1 - d) / d,
-** -1 / d^2, is -(1 + tanh |x|)^2 and puts that right.
+** tanh |x| = (1 - d) / d with d = (1 + e^(-2|x|)) / 2, which is h + 1/2 + h r + h c with h =
+** 2^(n-1), r = -2|x| - n ln 2 and c = e^r - 1 - r. The rounding of d would be seen twice in the
+** quotient, up to four times where tanh comes near 1. But 1 - d is exact, and so is the sum of all
+** that d lost but for the last term: `lost`. The derivative of (1 - d) / d, -1 / d^2, is -(1 + tanh
+** |x|)^2 and puts that right.
 */
 static inline real vector_tanh(real x) {
   const real to_exponent = ROUNDER + (REAL_EXPONENT_BIAS - 1);

@@ -14,7 +14,8 @@ function Buffer.new(core, rows)
   }, Buffer)
 end
 
--- Begin anew with the views of `whole`. The table comes first: where there is no memory for it, all stays.
+-- Begin anew with the views of `whole`. The table comes first: where there is no memory for it, all
+-- stays.
 local function begin(self, whole, capacity)
   local views = { [capacity] = whole }
   self.whole, self.capacity, self.views, self.count = whole, capacity, views, 1

@@ -1,10 +1,10 @@
--- What goes through memory piece by piece is garbage a moment later, but Lua's collector waits until memory
--- has doubled: beside a large network pieces could become as much as the network again. Who makes pieces
--- therefore says so here, and few of them are there at any time.
+-- What goes through memory piece by piece is garbage a moment later, but Lua's collector waits
+-- until memory has doubled: beside a large network pieces could become as much as the network
+-- again. Who makes pieces therefore says so here, and few of them are there at any time.
 --
--- It is called before a piece is made, when the one before is about to be let go. To the generational
--- collector, which the interpreter of the command line has, a piece that is still held in a second step
--- counts as old, and stays until all of memory is gone through.
+-- It is called before a piece is made, when the one before is about to be let go. To the
+-- generational collector, which the interpreter of the command line has, a piece that is still held
+-- in a second step counts as old, and stays until all of memory is gone through.
 
 local STEP = 2 ^ 18 -- bytes of garbage for each step of the collector
 local MOST_STEPS = 4 -- at once: they go through all of a small process

@@ -61,7 +61,8 @@ local function check_classes(net, dataset, what)
   end
 end
 
----Raise unless the samples and targets of a dataset are such as the network takes and the loss expects.
+---Raise unless the samples and targets of a dataset are such as the network takes and the loss
+---expects.
 ---@param net Network
 ---@param loss Loss?
 ---@param dataset Dataset  for the network's outputs: see Dataset:for_outputs

@@ -31,8 +31,8 @@ local option_fields = {
   floor = { "number", default = 1e-5, above = 0 },
 }
 
--- d error_now() / dM(i, j) by Richardson's combination of two central differences, whose error is of order
--- step^4 in place of step^2
+-- d error_now() / dM(i, j) by Richardson's combination of two central differences, whose error is
+-- of order step^4 in place of step^2
 local function derivative(M, i, j, error_now, step)
   local at = M:get(i, j)
   local function difference(h)
@@ -99,13 +99,12 @@ local function check(network, X, T, chosen, snapshot)
 end
 
 ---Compare every derivative of a float64 network with central differences: those of all parameters
----and Delta^(0).
----Options: loss (a name, a description or a function; required), weights (of the samples or single targets),
----step (default 1e-4), tolerance (default 1e-6), floor (default 1e-5: derivatives smaller than this are
----compared absolutely, their differences being rounding noise).
+---and Delta^(0). Options: loss (a name, a description or a function; required), weights (of the
+---samples or single targets), step (default 1e-4), tolerance (default 1e-6), floor (default 1e-5:
+---derivatives smaller than this are compared absolutely, their differences being rounding noise).
 ---Keep inputs away from the kink of relu: a difference across it is no derivative. Random layers
----draw the same numbers each time. The network is as before afterwards, its state too, but for its gradients
----and what the layers keep of a forward.
+---draw the same numbers each time. The network is as before afterwards, its state too, but for its
+---gradients and what the layers keep of a forward.
 ---@param network Network
 ---@param X Matrix  S_0 x N
 ---@param T Matrix  S_L x N, or 1 x N labels

@@ -14,7 +14,8 @@ local tree = require "perilune.layer.tree"
 ---@field inputs integer      S_0
 ---@field outputs integer     S_L
 ---@field classes string[]?   names of the classes
----@field gives string?       what the outputs are: "logits", "probabilities" or "values"; set by training
+---@field gives string?       what the outputs are: "logits", "probabilities" or "values"; set by
+---training
 ---@field core Core
 ---@field dtype "float32"|"float64"
 ---@field generator Generator
@@ -331,7 +332,8 @@ end
 ---from 1. Raises where the network gives NaN.
 ---@param X Matrix|Bytes     S_0 x N
 ---@return (string|integer)[] classes   N of them
----@return Matrix probabilities         S_L x N; of one output for two classes 1 x N, that of the second
+---@return Matrix probabilities         S_L x N; of one output for two classes 1 x N, that of the
+---second
 function Network:classify(X)
   local gives = self.gives
   if not gives then
@@ -379,8 +381,8 @@ end
 
 ---The network in a file that save wrote.
 ---@param path string
----@param given? { layers: table, activations: table, initializers: table }  your own by name, where the
----network has some
+---@param given? { layers: table, activations: table, initializers: table }  your own by name, where
+---the network has some
 ---@return Network?
 ---@return string?  nil and "path: reason"
 function Network.load(path, given)

@@ -1,8 +1,8 @@
 -- Whatever can be configured is described as data, and resolved here. There are families of parts
 -- (layer, activation, loss, optimizer, schedule, initializer), each with kinds known by name:
---     "relu"                             a kind with its defaults
---     { "leaky_relu", slope = 0.1 }      a kind and options, checked against the fields that it declares
---     a value of the user's own          a function, or a table with the methods of the family's contract
+--     "relu"                         a kind with its defaults
+--     { "leaky_relu", slope = 0.1 }  a kind and options, checked against the fields it declares
+--     a value of the user's own      a function, or a table with the methods of its family
 -- The kinds of a family are added where they are made; nothing here knows any of them.
 
 local errors = require "perilune.errors"
@@ -16,8 +16,8 @@ local raise, show = errors.raise, errors.show
 ---@field name string        "activation"
 ---@field kinds table<string, Kind>
 ---@field make fun(kind: Kind, options: table): any   a part from its kind and its checked options
----@field accepts fun(value: any, name: string?): any   the part that a value of the user's own is, or nil;
----`name` is what it was given by, if it was
+---@field accepts fun(value: any, name: string?): any   the part that a value of the user's own is,
+---or nil; `name` is what it was given by, if it was
 ---@field expected string    what accepts takes, for messages: "a function (A, T) --> J, Delta"
 ---@field remembers boolean?  its parts have a state, so that each use needs one of its own
 local Family = {}

@@ -1,6 +1,7 @@
--- What forward moves besides what backward needs: the place of the generator, tensors that are state, and
--- what layers remember beyond their tensors. A snapshot keeps it as it is, to be put back when a forward is
--- done again or was in vain. Nothing is allocated but by layers that remember more.
+-- What forward moves besides what backward needs: the place of the generator, tensors that are
+-- state, and what layers remember beyond their tensors. A snapshot keeps it as it is, to be put
+-- back when a forward is done again or was in vain. Nothing is allocated but by layers that
+-- remember more.
 
 ---@class Snapshot
 ---@field net Network

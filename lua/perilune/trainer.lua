@@ -22,7 +22,8 @@ local raise, show = errors.raise, errors.show
 ---validation_loss, validation_accuracy, rate.
 ---@class History
 ---@field [integer] table      the records
----@field stopped string?      why the last run ended: "epochs" (all are done), "early", "callback", "limit"
+---@field stopped string?      why the last run ended: "epochs" (all are done), "early", "callback",
+---"limit"
 ---@field best_epoch integer?  with early stopping: the epoch whose parameters the network has now
 ---@field warnings string[]    what was noticed before the first step
 
@@ -290,10 +291,10 @@ local function finish(self)
   if self.early_stopping then self.history.best_epoch = self.early_stopping:on_end() end
 end
 
----One batch, and with the last of an epoch what ends the epoch. Where it raises before the update, as
----on_gradients may, the next step is of the same batch.
----@return table? progress  epoch, epochs, batch, batches, samples, loss, rate: the same table always, of the
----batch's epoch until the epoch is over; nil when all epochs are done
+---One batch, and with the last of an epoch what ends the epoch. Where it raises before the update,
+---as on_gradients may, the next step is of the same batch.
+---@return table? progress  epoch, epochs, batch, batches, samples, loss, rate: the same table
+---always, of the batch's epoch until the epoch is over; nil when all epochs are done
 ---@return boolean? stops  whether a hook wants to stop
 function Trainer:step()
   if self.finished then
@@ -449,8 +450,8 @@ function Trainer:check_state(state)
   self.tally:check_state(state.tally)
 end
 
--- A part with check_state has looked at its state already. The others, and layers of the user's own, find out
--- as they restore whether they take it: all of these are restored, or none.
+-- A part with check_state has looked at its state already. The others, and layers of the user's
+-- own, find out as they restore whether they take it: all of these are restored, or none.
 local function restore_parts(self, state)
   local checked, others = {}, {}
   for _, name in ipairs { "optimizer", "schedule", "early_stopping" } do
@@ -480,8 +481,8 @@ local function restore_history(self, saved)
 end
 
 ---Continue from what state() gave. Raises for a state of another network, other data or other
----options, and then changes nothing. Where this trainer has more epochs than the one whose state it is,
----training goes on past that one's end.
+---options, and then changes nothing. Where this trainer has more epochs than the one whose state it
+---is, training goes on past that one's end.
 ---@param state table
 ---@return Trainer self
 function Trainer:restore(state)
@@ -537,8 +538,8 @@ end
 
 ---Continue from a file that save wrote, for the same network, data and options.
 ---@param path string
----@return true?, string?  nil and a message that says what is not the same, or what is wrong with the
----file; the trainer is as it was then
+---@return true?, string?  nil and a message that says what is not the same, or what is wrong with
+---the file; the trainer is as it was then
 function Trainer:load(path)
   local state, message = require("perilune.store.checkpoint").load(path, described(self))
   if not state then return nil, message end

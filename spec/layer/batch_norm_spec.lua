@@ -40,7 +40,8 @@ local function moved(p, r, N, momentum)
   return mean, variance
 end
 
--- dJ/dx of the whole formula by the chain rule, coordinate by coordinate: dA_im/dX_in for all m and n
+-- dJ/dx of the whole formula by the chain rule, coordinate by coordinate: dA_im/dX_in for all m and
+-- n
 local function backward(p, r, X, Delta)
   local N = #X[1]
   return naive.build(#X, N, function(i, n)

@@ -1,4 +1,5 @@
--- What holds for every kind of layer that is built in, by the contract at the top of perilune/layer/tree.lua.
+-- What holds for every kind of layer that is built in, by the contract at the top of
+-- perilune/layer/tree.lua.
 
 local at_caller = require("spec.support.misuse").at_caller
 local distance = require("spec.support.matrices").distance

@@ -1,12 +1,12 @@
--- Whether everything survives that memory runs out, at any moment. Each scenario is run with its k-th request
--- for memory failing: for every k or, where there are many, for a sample.
+-- Whether everything survives that memory runs out, at any moment. Each scenario is run with its
+-- k-th request for memory failing: for every k or, where there are many, for a sample.
 --
--- Only "not enough memory" may come of it. Then what the scenario works on must look as it did before, and
--- the same run, now that there is memory, must give the same bits as if nothing had happened. The host sees
--- to it that all memory is given back and that no file stays open.
+-- Only "not enough memory" may come of it. Then what the scenario works on must look as it did
+-- before, and the same run, now that there is memory, must give the same bits as if nothing had
+-- happened. The host sees to it that all memory is given back and that no file stays open.
 --
--- Each run has a process of its own, forked from one that has made what the scenario works on: so all begin
--- alike, and a crash is one failure more.
+-- Each run has a process of its own, forked from one that has made what the scenario works on: so
+-- all begin alike, and a crash is one failure more.
 
 local argparse = require "argparse"
 local lfs = require "lfs"
@@ -75,7 +75,8 @@ local function look(scenario, object)
   return scenario.look and scenario.look(object) or ""
 end
 
--- A run without any failure: how many requests it makes, how all looks before, the bits that come out
+-- A run without any failure: how many requests it makes, how all looks before, the bits that come
+-- out
 local function rehearse(scenario, object)
   local count, bits = ("js4"):unpack(told(function()
     begin(scenario, object)

@@ -1,6 +1,7 @@
 /*
-** host.c - a host whose memory runs out when a script says so: Lua with an allocator that counts, and a module "oom".
-** usage: host SCRIPT [ARGUMENT...]; the exit status is the script's, or LEAKS where something was not given back.
+** host.c - a host whose memory runs out when a script says so: Lua with an allocator that counts,
+** and a module "oom". usage: host SCRIPT [ARGUMENT...]; the exit status is the script's, or LEAKS
+** where something was not given back.
 */
 
 #include <dirent.h>
@@ -17,8 +18,9 @@
 enum { LEAKS = 3 };
 
 /*
-** Lua collects its garbage and asks once more where a request fails. So one that fails alone is a collection at a bad
-** moment, and two are an error; the handling of it may then find memory, or with ALWAYS none.
+** Lua collects its garbage and asks once more where a request fails. So one that fails alone is a
+** collection at a bad moment, and two are an error; the handling of it may then find memory, or
+** with ALWAYS none.
 */
 typedef enum Mode { ONCE, TWICE, ALWAYS } Mode;
 
@@ -56,8 +58,8 @@ static void *allocate(void *context, void *block, size_t old_size, size_t size) 
 }
 
 /*
-** call(k, mode, f, ...) --> count, ok, results: pcall(f, ...) in which the k-th request for memory fails, none for k = 0;
-** and how many there were.
+** call(k, mode, f, ...) --> count, ok, results: pcall(f, ...) in which the k-th request for memory
+** fails, none for k = 0; and how many there were.
 */
 static int oom_call(lua_State *L) {
   heap.failed = luaL_checkinteger(L, 1);

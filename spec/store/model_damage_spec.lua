@@ -1,5 +1,5 @@
--- Model files that are damaged or hostile: a message and no network, and nothing allocated that the file does
--- not account for.
+-- Model files that are damaged or hostile: a message and no network, and nothing allocated that the
+-- file does not account for.
 
 local allocated_by = require "spec.support.allocated_by"
 local file = require "perilune.store.file"

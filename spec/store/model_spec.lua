@@ -1,5 +1,5 @@
--- Model files: what is saved is loaded to the last bit, and what could not be loaded is not saved. Damaged
--- and hostile files are in model_damage_spec.lua.
+-- Model files: what is saved is loaded to the last bit, and what could not be loaded is not saved.
+-- Damaged and hostile files are in model_damage_spec.lua.
 
 local at_caller = require("spec.support.misuse").at_caller
 local file = require "perilune.store.file"
@@ -54,7 +54,8 @@ local kinds = {
   end,
 }
 
--- Two samples, whose decimals are exact in float32, so that every reader starts from the same numbers
+-- Two samples, whose decimals are exact in float32, so that every reader starts from the same
+-- numbers
 local samples = { { 0.5, 2 }, { -1.25, 0 }, { 3, -0.5 }, { 0.125, 1 } }
 
 -- Trained a little, so that weights and state are not what they are at first

@@ -1,4 +1,5 @@
--- A Lua interpreter of its own for what a test cannot do to the one it runs in: limits, signals, its end.
+-- A Lua interpreter of its own for what a test cannot do to the one it runs in: limits, signals,
+-- its end.
 
 local child = {}
 

@@ -1,4 +1,7 @@
-/* What a host may do to the processor's floating-point state, as functions that Lua's package.loadlib finds */
+/*
+** What a host may do to the processor's floating-point state, as functions that Lua's
+** package.loadlib finds
+*/
 #define _GNU_SOURCE  // feenableexcept
 #include <fenv.h>
 

@@ -1,8 +1,10 @@
--- Layers as a user writes them: plain Lua on matrices, by the contract at the top of perilune/layer/tree.lua.
+-- Layers as a user writes them: plain Lua on matrices, by the contract at the top of
+-- perilune/layer/tree.lua.
 
 local layers = {}
 
--- A = s (.) A_below, each row with a factor of its own. It has neither bind nor describe, and heeds `adds`.
+-- A = s (.) A_below, each row with a factor of its own. It has neither bind nor describe, and heeds
+-- `adds`.
 local Scale = { adds = true }
 Scale.__index = Scale
 layers.scale = Scale
@@ -37,7 +39,8 @@ function Scale:backward(Delta, wants_below)
   return wants_below and Delta:hadamard(s.value) or nil
 end
 
--- A = A_below - mean, which is state and then moves to mean + momentum (the batch's - mean). It has a bind.
+-- A = A_below - mean, which is state and then moves to mean + momentum (the batch's - mean). It has
+-- a bind.
 local Center = {
   fields = { momentum = { "number", default = 0.1, above = 0, most = 1 } },
 }

@@ -32,8 +32,8 @@ function memory.without_buffer(k, f, ...)
   return table.unpack(results, 1, results.n)
 end
 
----The most memory that a function uses beyond what was in use before, as far as it shows with each piece of
----a file that it reads or writes. The collector runs.
+---The most memory that a function uses beyond what was in use before, as far as it shows with each
+---piece of a file that it reads or writes. The collector runs.
 ---@param f fun()
 ---@return number bytes
 function memory.peak(f)

@@ -1,9 +1,10 @@
--- Misuse must raise where the caller can see it: an error whose position is a line of the spec itself.
+-- Misuse must raise where the caller can see it: an error whose position is a line of the spec
+-- itself.
 
 local misuse = {}
 
----`f` raises a message with `expected` in it (a plain string), at one of the lines of `f` and naming no
----other. The call under test must not be a tail call, which would leave no line to name.
+---`f` raises a message with `expected` in it (a plain string), at one of the lines of `f` and
+---naming no other. The call under test must not be a tail call, which would leave no line to name.
 ---@param f fun()
 ---@param expected string
 function misuse.at_caller(f, expected)
@@ -25,8 +26,8 @@ function misuse.at_caller(f, expected)
   end
 end
 
----`f` raises a message with `expected` in it, wherever it may place it: for checks made in C, which name
----their Lua caller.
+---`f` raises a message with `expected` in it, wherever it may place it: for checks made in C, which
+---name their Lua caller.
 ---@param f fun()
 ---@param expected string
 function misuse.anywhere(f, expected)

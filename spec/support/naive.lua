@@ -1,5 +1,5 @@
--- Oracles: the paper's formulas as loops over tables of rows, in Lua's doubles, with nothing shared with the
--- library; and the comparison of a matrix with such a table.
+-- Oracles: the paper's formulas as loops over tables of rows, in Lua's doubles, with nothing shared
+-- with the library; and the comparison of a matrix with such a table.
 
 local naive = {}
 
@@ -231,7 +231,8 @@ function naive.squared_error(A, T, weights)
   return total == 0 and 0 or J / total, Delta, total
 end
 
----J = - sum w t log softmax(z) over the total weight (without weights N), and dJ/dZ; T: target columns
+---J = - sum w t log softmax(z) over the total weight (without weights N), and dJ/dZ; T: target
+---columns
 function naive.softmax_cross_entropy(Z, T, weights)
   local N = #Z[1]
   local w, norm = weighting(#Z, N, weights)
@@ -274,7 +275,8 @@ function naive.near_number(actual, expected, tolerance, level)
   end
 end
 
----Raise unless a matrix, or a table of rows, has the shape and elements of the table of rows `expected`.
+---Raise unless a matrix, or a table of rows, has the shape and elements of the table of rows
+---`expected`.
 function naive.near(actual, expected, tolerance, level)
   level = (level or 1) + 1
   if type(actual) ~= "table" then actual = actual:totable() end
@@ -293,7 +295,8 @@ function naive.near(actual, expected, tolerance, level)
   end
 end
 
----Whether a matrix differs from a table of rows by more than `gap` somewhere: a wrong formula must be seen.
+---Whether a matrix differs from a table of rows by more than `gap` somewhere: a wrong formula must
+---be seen.
 function naive.differs(actual, expected, gap)
   if type(actual) ~= "table" then actual = actual:totable() end
   for i = 1, #expected do
@@ -324,7 +327,8 @@ function naive.differences(J, M, step)
   end)
 end
 
----dF_kn / dM_ij for a matrix function F of the float64 matrix M: result[k][n][i][j], by central differences
+---dF_kn / dM_ij for a matrix function F of the float64 matrix M: result[k][n][i][j], by central
+---differences
 function naive.matrix_differences(F, M, step)
   step = step or 1e-4
   local slopes = naive.build(M.rows, M.cols, function(i, j)
@@ -342,7 +346,8 @@ function naive.matrix_differences(F, M, step)
   end)
 end
 
----Call f, which must raise a message that matches the pattern and leave the matrix `result` as it was.
+---Call f, which must raise a message that matches the pattern and leave the matrix `result` as it
+---was.
 function naive.refuses(result, pattern, f)
   local before = result:totable()
   local ok, message = pcall(f)
@@ -359,8 +364,8 @@ function naive.mixed(name, got)
   return (message:gsub("%p", "%%%0"))
 end
 
----The distance of neighbouring numbers of the type around x, from the exponent of x; of the smallest normal
----number below that
+---The distance of neighbouring numbers of the type around x, from the exponent of x; of the
+---smallest normal number below that
 function naive.ulp(x, name)
   local bits = string.unpack("<i8", string.pack("<d", x))
   local exponent = (bits >> 52 & 0x7ff) - 1023

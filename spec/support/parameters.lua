@@ -1,4 +1,5 @@
--- Lists of parameters for specs of optimisers, and gradients that depend on the parameters and the step.
+-- Lists of parameters for specs of optimisers, and gradients that depend on the parameters and the
+-- step.
 
 local matrices = require "spec.support.matrices"
 local pl = require "perilune"
@@ -21,8 +22,8 @@ function parameters.list(core)
   return list
 end
 
----A network whose parameters need several runs: two layers are large, and normalisation and biases do not
----decay.
+---A network whose parameters need several runs: two layers are large, and normalisation and biases
+---do not decay.
 ---@param core Core
 ---@return Network
 function parameters.network(core)

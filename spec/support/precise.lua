@@ -1,6 +1,6 @@
--- An oracle for float64: e^x - 1 and what follows from it, as sums of two doubles with about 100 bits in all,
--- high and low. Sums and products by T. J. Dekker, "A floating-point technique for extending the available
--- precision" (1971).
+-- An oracle for float64: e^x - 1 and what follows from it, as sums of two doubles with about 100
+-- bits in all, high and low. Sums and products by T. J. Dekker, "A floating-point technique for
+-- extending the available precision" (1971).
 
 local precise = {}
 

@@ -1,6 +1,6 @@
--- Output handler for Busted: its plain report, then "N passed, N failed" as the last line.
--- An error outside a test (a spec file that does not load, a failing setup) counts as a failure, and a
--- run without a test fails: Busted itself calls a misspelt tag a success.
+-- Output handler for Busted: its plain report, then "N passed, N failed" as the last line. An error
+-- outside a test (a spec file that does not load, a failing setup) counts as a failure, and a run
+-- without a test fails: Busted itself calls a misspelt tag a success.
 
 local busted = require "busted"
 local plain = require "busted.outputHandlers.plainTerminal"

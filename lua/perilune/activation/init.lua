@@ -1,8 +1,8 @@
--- Activations sigma, A = sigma(Z) (1.4). The C core has them; here they become parts that can be described.
--- One of your own is a table
+-- Activations sigma, A = sigma(Z) (1.4). The C core has them; here they become parts that can be
+-- described. One of your own is a table
 --     { name = "swish", forward = function(A, Z), backward = function(H, Delta, Z, A) }
--- that writes A = sigma(Z), and H = J_sigma^t Delta, which is Delta (.) dsigma/dZ (4.2) where sigma works
--- element by element. A may be Z, and H may be Delta.
+-- that writes A = sigma(Z), and H = J_sigma^t Delta, which is Delta (.) dsigma/dZ (4.2) where sigma
+-- works element by element. A may be Z, and H may be Delta.
 
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
@@ -37,7 +37,8 @@ local function call(sigma, method, letters, ...)
   return result
 end
 
--- The ranges of options are the core's to know: its message is told without the place where it arose.
+-- The ranges of options are the core's to know: its message is told without the place where it
+-- arose.
 local function check_options(kind, options)
   local ok, message = pcall(cores.float32.activation, kind.name, options)
   if ok then return end

@@ -2,24 +2,25 @@
 -- The C modules perilune.core.float32, perilune.core.float64 and perilune.core.system, as types and
 -- documentation. This file is never required: editors read it, and so should you.
 --
--- float32 and float64 are the same source compiled twice. Their functions take matrices of their own
--- type only; M:to(name) converts. Conventions that hold for every function:
---   * the result comes first, then the operands in the order the formula is read; the result is returned;
+-- float32 and float64 are the same source compiled twice. Their functions take matrices of their
+-- own type only; M:to(name) converts. Conventions that hold for every function:
+--   * the result comes first, then the operands in the order the formula is read, and is returned;
 --   * nothing is allocated, unless the function is a constructor or an operator;
 --   * every argument is checked before the first write: a call that raises changes nothing;
 --   * rows and columns count from 1; samples are columns;
 --   * a string is no number, even if it looks like one, wherever an element or a factor is given.
 
----A dense rows x cols matrix, elements and header in one block that Lua's collector owns.
----`A * B` is the matrix product, `x * A`, `A * x` and `A / x` scale, `A + B` and `A - B` add and
----subtract; in sums a rows x 1 matrix is repeated over the columns, a 1 x cols matrix over the rows,
----and a number over everything. Operators and methods that return a matrix allocate a new one.
----A value of another type beside a matrix answers by its own metamethod, if it has one.
+---A dense rows x cols matrix, elements and header in one block that Lua's collector owns. `A * B`
+---is the matrix product, `x * A`, `A * x` and `A / x` scale, `A + B` and `A - B` add and subtract;
+---in sums a rows x 1 matrix is repeated over the columns, a 1 x cols matrix over the rows, and a
+---number over everything. Operators and methods that return a matrix allocate a new one. A value of
+---another type beside a matrix answers by its own metamethod, if it has one.
 ---@class Matrix
 ---@field rows integer
 ---@field cols integer
 ---@field dtype "float32"|"float64"
----@field order "columns"|"rows"  which elements are neighbours in memory; never changes what an operation means
+---@field order "columns"|"rows"  which elements are neighbours in memory; never changes what an
+---operation means
 ---@operator add(Matrix|number): Matrix
 ---@operator sub(Matrix|number): Matrix
 ---@operator mul(Matrix|number): Matrix
@@ -43,8 +44,8 @@ function Matrix:set(i, j, x) end
 ---@return integer rows, integer cols
 function Matrix:shape() end
 
----Columns first..last as a view: it shares memory with this matrix and keeps it alive.
----Raises for a matrix stored by rows with more than one row, whose columns are not neighbours in memory.
+---Columns first..last as a view: it shares memory with this matrix and keeps it alive. Raises for a
+---matrix stored by rows with more than one row, whose columns are not neighbours in memory.
 ---@param first integer
 ---@param last integer  first <= last <= cols
 ---@return Matrix
@@ -66,7 +67,8 @@ function Matrix:copy(order) end
 ---@return Matrix  cols x rows, stored by columns
 function Matrix:transpose() end
 
----A copy in the other element type (or the same). Both core modules must be loaded, as `require "perilune"` does.
+---A copy in the other element type (or the same). Both core modules must be loaded, as `require
+---"perilune"` does.
 ---@param name "float32"|"float64"
 ---@return Matrix
 function Matrix:to(name) end
@@ -119,23 +121,26 @@ function Matrix:argmax(result) end
 ---@param type "uint8"|"float32"|"float64"  for uint8 elements are rounded and must lie in 0..255
 ---@param endian? "little"|"big"            default "little"
 ---@param order? "columns"|"rows"           which elements follow each other, default "columns"
----@param first? integer                    elements first..last, counted in that order, from 1; default: all
+---@param first? integer                    elements first..last, counted in that order, from 1;
+---default: all
 ---@param last? integer
 ---@return string
 function Matrix:encode(type, endian, order, first, last) end
 
----Set elements from `first` on to those of a binary string, as encode gives it. Raises for a string that does not hold
----whole elements, or more than there are.
+---Set elements from `first` on to those of a binary string, as encode gives it. Raises for a string
+---that does not hold whole elements, or more than there are.
 ---@param bytes string
 ---@param type "uint8"|"float32"|"float64"
 ---@param endian? "little"|"big"            default "little"
----@param order? "columns"|"rows"           in which elements follow each other in the string, default "columns"
+---@param order? "columns"|"rows"           in which elements follow each other in the string,
+---default "columns"
 ---@param first? integer                    counted in that order, default 1
 ---@return Matrix self
 function Matrix:decode(bytes, type, endian, order, first) end
 
 ---A seeded pseudo-random generator: xoshiro256++ (Blackman and Vigna 2019), seeded by splitmix64.
----The same seed gives the same numbers on every machine; a float32 matrix gets the float64 numbers, rounded.
+---The same seed gives the same numbers on every machine; a float32 matrix gets the float64 numbers,
+---rounded.
 ---@class Generator
 local Generator = {}
 
@@ -194,17 +199,20 @@ function Generator:restore(state) end
 ---@field name string
 ---@field options? table<string, number>  what it was made with: { slope = 0.01 }
 ---@field forward fun(A: Matrix, Z: Matrix): Matrix  A = sigma(Z) (1.4); A may be Z
----@field backward fun(H: Matrix, Delta: Matrix, Z: Matrix, A: Matrix): Matrix  H = J_sigma^t Delta, which is Delta (.) dsigma/dZ (4.2) where sigma is elementwise; H may be Delta
----@field handle? userdata  what dense_forward and dense_gradients know it by; an activation of your own has none
+---@field backward fun(H: Matrix, Delta: Matrix, Z: Matrix, A: Matrix): Matrix  H = J_sigma^t Delta,
+---which is Delta (.) dsigma/dZ (4.2) where sigma is elementwise; H may be Delta
+---@field handle? userdata  what dense_forward and dense_gradients know it by; an activation of your
+---own has none
 
 ---@class Core
 ---@field name "float32"|"float64"
----@field activations table<string, Activation>  each with its usual options: elu, identity, leaky_relu, relu, sigmoid, softmax, softsign, tanh
+---@field activations table<string, Activation>  each with its usual options: elu, identity,
+---leaky_relu, relu, sigmoid, softmax, softsign, tanh
 local core = {}
 
----An activation with options: elu has alpha (usually 1), z where z > 0, else alpha (e^z - 1); leaky_relu has slope
----(usually 0.01), z where z > 0, else slope z. Raises for a name or an option that there is not, and for a value that is
----negative or not finite.
+---An activation with options: elu has alpha (usually 1), z where z > 0, else alpha (e^z - 1);
+---leaky_relu has slope (usually 0.01), z where z > 0, else slope z. Raises for a name or an option
+---that there is not, and for a value that is negative or not finite.
 ---@param name string
 ---@param options? table<string, number>  those that are not given have their usual values
 ---@return Activation
@@ -224,7 +232,8 @@ function core.matrix(rows, cols, order) end
 ---@param cols integer
 ---@param endian? "little"|"big"     default "little"
 ---@param offset? integer            bytes to skip, default 0
----@param order? "columns"|"rows"    which elements follow each other in the string, and the storage order; default "columns"
+---@param order? "columns"|"rows"    which elements follow each other in the string, and the storage
+---order; default "columns"
 ---@return Matrix
 function core.decode(bytes, type, rows, cols, endian, offset, order) end
 
@@ -232,14 +241,14 @@ function core.decode(bytes, type, rows, cols, endian, offset, order) end
 ---@return Generator
 function core.generator(seed) end
 
----Set and return the number of threads that this Lua state's matrix operations use; without n, only return it.
----1 unless set. Results do not depend on it, to the last bit.
+---Set and return the number of threads that this Lua state's matrix operations use; without n, only
+---return it. 1 unless set. Results do not depend on it, to the last bit.
 ---@param n? integer  1..256
 ---@return integer
 function core.threads(n) end
 
--- Whole-matrix arithmetic. A and B: matrices of C's shape, columns (rows x 1), rows (1 x cols) or numbers.
--- C may be A or B.
+-- Whole-matrix arithmetic. A and B: matrices of C's shape, columns (rows x 1), rows (1 x cols) or
+-- numbers. C may be A or B.
 
 ---C = A + B
 ---@param C Matrix
@@ -264,7 +273,8 @@ function core.minimum(C, A, B) end
 ---@param A Matrix
 ---@return Matrix C
 function core.exp(C, A) end
-core.abs, core.log, core.sign, core.sqrt, core.square, core.tanh = core.exp, core.exp, core.exp, core.exp, core.exp, core.exp
+core.abs, core.log, core.sign = core.exp, core.exp, core.exp
+core.sqrt, core.square, core.tanh = core.exp, core.exp, core.exp
 
 ---C = C + x A
 ---@param C Matrix
@@ -360,13 +370,15 @@ function core.dense_forward(A, Z, W, A_below, b, sigma) end
 ---@return Matrix dJ_dW
 function core.dense_gradients(dJ_dW, dJ_db, H, A_below, Delta, Z, A, sigma, adds) end
 
--- Losses. Weights are finite and >= 0, stored by columns: one for each sample (1 x N) or for each target (S_L x N).
+-- Losses. Weights are finite and >= 0, stored by columns: one for each sample (1 x N) or for each
+-- target (S_L x N).
 --     J = sum_n sum_i w_in J_in / (sum_n sum_i w_in / S_L)
--- Without weights each is 1, and J has the paper's 1/N. A weight of 0 leaves its term out, even where A or T is NaN; where
--- all are 0, J and Delta are 0. The second result is what J was divided by: N without weights.
+-- Without weights each is 1, and J has the paper's 1/N. A weight of 0 leaves its term out, even
+-- where A or T is NaN; where all are 0, J and Delta are 0. The second result is what J was divided
+-- by: N without weights.
 
----J = 1/(2N) sum over samples of |a - t|^2 (2.18), and Delta = (A - T)/N (2.23) unless Delta is nil;
----with weights J_in = (a_in - t_in)^2 / 2.
+---J = 1/(2N) sum over samples of |a - t|^2 (2.18), and Delta = (A - T)/N (2.23) unless Delta is
+---nil; with weights J_in = (a_in - t_in)^2 / 2.
 ---@param Delta Matrix?    S_L x N; may be A or T
 ---@param A Matrix         S_L x N
 ---@param T Matrix         S_L x N
@@ -374,10 +386,10 @@ function core.dense_gradients(dJ_dW, dJ_db, H, A_below, Delta, Z, A, sigma, adds
 ---@return number J, number total
 function core.squared_error(Delta, A, T, weights) end
 
----J = -1/N sum over samples of sum_i t_i log softmax(z)_i, and Delta = dJ/dZ = (softmax(Z) sum_i t_i - T)/N
----unless Delta is nil. By a shifted log-sum-exp: exact to rounding for logits of any size.
----With weights J_in = - t_in log softmax(z)_in; a label counts as t_in = 1 for its class, and may be anything where all
----weights of its sample are 0.
+---J = -1/N sum over samples of sum_i t_i log softmax(z)_i, and Delta = dJ/dZ = (softmax(Z) sum_i
+---t_i - T)/N unless Delta is nil. By a shifted log-sum-exp: exact to rounding for logits of any
+---size. With weights J_in = - t_in log softmax(z)_in; a label counts as t_in = 1 for its class, and
+---may be anything where all weights of its sample are 0.
 ---@param Delta Matrix?    S_L x N; may be Z
 ---@param Z Matrix         S_L x N, logits
 ---@param T Matrix         S_L x N target columns, or 1 x N labels (classes counted from 1)
@@ -481,8 +493,8 @@ function system.sync(file) end
 ---@return true?, string?  nil and a message on failure
 function system.sync_directory(path) end
 
----From now on the first Ctrl-C (SIGINT) writes `words` to stderr and sets a flag; the second ends the process as
----usual, and so does the first with `ends`. Process-wide.
+---From now on the first Ctrl-C (SIGINT) writes `words` to stderr and sets a flag; the second ends
+---the process as usual, and so does the first with `ends`. Process-wide.
 ---@param words? string   at most 160 bytes; default: none
 ---@param ends? boolean
 function system.catch_interrupt(words, ends) end

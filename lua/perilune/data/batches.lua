@@ -1,7 +1,7 @@
 -- Mini-batches: for X, T, weights in pl.batches(dataset, { batch = 128, generator = g }) do ... end
 --
--- The order of an epoch follows from the generator's state at its start, and from nothing before: so the
--- place in the data is that state and a number of samples.
+-- The order of an epoch follows from the generator's state at its start, and from nothing before:
+-- so the place in the data is that state and a number of samples.
 
 local Buffer = require "perilune.buffer"
 local Dataset = require "perilune.data.dataset"
@@ -69,8 +69,8 @@ local function draw_order(self)
   self.generator:permutation(self.dataset:order(self.order))
 end
 
----Go back to an earlier `position` in this epoch: the same batches come again. For the library's own
----loops, without checks.
+---Go back to an earlier `position` in this epoch: the same batches come again. For the library's
+---own loops, without checks.
 ---@param samples integer
 function Batches:back(samples)
   self.position = samples
@@ -103,8 +103,8 @@ end
 Batches.__call = Batches.next
 
 ---Where in the data training stands, as plain data.
----@return { samples: integer, start: string?, generator: string? }  how many of this epoch were given, the
----state of the generator at the epoch's start, unless it is yet to begin, and now
+---@return { samples: integer, start: string?, generator: string? }  how many of this epoch were
+---given, the state of the generator at the epoch's start, unless it is yet to begin, and now
 function Batches:state()
   return {
     samples = self.position,

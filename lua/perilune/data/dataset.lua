@@ -1,8 +1,10 @@
--- Samples and what is to be learnt of them. A set holds its data, or is a subset of one that does: a subset
--- copies nothing, and is used like any other set. Its own X, T and weights are made when they are asked for.
+-- Samples and what is to be learnt of them. A set holds its data, or is a subset of one that does:
+-- a subset copies nothing, and is used like any other set. Its own X, T and weights are made when
+-- they are asked for.
 --
--- The library's loops need not ask: `source` is the set that holds the data (of a whole set itself), order()
--- lists this set's columns there, and `take` gathers them, in one call of C for each of X, T and weights.
+-- The library's loops need not ask: `source` is the set that holds the data (of a whole set
+-- itself), order() lists this set's columns there, and `take` gathers them, in one call of C for
+-- each of X, T and weights.
 
 local Buffer = require "perilune.buffer"
 local check_indices = require "perilune.data.indices"
@@ -84,11 +86,12 @@ local declared = {
 ---    pl.dataset { X = S_0 x N, T = S_L x N }
 ---    pl.dataset { X = S_0 x N, labels = { 3, 1, ... }, classes = { "0", "1", ... } }
 ---    pl.dataset { X = S_0 x N, labels = { "cat", "dog", ... }, classes = { "cat", "dog" } }
----X may be a matrix, a table of rows or bytes (perilune.data.bytes); T a matrix or a table of rows; labels a
----list or a 1 x N matrix of classes counted from 1, or a list of names of `classes`; weights, finite numbers
----of 0 or more, a list, a table of rows or a matrix: 1 x N for samples, S_L x N for single targets (for
----labels S_L is the number of classes). Tables become matrices of X's type, float32 for bytes.
----Matrices are kept, not copied, unless they are stored by rows, and must not change while the set is used.
+---X may be a matrix, a table of rows or bytes (perilune.data.bytes); T a matrix or a table of rows;
+---labels a list or a 1 x N matrix of classes counted from 1, or a list of names of `classes`;
+---weights, finite numbers of 0 or more, a list, a table of rows or a matrix: 1 x N for samples, S_L
+---x N for single targets (for labels S_L is the number of classes). Tables become matrices of X's
+---type, float32 for bytes. Matrices are kept, not copied, unless they are stored by rows, and must
+---not change while the set is used.
 ---@param options { X: any, T: any, labels: any, classes: string[]?, weights: any }
 ---@return Dataset
 function Dataset.new(options)
@@ -150,7 +153,8 @@ local function take(M, S, columns, first)
   return S:take(M, columns, first)
 end
 
----As gather, of a set that holds its data, without checks but those of C: for the library's own loops.
+---As gather, of a set that holds its data, without checks but those of C: for the library's own
+---loops.
 ---@param X Matrix
 ---@param T Matrix
 ---@param columns integer[]
@@ -201,8 +205,8 @@ end
 
 ---X, T or weights in order, some columns at a time: for first, M in dataset:pieces "X" do ... end
 ---@param letter "X"|"T"|"weights"
----@return fun(): integer?, Matrix?  the place of M's first column in the set; M, of the data's type, float32
----for bytes; valid until the next piece
+---@return fun(): integer?, Matrix?  the place of M's first column in the set; M, of the data's
+---type, float32 for bytes; valid until the next piece
 function Dataset:pieces(letter)
   local S, order, next_first = self.source[letter], self:order(), 1
   local buffer = Buffer.new(cores[S.dtype or "float32"], S.rows)
@@ -237,8 +241,8 @@ end
 
 ---The same samples with target columns in place of labels: 1 for the class, 0 for the others. A set
 ---without labels is given as it is.
----@param outputs? integer  S_L, default: the number of classes, or where they have no names the largest label
----of the source
+---@param outputs? integer  S_L, default: the number of classes, or where they have no names the
+---largest label of the source
 ---@return Dataset
 function Dataset:one_hot(outputs)
   if not self.has_labels then return self end
@@ -256,8 +260,8 @@ function Dataset:one_hot(outputs)
   return changed(self, { T = T, has_targets = true })
 end
 
----This set for a network of `outputs` outputs: itself, or for labels and one output a set with the targets 0
----and 1, 1 for the second class. Raises for labels that the outputs cannot tell apart.
+---This set for a network of `outputs` outputs: itself, or for labels and one output a set with the
+---targets 0 and 1, 1 for the second class. Raises for labels that the outputs cannot tell apart.
 ---@param outputs integer  S_L
 ---@return Dataset
 function Dataset:for_outputs(outputs)
@@ -275,7 +279,8 @@ function Dataset:for_outputs(outputs)
   return changed(self, { T = T, has_targets = true })
 end
 
----Two subsets, the first with the given fraction of the samples, drawn at random. Nothing is copied.
+---Two subsets, the first with the given fraction of the samples, drawn at random. Nothing is
+---copied.
 ---@param share number         in (0, 1)
 ---@param generator Generator
 ---@return Dataset, Dataset
@@ -294,8 +299,8 @@ function Dataset:split(share, generator)
     subset(self.source, table.move(columns, count + 1, self.N, 1, {}))
 end
 
----This set for a network of the given element type; itself where nothing has to be converted. Bytes stay
----bytes.
+---This set for a network of the given element type; itself where nothing has to be converted. Bytes
+---stay bytes.
 ---@param dtype "float32"|"float64"
 ---@return Dataset
 function Dataset:to(dtype)
@@ -340,9 +345,9 @@ function Dataset:find_nonfinite()
   end
 end
 
----A checksum of the numbers of X, T and weights, in order, with their shapes and types: sets that have the
----same are, but for an accident, the same. Bytes count as the float32 numbers that they become. It is
----computed once.
+---A checksum of the numbers of X, T and weights, in order, with their shapes and types: sets that
+---have the same are, but for an accident, the same. Bytes count as the float32 numbers that they
+---become. It is computed once.
 ---@return string  CRC-32, 8 hexadecimal digits
 function Dataset:checksum()
   self.crc = self.crc or require "perilune.data.checksum"(self)

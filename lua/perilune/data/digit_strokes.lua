@@ -1,6 +1,6 @@
--- The ways of writing each digit, 0 to 9. A way is a list of strokes, a stroke a list of x, y, ... from the
--- left and from the top, about 6 wide and 10 high, with a smooth curve through them; a point given twice is a
--- corner.
+-- The ways of writing each digit, 0 to 9. A way is a list of strokes, a stroke a list of x, y, ...
+-- from the left and from the top, about 6 wide and 10 high, with a smooth curve through them; a
+-- point given twice is a corner.
 
 return {
   [0] = {

@@ -183,11 +183,10 @@ local declared = {
 
 ---Download what is not there yet of MNIST's four files, compressed as the mirrors have them. Each
 ---takes its name only when it is whole and has the right SHA-256. The directory is made if it is
----missing, and those above it.
----Options: progress, whether curl draws its bar on standard error (default false); report, called
----with a line of text before each step, where it may answer "stop"; mirrors, a list of URLs that end
----in "/"; files, a list of what to fetch; run, what runs a command line and returns its output and its
----exit status.
+---missing, and those above it. Options: progress, whether curl draws its bar on standard error
+---(default false); report, called with a line of text before each step, where it may answer "stop";
+---mirrors, a list of URLs that end in "/"; files, a list of what to fetch; run, what runs a command
+---line and returns its output and its exit status.
 ---@param directory string
 ---@param given? table
 ---@return true?

@@ -1,4 +1,5 @@
--- What pl.dataset is given, checked and made matrices: tables of rows, labels, names of classes, weights.
+-- What pl.dataset is given, checked and made matrices: tables of rows, labels, names of classes,
+-- weights.
 
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"

@@ -70,14 +70,16 @@ local function expectation(header, promised)
     shape(header.dimensions), header.offset)
 end
 
--- At most eight strings as one, with no memory but for the result: table.concat needs a buffer as well.
+-- At most eight strings as one, with no memory but for the result: table.concat needs a buffer as
+-- well.
 local function join(parts)
   local a, b, c, d, e, f, g, h = table.unpack(parts)
   return (a or "") .. (b or "") .. (c or "") .. (d or "") .. (e or "") .. (f or "")
     .. (g or "") .. (h or "")
 end
 
--- What so many packed bytes inflate to, whether that is the end, and how many bytes were used by then
+-- What so many packed bytes inflate to, whether that is the end, and how many bytes were used by
+-- then
 local function inflate_step(stream, packed)
   local ok, piece, ended, consumed = pcall(stream, packed)
   if ok then return piece, ended, consumed end
@@ -85,7 +87,8 @@ local function inflate_step(stream, packed)
   return nil, "damaged gzip data: content or checksum is wrong"
 end
 
--- The header of the inflated content, and what it promises, unless so few packed bytes cannot hold it
+-- The header of the inflated content, and what it promises, unless so few packed bytes cannot hold
+-- it
 local function parse_inflated(start, packed_size)
   local header, promised, reason = parse(start)
   if header and promised > LARGEST_RATIO * packed_size then
@@ -95,9 +98,10 @@ local function parse_inflated(start, packed_size)
   return header, promised, reason
 end
 
--- The content of a gzip file that holds one IDX file. The header is read as soon as it is inflated, and
--- nothing is inflated beyond the first step that exceeds what it promises: a small file cannot fill the
--- memory. The content is put together in eight parts, so that it is never there more than twice.
+-- The content of a gzip file that holds one IDX file. The header is read as soon as it is inflated,
+-- and nothing is inflated beyond the first step that exceeds what it promises: a small file cannot
+-- fill the memory. The content is put together in eight parts, so that it is never there more than
+-- twice.
 local function inflate(source)
   local stream, header, promised = zlib.inflate(GZIP_ONLY), nil, 4
   local parts, pieces, loose, size = {}, {}, 0, 0 -- bytes of the pieces, and of all

@@ -1,6 +1,6 @@
--- The first weights of a layer. An initialiser of your own is a function (W, generator) that fills W, whose
--- fans are W.cols inputs and W.rows outputs. The variances are those that keep the size of signals from layer
--- to layer: see each source.
+-- The first weights of a layer. An initialiser of your own is a function (W, generator) that fills
+-- W, whose fans are W.cols inputs and W.rows outputs. The variances are those that keep the size of
+-- signals from layer to layer: see each source.
 
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"

@@ -1,11 +1,11 @@
--- Batch normalisation (Ioffe and Szegedy 2015): each feature is shifted and scaled to mean 0 and variance 1
--- over the batch, and then by what is learned, `shift` and `scale`. For inference the mean and variance are
--- running ones, which training keeps: running = (1 - momentum) running + momentum batch's, of the unbiased
--- variance.
+-- Batch normalisation (Ioffe and Szegedy 2015): each feature is shifted and scaled to mean 0 and
+-- variance 1 over the batch, and then by what is learned, `shift` and `scale`. For inference the
+-- mean and variance are running ones, which training keeps: running = (1 - momentum) running +
+-- momentum batch's, of the unbiased variance.
 --
--- The running statistics serve in training too, and stay as they are, in two cases. A batch of one sample has
--- no variance: so the last, smaller batch of an epoch trains even then. And a frozen layer is to compute what
--- it computed when it was frozen, whatever comes.
+-- The running statistics serve in training too, and stay as they are, in two cases. A batch of one
+-- sample has no variance: so the last, smaller batch of an epoch trains even then. And a frozen
+-- layer is to compute what it computed when it was frozen, whatever comes.
 
 local Buffer = require "perilune.buffer"
 local class = require "perilune.layer.class"

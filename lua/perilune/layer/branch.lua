@@ -1,5 +1,5 @@
--- Parts side by side on the same input. Their outputs are summed, or concatenated: the rows of the first part
--- come first.
+-- Parts side by side on the same input. Their outputs are summed, or concatenated: the rows of the
+-- first part come first.
 
 local Buffer = require "perilune.buffer"
 local class = require "perilune.layer.class"

@@ -1,6 +1,7 @@
--- What the layers built in here share: they are made with their methods in them, and their tensors are read
--- by the paper's names, layer.W and layer.dJ_dW, but not replaced: the network's flat vectors hold them. A
--- class of one's own needs none of this; the contract is at the top of perilune/layer/tree.lua.
+-- What the layers built in here share: they are made with their methods in them, and their tensors
+-- are read by the paper's names, layer.W and layer.dJ_dW, but not replaced: the network's flat
+-- vectors hold them. A class of one's own needs none of this; the contract is at the top of
+-- perilune/layer/tree.lua.
 
 local errors = require "perilune.errors"
 local registry = require "perilune.registry"

@@ -85,8 +85,8 @@ function Dense:bind(tensors)
   if not W.frozen then self.weight_gradient, self.bias_gradient = W.gradient, b.gradient end
 end
 
--- Make ready for N samples. What needs memory comes first: setting fields that are there needs none, so that
--- all of them fit together whatever happens.
+-- Make ready for N samples. What needs memory comes first: setting fields that are there needs
+-- none, so that all of them fit together whatever happens.
 local function reserve(self, A_below)
   local N, buffers = A_below.cols, self.buffers
   if N ~= self.N then
@@ -116,8 +116,8 @@ function Dense:predict(A_below)
   return self.dense_forward(A, A, self.weights, A_below, self.biases, self.handle)
 end
 
----H^(l) = Delta^(l) (.) dsigma_l/dZ^(l) (4.2), dJ/dW^(l) and dJ/db^(l) (4.1), and where it is wanted
----Delta^(l-1) = (W^(l))^t H^(l) (4.2). Needs forward before.
+---H^(l) = Delta^(l) (.) dsigma_l/dZ^(l) (4.2), dJ/dW^(l) and dJ/db^(l) (4.1), and where it is
+---wanted Delta^(l-1) = (W^(l))^t H^(l) (4.2). Needs forward before.
 ---@param Delta Matrix           S_l x N, dJ/dA^(l)
 ---@param wants_below boolean?
 ---@return Matrix? Delta_below   S_(l-1) x N; valid until the next backward

@@ -1,5 +1,6 @@
--- Short forms of descriptions: pl.dense(128, "relu") is { "dense", outputs = 128, activation = "relu" }. The
--- options that every layer has, frozen and shared (see layer/init.lua), come with the others.
+-- Short forms of descriptions: pl.dense(128, "relu") is { "dense", outputs = 128, activation =
+-- "relu" }. The options that every layer has, frozen and shared (see layer/init.lua), come with the
+-- others.
 
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
@@ -7,8 +8,8 @@ local kinds = require "perilune.layer"
 
 local describe = {}
 
--- Fields as they can be checked where a layer is written: names of parts may be a user's own, which only the
--- network is told of.
+-- Fields as they can be checked where a layer is written: names of parts may be a user's own, which
+-- only the network is told of.
 local function checkable(declared)
   local fields_of_all = kinds.with_common(declared)
   for name, field in pairs(declared) do
@@ -17,8 +18,8 @@ local function checkable(declared)
   return fields_of_all
 end
 
--- { name, option = value, ... } from what is required and the other options, checked as far as can be here,
--- so that an error is told where the layer is written
+-- { name, option = value, ... } from what is required and the other options, checked as far as can
+-- be here, so that an error is told where the layer is written
 local function description(name, required, options)
   if options ~= nil and type(options) ~= "table" then
     errors.raise("pl.%s: a table of options expected, got %s", name, errors.show(options))
@@ -52,9 +53,8 @@ function describe.dropout(probability, options)
   return description("dropout", { probability = probability }, options)
 end
 
----The sum of a body, a layer or a list of layers, and its input.
----Options: projection (true for a dense layer of as many outputs as the body has, or a layer), frozen,
----shared.
+---The sum of a body, a layer or a list of layers, and its input. Options: projection (true for a
+---dense layer of as many outputs as the body has, or a layer), frozen, shared.
 ---@param body table
 ---@param options? table
 ---@return table
@@ -71,7 +71,8 @@ function describe.branch(parts, options)
   return description("branch", { parts = parts }, options)
 end
 
----Batch normalisation. Options: momentum (0.1) of the running statistics, epsilon (1e-5), frozen, shared.
+---Batch normalisation. Options: momentum (0.1) of the running statistics, epsilon (1e-5), frozen,
+---shared.
 ---@param options? table
 ---@return table
 function describe.batch_norm(options)

@@ -1,5 +1,5 @@
--- Inverted dropout (Srivastava et al. 2014): in training each input is set to 0 with probability p and
--- divided by 1 - p otherwise, so that prediction needs no factor.
+-- Inverted dropout (Srivastava et al. 2014): in training each input is set to 0 with probability p
+-- and divided by 1 - p otherwise, so that prediction needs no factor.
 
 local Buffer = require "perilune.buffer"
 local class = require "perilune.layer.class"

@@ -10,9 +10,9 @@ for _, name in ipairs {
   layer:add(require("perilune.layer." .. name))
 end
 
--- Options that every layer has, whatever its kind: `frozen` keeps its tensors, and those of the layers within
--- it, as they are; layers with the same name in `shared` share their tensors, and so do the layers within
--- them.
+-- Options that every layer has, whatever its kind: `frozen` keeps its tensors, and those of the
+-- layers within it, as they are; layers with the same name in `shared` share their tensors, and so
+-- do the layers within them.
 layer.common = {
   frozen = { "boolean", default = false },
   shared = { "string", optional = true },

@@ -1,5 +1,6 @@
--- Layer normalisation (Ba, Kiros and Hinton 2016): each sample is shifted and scaled to mean 0 and variance 1
--- over its features, and then by what is learned, `shift` and `scale`; the same in training and in inference.
+-- Layer normalisation (Ba, Kiros and Hinton 2016): each sample is shifted and scaled to mean 0 and
+-- variance 1 over its features, and then by what is learned, `shift` and `scale`; the same in
+-- training and in inference.
 
 local Buffer = require "perilune.buffer"
 local class = require "perilune.layer.class"
@@ -46,7 +47,8 @@ function LayerNorm:declare()
   }
 end
 
--- Y = (X - mean) / sqrt(variance + epsilon) of each column; work is as large as Y, factor and mean are rows
+-- Y = (X - mean) / sqrt(variance + epsilon) of each column; work is as large as Y, factor and mean
+-- are rows
 local function normalize(self, Y, X, work, factor, mean)
   local core, size = self.core, self.output.size
   core.subtract(Y, X, core.hadamard(mean, core.sum_rows(mean, X), 1 / size))
@@ -80,8 +82,8 @@ function LayerNorm:predict(A_below)
   return core.add(A, A, tensors.shift.value)
 end
 
----dJ/dshift = Delta J_N, dJ/dscale = (Delta (.) Y) J_N, and with G = scale (.) Delta
----Delta_below = (G - mean of G - Y (.) mean of G (.) Y) / sqrt(variance + epsilon), means over each column.
+---dJ/dshift = Delta J_N, dJ/dscale = (Delta (.) Y) J_N, and with G = scale (.) Delta Delta_below =
+---(G - mean of G - Y (.) mean of G (.) Y) / sqrt(variance + epsilon), means over each column.
 ---@param Delta Matrix           S x N
 ---@param wants_below boolean?
 ---@return Matrix? Delta_below   S x N; valid until the next backward

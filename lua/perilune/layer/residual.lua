@@ -1,5 +1,5 @@
--- A residual block (He et al. 2016): A = body(A_below) + A_below, or + projection(A_below) where the body
--- gives another number of outputs.
+-- A residual block (He et al. 2016): A = body(A_below) + A_below, or + projection(A_below) where
+-- the body gives another number of outputs.
 
 local Buffer = require "perilune.buffer"
 local class = require "perilune.layer.class"

@@ -1,38 +1,40 @@
--- The tree of layers that descriptions describe. A layer is whatever keeps this contract; a class of them is
--- made known by its name, in the option `layers` of pl.network and pl.load.
+-- The tree of layers that descriptions describe. A layer is whatever keeps this contract; a class
+-- of them is made known by its name, in the option `layers` of pl.network and pl.load.
 --
 --   Class.new(options, context) --> layer
---       options: the description without its name, checked and completed where the class declares `fields`,
---       else as it was given; context: see LayerContext
+--       options: the description without its name, checked and completed where the class declares
+--       `fields`, else as it was given; context: see LayerContext
 --   layer.output
 --       { size = S_l }
 --   layer:declare() --> list                  only of a layer with tensors
---       of { name = "W", role = "parameter" or "state", rows =, cols =, order = "columns" or "rows",
---       first = function(M, generator), decays = boolean }. `first` sets the first values, by default zeros;
---       weight decay leaves a parameter alone where `decays` is false
+--       of { name = "W", role = "parameter" or "state", rows =, cols =, order = "columns" or
+--       "rows", first = function(M, generator), decays = boolean }. `first` sets the first values,
+--       by default zeros; weight decay leaves a parameter alone where `decays` is false
 --   layer:bind(tensors)
---       keep tensors.W.value, .gradient, .adds, .frozen (see below); without this method the layer gets them
---       as its field `tensors`
+--       keep tensors.W.value, .gradient, .adds, .frozen (see below); without this method the layer
+--       gets them as its field `tensors`
 --   layer:forward(A_below) --> A
---       S_(l-1) x N to S_l x N, for training; keeps what backward needs; A is valid until the next forward
+--       S_(l-1) x N to S_l x N, for training; keeps what backward needs; A is valid until the next
+--       forward
 --   layer:predict(A_below) --> A
 --       the same for inference; leaves what forward kept as it is
 --   layer:backward(Delta, wants_below) --> Delta_below or nil
---       sets the gradients of its parameters; S_l x N to S_(l-1) x N, but only where Delta_below is wanted;
---       does not change Delta
+--       sets the gradients of its parameters; S_l x N to S_(l-1) x N, but only where Delta_below is
+--       wanted; does not change Delta
 --   layer:describe() --> description
 --       from which it can be made again; without this method it is what the layer was made from
 --   layer:state() --> state, layer:restore(state)
---       only of a layer that remembers more than its tensors, which prediction does not need: a model file
---       holds tensors alone. restore checks all of the state before it changes anything
+--       only of a layer that remembers more than its tensors, which prediction does not need: a
+--       model file holds tensors alone. restore checks all of the state before it changes anything
 --
--- Matrices that layers hand to each other are stored by columns, and may be handed on as they are: A may be
--- A_below, and Delta_below may be Delta. What a layer of the user's own gives is looked at each time.
+-- Matrices that layers hand to each other are stored by columns, and may be handed on as they are:
+-- A may be A_below, and Delta_below may be Delta. What a layer of the user's own gives is looked at
+-- each time.
 --
--- A gradient is set, or where tensors.W.adds is true added to: such is a tensor that several layers share. A
--- class that heeds this, as tensors.W:receive(gradient) does, says so by `Class.adds = true`; others cannot
--- be shared. Where tensors.W.frozen is true the layer leaves the tensor as it is: no gradient need be
--- computed, and none is used.
+-- A gradient is set, or where tensors.W.adds is true added to: such is a tensor that several layers
+-- share. A class that heeds this, as tensors.W:receive(gradient) does, says so by `Class.adds =
+-- true`; others cannot be shared. Where tensors.W.frozen is true the layer leaves the tensor as it
+-- is: no gradient need be computed, and none is used.
 
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
@@ -45,9 +47,11 @@ local watch = require "perilune.layer.watch"
 ---@field generator Generator   for whatever the layer draws at random
 ---@field input { size: integer }   of A_below: size is S_(l-1)
 ---@field name string           the path of the layer, "3.body.1"
----@field make fun(description: any, input: { size: integer }, name: string): table   a layer within this one
+---@field make fun(description: any, input: { size: integer }, name: string): table   a layer within
+---this one
 ---@field describe fun(layer: table): table   the description of a layer made so
----@field trains fun(layer: table): boolean   whether a layer made so has parameters to train; from bind on
+---@field trains fun(layer: table): boolean   whether a layer made so has parameters to train; from
+---bind on
 
 ---@class LayerNode
 ---@field path string        "3.body.1"; "" of the root
@@ -80,8 +84,8 @@ local function is_data(value)
   return true
 end
 
----A description of one's own: what is done later with the tables that it was copied from changes nothing
----here. Parts that are values of the user's own stay what they are.
+---A description of one's own: what is done later with the tables that it was copied from changes
+---nothing here. Parts that are values of the user's own stay what they are.
 ---@param description any
 ---@param depth? integer  how many tables it lies in
 ---@return any
@@ -165,7 +169,8 @@ local function check_inner(node, input, name)
   end
 end
 
--- f(...); what is wrong in a layer raises with its path, which is told once: not again by those around it.
+-- f(...); what is wrong in a layer raises with its path, which is told once: not again by those
+-- around it.
 local function told_with_path(self, path, f, ...)
   local ok, result, is_message = errors.catch(f, ...)
   if ok then return result end
@@ -250,7 +255,8 @@ local function describe(node)
   return tree.copy(description)
 end
 
----The description of a layer in the tree: what it says itself, with the options that every layer has.
+---The description of a layer in the tree: what it says itself, with the options that every layer
+---has.
 ---@param node LayerNode
 ---@return string|table
 function tree.describe(node)

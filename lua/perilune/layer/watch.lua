@@ -1,5 +1,5 @@
--- What a layer of the user's own gives to the layers around it is looked at, so that a wrong matrix is told
--- as that layer's mistake, and not as the argument of a function deep inside the next one.
+-- What a layer of the user's own gives to the layers around it is looked at, so that a wrong matrix
+-- is told as that layer's mistake, and not as the argument of a function deep inside the next one.
 
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"

@@ -1,12 +1,13 @@
 -- The error J and Delta^(L) = dJ/dA^(L). A loss is called as
 --     J, Delta = loss(A, T [, Delta [, weights]])
--- and writes the gradient into Delta, allocates it when Delta is nil, and leaves it out when Delta is false.
--- J = sum of w_n J_n / sum of w_n: the mean over the samples, the paper's 1/N, when there are no weights.
--- Weights are 1 x N (samples) or S_L x N (single targets; then their sum counts by S_L); a weight of 0 leaves
--- its term out, whatever its target is.
+-- and writes the gradient into Delta, allocates it when Delta is nil, and leaves it out when Delta
+-- is false. J = sum of w_n J_n / sum of w_n: the mean over the samples, the paper's 1/N, when there
+-- are no weights. Weights are 1 x N (samples) or S_L x N (single targets; then their sum counts by
+-- S_L); a weight of 0 leaves its term out, whatever its target is.
 --
--- One of your own is a function (A, T, Delta, weights) --> J, Delta, or a table that has it as `compute`, and
--- what others want to know of it: { name = "mine", compute = f, labels = false, gives = "values" }.
+-- One of your own is a function (A, T, Delta, weights) --> J, Delta, or a table that has it as
+-- `compute`, and what others want to know of it: { name = "mine", compute = f, labels = false,
+-- gives = "values" }.
 
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
@@ -20,7 +21,8 @@ local raise = errors.raise
 ---@field options table?
 ---@field labels boolean   T may be 1 x N labels, classes counted from 1
 ---@field gives? "logits"|"probabilities"|"values"   what the last layer must give it
----@field compute fun(A: Matrix, T: Matrix, Delta: Matrix|false|nil, weights: Matrix?): number, Matrix?
+---@field compute fun(A: Matrix, T: Matrix, Delta: Matrix|false|nil, weights: Matrix?): number,
+---Matrix?
 ---@field is_own boolean?  one of the user's own
 local Loss = {}
 Loss.__index = Loss
@@ -63,8 +65,8 @@ local function check_shapes(self, A, T, Delta, weights)
   end
 end
 
--- Say in the user's words what the core has refused, which then has written nothing. Only now are the
--- arguments looked at in Lua: a call that succeeds is checked once, in C.
+-- Say in the user's words what the core has refused, which then has written nothing. Only now are
+-- the arguments looked at in Lua: a call that succeeds is checked once, in C.
 local function explain(self, message, A, T, Delta, weights)
   local name, dtype = self.name, cores.is_matrix(A) and A.dtype or nil
   check_matrix(name, "A", A, dtype)
@@ -121,8 +123,9 @@ loss:add {
 }
 
 loss:add {
-  -- J = -1/N sum over samples of sum_i t_i log softmax(a)_i: softmax and cross-entropy in one, so A holds
-  -- logits and the last layer is "identity". T: 1 x N labels (classes counted from 1), or S_L x N columns
+  -- J = -1/N sum over samples of sum_i t_i log softmax(a)_i: softmax and cross-entropy in one, so A
+  -- holds logits and the last layer is "identity". T: 1 x N labels (classes counted from 1), or S_L
+  -- x N columns
   name = "softmax_cross_entropy",
   labels = true,
   gives = "logits",

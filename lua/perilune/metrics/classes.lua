@@ -1,5 +1,5 @@
--- The class of each sample, as a network's outputs say it and as targets do. Classes count from 1. One output
--- for two classes is the second's: its logit, or its probability or value from 0 to 1.
+-- The class of each sample, as a network's outputs say it and as targets do. Classes count from 1.
+-- One output for two classes is the second's: its logit, or its probability or value from 0 to 1.
 
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
@@ -88,8 +88,8 @@ local function second_where(M, threshold, result)
   return result
 end
 
----The class that each column of outputs says: the row of the largest, or of a single output whether it is at
----least one half, of a single logit 0.
+---The class that each column of outputs says: the row of the largest, or of a single output whether
+---it is at least one half, of a single logit 0.
 ---@param A Matrix         S_L x N, without NaN
 ---@param gives? string    what A is: "logits", "probabilities" or "values"
 ---@param result? Matrix   1 x N, allocated when absent
@@ -99,8 +99,8 @@ function classes.predicted(A, gives, result)
   return second_where(A, gives == "logits" and 0 or 0.5, result)
 end
 
----The class that each column of targets says: labels as they are, the row of the largest, of a single target
----whether it is at least one half.
+---The class that each column of targets says: labels as they are, the row of the largest, of a
+---single target whether it is at least one half.
 ---@param T Matrix         1 x N or S_L x N, without NaN
 ---@param outputs integer  S_L
 ---@param result? Matrix   1 x N, allocated when absent

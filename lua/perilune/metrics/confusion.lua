@@ -20,8 +20,8 @@ end
 ---@param A Matrix           S_L x N outputs
 ---@param T Matrix           1 x N labels, or S_L x N target columns
 ---@param names? string[]    of the classes, for printing
----@param gives? "logits"|"probabilities"|"values"  what A is: one output is of the second class from 1/2, a
----logit from 0 on
+---@param gives? "logits"|"probabilities"|"values"  what A is: one output is of the second class
+---from 1/2, a logit from 0 on
 ---@return integer[][]
 local function confusion(A, T, names, gives)
   classes.check(A, T)

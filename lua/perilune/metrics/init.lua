@@ -21,11 +21,11 @@ local metrics = {
 
 ---How many samples are classified as the targets say.
 ---@param A Matrix           S_L x N outputs
----@param T Matrix           1 x N labels, or S_L x N target columns; for one output 1 x N from 0 to 1, where
----at least one half means the second class
+---@param T Matrix           1 x N labels, or S_L x N target columns; for one output 1 x N from 0 to
+---1, where at least one half means the second class
 ---@param predicted? Matrix  1 x N to work in, allocated when absent
----@param gives? "logits"|"probabilities"|"values"  what A is: one output means the second class from 1/2, a
----logit from 0 on
+---@param gives? "logits"|"probabilities"|"values"  what A is: one output means the second class
+---from 1/2, a logit from 0 on
 ---@return integer
 function metrics.correct(A, T, predicted, gives)
   classes.check(A, T)
@@ -48,9 +48,9 @@ function metrics.accuracy(A, T, gives)
   return metrics.correct(A, T, nil, gives) / A.cols
 end
 
----The mean loss over a dataset, and where it has classes the accuracy. Both are weighted by the weights of
----the samples; weights of single targets are the loss's alone. Training state is not touched.
----Raises, with the sample, for outputs that are NaN.
+---The mean loss over a dataset, and where it has classes the accuracy. Both are weighted by the
+---weights of the samples; weights of single targets are the loss's alone. Training state is not
+---touched. Raises, with the sample, for outputs that are NaN.
 ---@param network Network
 ---@param dataset Dataset  two classes may have one output (see Dataset:for_outputs)
 ---@param loss? any        a name, a description, or a function (A, T, Delta, weights) --> J

@@ -1,6 +1,6 @@
--- Mean loss and accuracy over batches. One way for training and evaluation: the loss of a batch counts by the
--- batch's total weight, and a sample that is classified as its target says by its own weight. Where weights
--- are of single targets, samples have none of their own, and count alike.
+-- Mean loss and accuracy over batches. One way for training and evaluation: the loss of a batch
+-- counts by the batch's total weight, and a sample that is classified as its target says by its own
+-- weight. Where weights are of single targets, samples have none of their own, and count alike.
 
 local Buffer = require "perilune.buffer"
 local classes = require "perilune.metrics.classes"
@@ -64,8 +64,8 @@ function Tally:restore(state)
   return self
 end
 
----The total weight of a batch: N without weights, their sum for those of samples, and for those of single
----targets their sum / S_L.
+---The total weight of a batch: N without weights, their sum for those of samples, and for those of
+---single targets their sum / S_L.
 ---@param weights Matrix?  1 x N or S_L x N
 ---@param N integer
 ---@param outputs integer  S_L
@@ -110,7 +110,8 @@ local function count(self, A, T, weights)
   self.counted = self.counted + Tally.total_weight(weights, N, 1)
 end
 
----Raise where the outputs of the next batch are NaN, with the sample, counted from the first batch on.
+---Raise where the outputs of the next batch are NaN, with the sample, counted from the first batch
+---on.
 ---@param A Matrix  S_L x N
 function Tally:check(A)
   local n = classes.find_nan(A)

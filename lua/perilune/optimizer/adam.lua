@@ -1,4 +1,5 @@
--- Adam (Kingma and Ba 2015); with weight_decay AdamW (Loshchilov and Hutter 2019), the decay being decoupled.
+-- Adam (Kingma and Ba 2015); with weight_decay AdamW (Loshchilov and Hutter 2019), the decay being
+-- decoupled.
 
 return {
   name = "adam",

@@ -1,10 +1,11 @@
--- Optimisers. Each sees a list of parameters { name =, value =, gradient = } and nothing of networks:
+-- Optimisers. Each sees a list of parameters { name =, value =, gradient = } and nothing of
+-- networks:
 --     optimizer:step(parameters [, rate [, evaluate]])
--- makes one update; `rate` (a schedule's) takes the place of its own, and `evaluate() --> J` computes J and
--- the gradients of this batch again, for methods that need them. A table of your own with a method step is as
--- good; with methods state and restore too where it remembers something. It is given `evaluate` unless it
--- says `evaluates = false`. A method check_parameters(parameters), which raises for those that it cannot step
--- over, is called before the first step.
+-- makes one update; `rate` (a schedule's) takes the place of its own, and `evaluate() --> J`
+-- computes J and the gradients of this batch again, for methods that need them. A table of your own
+-- with a method step is as good; with methods state and restore too where it remembers something.
+-- It is given `evaluate` unless it says `evaluates = false`. A method check_parameters(parameters),
+-- which raises for those that it cannot step over, is called before the first step.
 
 local Plan = require "perilune.optimizer.plan"
 local errors = require "perilune.errors"
@@ -43,7 +44,8 @@ local function matches(name, pattern)
   raise("match: a pattern of Lua's expected, got %s", show(pattern))
 end
 
--- A list of groups: options for the parameters whose names match a pattern, in place of those for all
+-- A list of groups: options for the parameters whose names match a pattern, in place of those for
+-- all
 function fields.types.groups(value, field)
   local groups, is_list = {}, type(value) == "table"
   for key in pairs(is_list and value or {}) do
@@ -75,8 +77,9 @@ local function settings_of_groups(options)
   return all
 end
 
--- A function from a parameter to the options and the weight decay that hold for it: those of the first group
--- that matches its name. Biases and what normalises are left out of decay, unless their group asks for it.
+-- A function from a parameter to the options and the weight decay that hold for it: those of the
+-- first group that matches its name. Biases and what normalises are left out of decay, unless their
+-- group asks for it.
 local function new_settings_of(self)
   return function(name, parameter)
     local settings = self.options
@@ -88,7 +91,8 @@ local function new_settings_of(self)
   end
 end
 
----Raise unless each group has parameters: a misspelt pattern would spoil the training without a word.
+---Raise unless each group has parameters: a misspelt pattern would spoil the training without a
+---word.
 ---@param parameters { name: string, value: Matrix, gradient: Matrix }[]
 function Optimizer:check_parameters(parameters)
   Plan.check_list(parameters)
@@ -104,8 +108,8 @@ function Optimizer:check_parameters(parameters)
   end
 end
 
--- The plan for parameters that come for the first time. What has been kept so far must be theirs, by name: to
--- begin anew for some of them would spoil the training without a word.
+-- The plan for parameters that come for the first time. What has been kept so far must be theirs,
+-- by name: to begin anew for some of them would spoil the training without a word.
 local function new_plan(self, parameters)
   self:check_parameters(parameters)
   local plan = Plan.new(parameters, new_settings_of(self), self.kind.keeps)
@@ -127,7 +131,8 @@ local function check_rate(rate)
   end
 end
 
--- The factor by which this step's rate differs from the optimiser's, and so those of groups from their own
+-- The factor by which this step's rate differs from the optimiser's, and so those of groups from
+-- their own
 local function scale_of(self, rate, runs)
   local scale = self.rate > 0 and rate / self.rate or 1
   for k = 1, #runs do
@@ -162,15 +167,16 @@ function Optimizer:step(parameters, rate)
   if plan ~= self.plan then self.plan, self.restored = plan, nil end
 end
 
----What it remembers: how many steps it has made, its rate, which may have been set in between, and for each
----parameter by name, matrices of its shape.
+---What it remembers: how many steps it has made, its rate, which may have been set in between, and
+---for each parameter by name, matrices of its shape.
 ---@return { steps: integer, rate: number, tensors: table<string, table<string, Matrix>> }
 function Optimizer:state()
   local tensors = self.restored or self.plan and self.plan.places or {}
   return { steps = self.steps, rate = self.rate, tensors = Plan.copy(tensors) }
 end
 
----Raise unless `state` is one that state() gave; of these parameters, or else of those of the last step.
+---Raise unless `state` is one that state() gave; of these parameters, or else of those of the last
+---step.
 ---@param state any
 ---@param parameters? table
 function Optimizer:check_state(state, parameters)
@@ -186,8 +192,8 @@ function Optimizer:check_state(state, parameters)
   Plan.check_state(state.tensors, self.kind.keeps, parameters)
 end
 
----Continue from what state() gave. Where there has been no step yet, the next one checks it against its
----parameters.
+---Continue from what state() gave. Where there has been no step yet, the next one checks it against
+---its parameters.
 ---@param state table
 ---@return Optimizer self
 function Optimizer:restore(state)

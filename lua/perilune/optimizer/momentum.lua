@@ -1,5 +1,5 @@
--- Gradient descent with momentum: v = momentum v + g + weight_decay p, p = p - rate v, or with `nesterov` a
--- look ahead (Sutskever et al. 2013).
+-- Gradient descent with momentum: v = momentum v + g + weight_decay p, p = p - rate v, or with
+-- `nesterov` a look ahead (Sutskever et al. 2013).
 
 return {
   name = "momentum",

@@ -1,13 +1,13 @@
--- How an optimiser steps over a list of parameters: in runs of neighbours that are treated alike, each with
--- what the optimiser keeps beside it. Parameters are { name =, value =, gradient = }; those of a network lie
--- in flat vectors, of which `parameters.flat` tells, and many of them are then one run. What is kept is
--- congruent with the parameters and known by their names.
+-- How an optimiser steps over a list of parameters: in runs of neighbours that are treated alike,
+-- each with what the optimiser keeps beside it. Parameters are { name =, value =, gradient = };
+-- those of a network lie in flat vectors, of which `parameters.flat` tells, and many of them are
+-- then one run. What is kept is congruent with the parameters and known by their names.
 
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 
--- Elements: a parameter of so many begins a run of its own, so that a thread updates the units of a layer
--- whose gradients it has computed, and finds their numbers in its cache.
+-- Elements: a parameter of so many begins a run of its own, so that a thread updates the units of a
+-- layer whose gradients it has computed, and finds their numbers in its cache.
 local LARGE = 65536
 
 local raise, show = errors.raise, errors.show
@@ -20,7 +20,8 @@ local raise, show = errors.raise, errors.show
 ---@field decay number
 
 ---@class Plan
----@field fixed table|false   the list of parameters where it is a network's own, which does not change
+---@field fixed table|false   the list of parameters where it is a network's own, which does not
+---change
 ---@field runs Run[]
 ---@field places table<string, table>   what is kept for each parameter, by name
 local Plan = {}
@@ -47,7 +48,8 @@ local function check_gradient(name, value, gradient)
     raise("parameter '%s': a gradient like its value expected, %s, got %s", name,
       shown(value), shown(gradient))
   end
-  -- Only the core can tell whether two matrices share memory: it looks at them before it refuses this rate.
+  -- Only the core can tell whether two matrices share memory: it looks at them before it refuses
+  -- this rate.
   local _, message = pcall(cores.of(value).sgd_update, value, gradient, -1)
   if message:find "argument #3" then return end
   if not message:find "argument #2" then error(message, 0) end
@@ -68,7 +70,8 @@ local function check_parameter(parameter, k)
   check_gradient(name, value, parameter.gradient)
 end
 
----Raise unless these are parameters to step over. A network's list has the field `flat` besides them.
+---Raise unless these are parameters to step over. A network's list has the field `flat` besides
+---them.
 ---@param parameters any
 function Plan.check_list(parameters)
   if type(parameters) ~= "table" or type(parameters.parameters) == "function" then
@@ -149,7 +152,8 @@ local function single(self, parameters, settings_of, keeps)
 end
 
 ---@param parameters { name: string, value: Matrix, gradient: Matrix }[]  checked
----@param settings_of fun(name: string, parameter: table): table, number  options and weight decay of each
+---@param settings_of fun(name: string, parameter: table): table, number  options and weight decay
+---of each
 ---@param keeps string[]   names of what is kept for each
 ---@return Plan
 function Plan.new(parameters, settings_of, keeps)

@@ -1,7 +1,7 @@
 -- Learning-rate schedules. A schedule is a function
 --     schedule(epoch, epochs) --> factor
--- of the training done, in epochs (0.5 is half way through the first), and of all there will be; the
--- optimiser's rate is multiplied by the factor. A function of your own is as good.
+-- of the training done, in epochs (0.5 is half way through the first), and of all there will be;
+-- the optimiser's rate is multiplied by the factor. A function of your own is as good.
 
 local errors = require "perilune.errors"
 local registry = require "perilune.registry"
@@ -61,7 +61,8 @@ schedule:add {
 }
 
 schedule:add {
-  -- half a cosine wave from 1 down to `floor` at the end, and from there on (Loshchilov and Hutter 2017)
+  -- half a cosine wave from 1 down to `floor` at the end, and from there on (Loshchilov and Hutter
+  -- 2017)
   name = "cosine",
   fields = { floor = { "number", default = 0, least = 0, most = 1 } },
   factor = function(options, epoch, epochs)

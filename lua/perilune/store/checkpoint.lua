@@ -34,8 +34,9 @@ local function difference(path, theirs, ours)
   end
 end
 
----Write a state to the file `path`; see store/file.lua for what that promises. Raises where something in the
----state, as a part of the user's own may give it, is neither plain data nor a matrix.
+---Write a state to the file `path`; see store/file.lua for what that promises. Raises where
+---something in the state, as a part of the user's own may give it, is neither plain data nor a
+---matrix.
 ---@param path string
 ---@param run table    plain data that says what the run is
 ---@param state table  plain data and matrices

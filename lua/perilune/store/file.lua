@@ -1,8 +1,8 @@
 -- Files are written so that a crash, a full disk or a lost power supply never leaves half a file:
--- the new bytes go to a temporary file beside the target, reach the disk, and take the target's name
--- in one step. Until then the old file is untouched. One writer for each target: the temporary name
--- is fixed, so that a killed process leaves at most one stray file, which the next write removes; and
--- it is a name that nobody else gives a file.
+-- the new bytes go to a temporary file beside the target, reach the disk, and take the target's
+-- name in one step. Until then the old file is untouched. One writer for each target: the temporary
+-- name is fixed, so that a killed process leaves at most one stray file, which the next write
+-- removes; and it is a name that nobody else gives a file.
 --
 -- Large files are read and written piece by piece, so that their bytes need not be in memory as a
 -- whole beside what is made of them.

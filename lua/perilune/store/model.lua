@@ -33,7 +33,8 @@ local described = {
 local dtypes = { float32 = "F32", float64 = "F64" }
 local names = { W = "weight", b = "bias" }
 
--- The tensor that holds "1.W": "layers.1.weight", rows x cols; what is one column but no W is a vector.
+-- The tensor that holds "1.W": "layers.1.weight", rows x cols; what is one column but no W is a
+-- vector.
 local function tensor_of(name, rows, cols)
   local layer, own = name:match("^(.*)%.([^.]*)$")
   local full = ("layers.%s.%s"):format(layer, names[own] or own)
@@ -49,8 +50,8 @@ local function check_depth(depth)
   check(depth <= DEEPEST, "at most %d tables within each other expected", DEEPEST)
 end
 
--- Descriptions { "dense", outputs = 10 } as JSON's objects { kind = "dense", outputs = 10 }, and back. Other
--- tables that are neither lists nor have names alone are not for JSON.
+-- Descriptions { "dense", outputs = 10 } as JSON's objects { kind = "dense", outputs = 10 }, and
+-- back. Other tables that are neither lists nor have names alone are not for JSON.
 local function to_json(value, depth)
   if type(value) ~= "table" then return value end
   check_depth(depth)
@@ -90,9 +91,9 @@ local function encoded(net)
   })
 end
 
----Write the network to the file `path`; see store/file.lua for what that promises. Raises for what could not
----be loaded again: a part without a name, a description that is no plain data or, with the tensors' names,
----longer than 1 MiB.
+---Write the network to the file `path`; see store/file.lua for what that promises. Raises for what
+---could not be loaded again: a part without a name, a description that is no plain data or, with
+---the tensors' names, longer than 1 MiB.
 ---@param net Network
 ---@param path string
 ---@return true?
@@ -119,7 +120,8 @@ local function read_description(content)
   return from_json(description, 1)
 end
 
--- Finds the values of the tensors that the network needs in the file; raises where it does not hold them.
+-- Finds the values of the tensors that the network needs in the file; raises where it does not hold
+-- them.
 local function finder(content, dtype)
   local found = { count = 0 }
   function found.find(tensor, rows, cols)

@@ -4,8 +4,8 @@
 -- writes also carries two checksums, so that damage is found wherever it lies. They
 -- detect accidents: whoever changes a file on purpose can mend them.
 --
--- A file is never in memory as a whole: it is read twice, for the checksum and for the numbers, and matrices
--- are encoded twice likewise, piece by piece.
+-- A file is never in memory as a whole: it is read twice, for the checksum and for the numbers, and
+-- matrices are encoded twice likewise, piece by piece.
 
 local collect = require "perilune.collect"
 local errors = require "perilune.errors"
@@ -197,8 +197,8 @@ end
 
 ---The file, piece by piece: the header, then the numbers of each tensor, wider ones first. The same
 ---tensors and metadata give the same bytes. Raises for names that are not unique UTF-8 of 1 to 255
----bytes, other types, shapes and lengths that disagree, and a header of more than 1 MiB. The matrices
----must not change before the last piece.
+---bytes, other types, shapes and lengths that disagree, and a header of more than 1 MiB. The
+---matrices must not change before the last piece.
 ---@param tensors StoredTensor[]
 ---@param metadata? table<string, string>  UTF-8; the keys crc32_data and crc32_header are added
 ---@return fun(): string?

@@ -1,24 +1,24 @@
--- What a training run remembers, for a safetensors file: a Lua table of plain data and matrices becomes
--- tensors and a JSON text for the metadata, and comes back equal to the last bit. Numbers keep their type
--- (1 is not 1.0), keys theirs (1 is not "1"), and matrices their order of storage.
+-- What a training run remembers, for a safetensors file: a Lua table of plain data and matrices
+-- becomes tensors and a JSON text for the metadata, and comes back equal to the last bit. Numbers
+-- keep their type (1 is not 1.0), keys theirs (1 is not "1"), and matrices their order of storage.
 --
--- The text shows the whole structure. Lists are JSON arrays; tables whose keys are strings are objects. What
--- JSON has no word for is an object with the key "":
+-- The text shows the whole structure. Lists are JSON arrays; tables whose keys are strings are
+-- objects. What JSON has no word for is an object with the key "":
 --
 --   {"":"tensor","name":"network.1.W","order":"rows"}       a matrix
 --   {"":"tensor","name":"losses"}                           a list of numbers, or a string
 --   {"":"float","bits":"7ff0000000000000"}                  infinity or NaN
 --   {"":"table","keys":[1,"rate"],"values":["adam",0.001]}  any other table
 --
--- The tensor's type and rank say what it holds: F32 or F64 with two extents a matrix, F64 or I64 with one a
--- long list, U8 a string that is long or not UTF-8. Its name is the path to it, for people and other
--- programs; where it belongs, only the text says.
+-- The tensor's type and rank say what it holds: F32 or F64 with two extents a matrix, F64 or I64
+-- with one a long list, U8 a string that is long or not UTF-8. Its name is the path to it, for
+-- people and other programs; where it belongs, only the text says.
 --
--- A header has room for 1 MiB. A long text, such as that of a long training history, is therefore a tensor
--- itself, and {"":"text","name":"description"} takes its place in the header.
+-- A header has room for 1 MiB. A long text, such as that of a long training history, is therefore a
+-- tensor itself, and {"":"text","name":"description"} takes its place in the header.
 --
--- Nothing in a file is run. Each tensor is used once, so that no text can ask for more memory than the file's
--- own size accounts for.
+-- Nothing in a file is run. Each tensor is used once, so that no text can ask for more memory than
+-- the file's own size accounts for.
 
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
@@ -38,8 +38,8 @@ local core_names = { F32 = "float32", F64 = "float64" }
 local formats = { I64 = "i8", F64 = "d" } -- of string.pack
 
 
--- Encoding. `writer` holds the tensors so far, the names that are taken, the keys that lead to the value at
--- hand, and the tables that it is within.
+-- Encoding. `writer` holds the tensors so far, the names that are taken, the keys that lead to the
+-- value at hand, and the tables that it is within.
 
 local function path_to(writer)
   local keys = {}
@@ -52,8 +52,8 @@ local function refuse(writer, what)
   error(("%s%s cannot be saved"):format(path ~= "" and path .. ": " or "", what), 0)
 end
 
--- The path, or "#" and the tensor's number where the path is taken or no fit name. A path that holds "#" is
--- not fit, so that it cannot take the name of a later tensor.
+-- The path, or "#" and the tensor's number where the path is taken or no fit name. A path that
+-- holds "#" is not fit, so that it cannot take the name of a later tensor.
 local function name_for(writer)
   local path = path_to(writer)
   if not safetensors.is_name(path) or writer.taken[path] or path:find "[#%c]" then
@@ -346,7 +346,8 @@ end
 ---@param text string      what encode gave
 ---@param content Content  what safetensors.read gave, its source still open
 ---@return any
----@return string?         nil and the reason for a malformed text, or one that does not fit the tensors
+---@return string?         nil and the reason for a malformed text, or one that does not fit the
+---tensors
 function state.decode(text, content)
   local ok, result = errors.catch(decode, text, content)
   if ok then return result end
