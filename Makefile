@@ -158,10 +158,14 @@ install: all  ## install below PREFIX (/usr/local), or into LUADIR and LIBDIR; h
 	install -d "$(DESTDIR)$(LIBDIR)/perilune/core"
 	install -m 755 $(MODULES) "$(DESTDIR)$(LIBDIR)/perilune/core"
 
+reference:  ## ask PyTorch and scikit-learn again for the numbers that specs compare with
+	@for program in $(filter-out %/common.py,$(wildcard spec/reference/*.py)); do \
+	  /usr/bin/python3 -B -W ignore $$program >$$program.new && mv $$program.new $${program%.py}.json || exit 1; done
+
 clean:  ## remove what was built
 	rm -rf build
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
-.PHONY: all test sanitize kernels check-oom valgrind lint format bench install clean help
+.PHONY: all test sanitize kernels check-oom valgrind lint format bench install reference clean help

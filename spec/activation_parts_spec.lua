@@ -4,6 +4,7 @@
 local at_caller = require("spec.support.misuse").at_caller
 local naive = require "spec.support.naive"
 local pl = require "perilune"
+local reference = require "spec.support.reference"
 
 local family = require "perilune.activation"
 
@@ -27,6 +28,19 @@ end
 local function dense(activation)
   return { inputs = 3, { "dense", outputs = 2, activation = activation } }
 end
+
+describe("activations as PyTorch computes them", function()
+  local core = pl.float64
+  for case, expected in pairs(reference.load "activations") do
+    it(case, function()
+      local sigma = pl.activation(reference.description(case))
+      local Z, Delta = core.matrix(expected.Z), core.matrix(expected.Delta)
+      local A, H = core.matrix(Z.rows, Z.cols), core.matrix(Z.rows, Z.cols)
+      naive.near(sigma.forward(A, Z), expected.A, 1e-14)
+      naive.near(sigma.backward(H, Delta, Z, A), expected.H, 1e-14)
+    end)
+  end
+end)
 
 describe("an activation", function()
   for _, name in ipairs(naive.activations) do
