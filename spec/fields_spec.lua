@@ -115,6 +115,20 @@ describe("A field", function()
     refuses({ "path" }, 3, "a path expected, got 3")
   end)
 
+  it("of type numbers takes a list of numbers within the field's bounds, and copies it", function()
+    local expected = "a list of numbers expected, got "
+    local given = { 1, 0.5, 3 }
+    local numbers = value_of({ "numbers", least = 0 }, given)
+    assert.same(given, numbers)
+    assert.is_false(rawequal(given, numbers))
+    refuses({ "numbers" }, 3, expected .. "3")
+    refuses({ "numbers" }, {}, expected .. "none")
+    refuses({ "numbers", least = 0 }, { 1, -1 },
+      expected .. "-1 as number 2, where a number of 0 or more is expected")
+    refuses({ "numbers" }, { 1, x = 2 }, expected .. "nil as number 2, where a number is expected")
+    refuses({ "numbers" }, { 1, "2" }, expected .. '"2" as number 2, where a number is expected')
+  end)
+
   it("of type names takes a list of different names, and copies it", function()
     local expected = "a list of different names expected, got "
     local given = { "cat", "dog", "\u{e9}lan" }

@@ -2,6 +2,7 @@
 
 local at_caller = require("spec.support.misuse").at_caller
 local family = require "perilune.schedule"
+local reference = require "spec.support.reference"
 local schedule = require("perilune").schedule
 
 -- The factors at some points of a training of ten epochs.
@@ -16,7 +17,70 @@ local function near(expected, actual)
   for k, value in ipairs(expected) do assert.near(value, actual[k], 1e-12) end
 end
 
+-- What a name alone does not say
+local lists = { multi_step = { "multi_step", milestones = { 3, 4, 11 }, factor = 0.5 } }
+
+describe("schedules as PyTorch computes them", function()
+  for case, expected in pairs(reference.load "schedules") do
+    it(case, function()
+      local part = schedule(lists[case] or reference.description(case))
+      for k, factor in ipairs(expected.factors) do
+        if expected.losses then part:on_epoch { loss = expected.losses[k] } end
+        assert.near(factor, part(k - 1, expected.epochs or 10), 1e-13)
+      end
+    end)
+  end
+end)
+
 describe("a schedule", function()
+  it("multi_step multiplies by its factor at each of its milestones", function()
+    near({ 1, 1, 0.1, 0.1, 0.01 }, factors(schedule { "multi_step", milestones = { 2, 5.5 } },
+      0, 1.9, 2, 5, 6))
+  end)
+
+  it("inverse falls as one over the epochs, or a power of them", function()
+    near({ 1, 0.5, 0.25 }, factors(schedule.inverse, 0, 1, 3))
+    near({ 1, 0.5, 0.25 }, factors(schedule { "inverse", decay = 5, power = 0.5 }, 0, 0.6, 3))
+  end)
+
+  it("polynomial falls to its floor, and stays there", function()
+    near({ 1, 0.75, 0.5, 0.5 },
+      factors(schedule { "polynomial", floor = 0.5 }, 0, 5, 10, 12))
+    near({ 1, 0.25, 0 }, factors(schedule { "polynomial", power = 2 }, 0, 5, 10))
+    assert.equal(1, schedule.polynomial(7, math.huge))
+  end)
+
+  it("cosine_restarts begins anew, with longer waves where they grow", function()
+    local f = schedule { "cosine_restarts", epochs = 2, growth = 2, floor = 0.2 }
+    near({ 1, 0.6, 1, 0.6, 1, 0.6, 1 }, factors(f, 0, 1, 2, 4, 6, 10, 14))
+    for epoch = 0, 1000 do -- the wave of each epoch is found by a logarithm
+      local first, length = 0, 3
+      while first + length <= epoch do first, length = first + length, 3 * length end
+      assert.near((1 + math.cos(math.pi * (epoch - first) / length)) / 2,
+        schedule { "cosine_restarts", epochs = 3, growth = 3 }(epoch, 10), 1e-9)
+    end
+  end)
+
+  it("flat_cosine stays at 1 for its part of the training", function()
+    near({ 1, 1, 0.5, 0, 0 }, factors(schedule.flat_cosine, 0, 5, 7.5, 10, 12))
+    near({ 1, 1, 0.6, 0.2 },
+      factors(schedule { "flat_cosine", flat = 0.2, floor = 0.2 }, 0, 2, 6, 10))
+    near({ 1, 0.5 }, factors(schedule { "flat_cosine", flat = 0 }, 0, 5))
+  end)
+
+  it("one_cycle rises from its first to 1 and falls to its last", function()
+    local f = schedule { "one_cycle", rise = 0.4, first = 0.1, last = 0.01 }
+    near({ 0.1, 0.55, 1, 0.505, 0.01, 0.01 }, factors(f, 0, 2, 4, 7, 10, 12))
+    near({ 0.04, 1, 4e-6 }, factors(schedule.one_cycle, 0, 3, 10))
+  end)
+
+  it("log_periodic goes up and down, each time for twice as long", function()
+    local function at(t) return 0.5 - 0.5 * math.cos(2 * math.pi * math.log(1 + 15 * t, 2)) end
+    near({ at(0), at(0.1), at(0.5), at(1), at(1) },
+      factors(schedule.log_periodic, 0, 1, 5, 10, 11))
+    near({ 0, 0, 0, 0, 0 }, factors(schedule.log_periodic, 0, 2 / 3, 2, 14 / 3, 10))
+  end)
+
   it("constant is 1 throughout", function()
     near({ 1, 1, 1 }, factors(schedule.constant, 0, 4.7, 10))
   end)
@@ -84,13 +148,21 @@ describe("a schedule", function()
       assert.equal("number", type(part(1, 10)))
     end
     table.sort(names)
-    assert.same({ "constant", "cosine", "exponential", "step", "warm_up" }, names)
+    assert.same({
+      "constant", "cosine", "cosine_restarts", "exponential", "flat_cosine", "inverse",
+      "log_periodic", "one_cycle", "plateau", "polynomial", "step", "warm_up",
+    }, names)
   end)
 
   it("has a description from which an equal one is made", function()
     for _, description in ipairs {
       "constant", { "step", every = 2.5, factor = 0.5 }, { "exponential", factor = 0.9 },
       { "cosine", floor = 0.25 },
+      { "multi_step", milestones = { 1, 2.5 }, factor = 0.5 },
+      { "inverse", decay = 0.5, power = 0.5 }, { "polynomial", power = 2, floor = 0.1 },
+      { "cosine_restarts", epochs = 2, growth = 1.5, floor = 0.1 },
+      { "flat_cosine", flat = 0.25, floor = 0.1 },
+      { "one_cycle", rise = 0.25, first = 0.1, last = 0.01 }, { "log_periodic", cycles = 2 },
       { "warm_up", epochs = 2, after = { "cosine", floor = 0.25 } },
     } do
       local made = schedule(description)
@@ -119,7 +191,8 @@ describe("a schedule", function()
 
   it("refuses an unknown name", function()
     at_caller(function() local _ = schedule "cosinus" end, "unknown schedule 'cosinus' "
-      .. "(known: constant, cosine, exponential, step, warm_up)")
+      .. "(known: constant, cosine, cosine_restarts, exponential, flat_cosine, inverse, "
+      .. "log_periodic, multi_step, one_cycle, plateau, polynomial, step, warm_up)")
     at_caller(function() local _ = schedule.cosinus end, "unknown schedule 'cosinus'")
     at_caller(function() local _ = schedule { "warm_up", after = "cosinus" } end,
       "warm_up: after: unknown schedule 'cosinus'")
@@ -145,6 +218,11 @@ describe("a schedule", function()
       "step: every: a number above 0 expected, got \"3\"")
     at_caller(function() local _ = schedule { "step", factor = -1 } end,
       "step: factor: a number above 0 expected, got -1")
+    at_caller(function() local _ = schedule { "multi_step", milestones = { 3, -1 } } end,
+      "multi_step: milestones: a list of numbers expected, got -1 as number 2, where a number of "
+      .. "0 or more is expected")
+    at_caller(function() local _ = schedule.multi_step end,
+      "multi_step: option 'milestones' is required")
     at_caller(function() local _ = schedule { "exponential", factor = 0 } end,
       "exponential: factor: a number above 0 expected, got 0")
     at_caller(function() local _ = schedule { "cosine", floor = 2 } end,

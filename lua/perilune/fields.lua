@@ -99,6 +99,24 @@ function types.path(value)
   return nil, "a path"
 end
 
+---A list of one or more numbers, each within the field's bounds. The value is a copy.
+function types.numbers(value, field)
+  local expected = "a list of numbers"
+  if type(value) ~= "table" then return nil, expected end
+  local numbers, count = {}, 0
+  for _ in pairs(value) do count = count + 1 end
+  if count == 0 then return nil, expected, "none" end
+  for k = 1, count do
+    local number, one = types.number(rawget(value, k), field)
+    if not number then
+      return nil, expected, ("%s as number %d, where %s is expected"):format(
+        show(rawget(value, k)), k, one)
+    end
+    numbers[k] = number
+  end
+  return numbers
+end
+
 ---A list of one or more names in UTF-8, none of them twice. The value is a copy.
 function types.names(value)
   local expected = "a list of different names"

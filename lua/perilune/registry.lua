@@ -26,6 +26,7 @@ Family.__index = Family
 ---@class Kind
 ---@field name string
 ---@field fields table<string, table>   see perilune.fields
+---@field remembers boolean?  as that of a family
 
 ---@param name string
 ---@param definition { make: function, accepts: function, expected: string }
@@ -172,8 +173,16 @@ function registry.description(kind, options)
   return next(description, 1) == nil and kind.name or description
 end
 
+-- Whether a kind has options without a default
+local function has_required(kind)
+  for _, field in pairs(kind.fields or {}) do
+    if field.default == nil and not field.optional then return true end
+  end
+  return false
+end
+
 ---The table that users see: called with a description it gives the part; indexed by a name, the
----part with its defaults.
+---part with its defaults. pairs() goes over those that have some.
 ---@param family Family
 ---@return table
 function registry.public(family)
@@ -182,12 +191,15 @@ function registry.public(family)
     __call = function(_, description) return family:resolve(description) end,
     __index = function(_, name)
       local part = parts[name] or family:resolve(name)
-      if not family.remembers then parts[name] = part end
+      local kind = family.kinds[name]
+      if not (family.remembers or kind.remembers) then parts[name] = part end
       return part
     end,
     __pairs = function()
       local all = {}
-      for name in pairs(family.kinds) do all[name] = family:resolve(name) end
+      for name, kind in pairs(family.kinds) do
+        if not has_required(kind) then all[name] = family:resolve(name) end
+      end
       return pairs(all)
     end,
   })

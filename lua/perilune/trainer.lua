@@ -122,6 +122,9 @@ function Trainer.new(net, dataset, given)
   if self.schedule and type(self.optimizer.rate) ~= "number" then
     raise("schedule: an optimizer with a field rate expected, which it multiplies")
   end
+  if type(self.schedule) == "table" and self.schedule.check_recorded then
+    self.schedule:check_recorded(recorded(self))
+  end
   if self.optimizer.check_parameters then self.optimizer:check_parameters(self.parameters) end
   if options.early_stopping then
     self.early_stopping = EarlyStopping.new(options.early_stopping, net, recorded(self))
@@ -273,6 +276,8 @@ local function close_epoch(self)
     record.validation_loss, record.validation_accuracy = result.loss, result.accuracy
   end
   self.history[progress.epoch] = record
+  local schedule = self.schedule
+  if type(schedule) == "table" and schedule.on_epoch then schedule:on_epoch(record) end
   if progress.epoch >= progress.epochs then self.finished = "epochs" end
   if self.early_stopping and self.early_stopping:on_epoch(record) == "stop" then
     self.finished = "early"

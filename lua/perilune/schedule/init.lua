@@ -3,7 +3,9 @@
 -- of the training done, in epochs (0.5 is half way through the first), and of all there will be;
 -- the optimiser's rate is multiplied by the factor. A function of your own is as good.
 
+local Plateau = require "perilune.schedule.plateau"
 local errors = require "perilune.errors"
+local formulas = require "perilune.schedule.formulas"
 local registry = require "perilune.registry"
 
 ---@class Schedule
@@ -23,66 +25,37 @@ function Schedule:__call(epoch, epochs)
   return self.factor(self.options, epoch, epochs)
 end
 
+-- What looks at the training may stand within another schedule, which then does so too.
+local function pass_on(self, inner)
+  for _, name in ipairs { "on_epoch", "check_recorded", "state", "restore", "check_state" } do
+    if type(inner) == "table" and inner[name] then
+      self[name] = function(_, ...) return inner[name](inner, ...) end
+    end
+  end
+end
+
+local function make(kind, options)
+  if kind.new then return kind.new(options) end
+  local self = { name = kind.name, options = options, factor = kind.factor }
+  pass_on(self, options.after)
+  return setmetatable(self, Schedule)
+end
+
 local schedule = registry.family("schedule", {
-  make = function(kind, options)
-    return setmetatable({ name = kind.name, options = options, factor = kind.factor },
-      Schedule)
-  end,
+  make = make,
   accepts = function(value)
     local meta = type(value) == "table" and getmetatable(value)
     local is_callable = type(meta) == "table" and meta.__call ~= nil
-    if is_callable then registry.check_methods(value, { "state", "restore", "check_state" }) end
+    if is_callable then
+      registry.check_methods(value, { "on_epoch", "check_recorded", "state", "restore",
+        "check_state" })
+    end
     if type(value) == "function" or is_callable then return value end
   end,
   expected = "a function (epoch, epochs) --> factor",
 })
 
-schedule:add {
-  -- the rate as it is
-  name = "constant",
-  factor = function() return 1 end,
-}
-
-schedule:add {
-  -- times `factor` after every `every` epochs
-  name = "step",
-  fields = {
-    every = { "number", default = 10, above = 0 },
-    factor = { "number", default = 0.1, above = 0 },
-  },
-  factor = function(options, epoch) return options.factor ^ (epoch // options.every) end,
-}
-
-schedule:add {
-  -- times `factor` each epoch, smoothly
-  name = "exponential",
-  fields = { factor = { "number", default = 0.95, above = 0 } },
-  factor = function(options, epoch) return options.factor ^ epoch end,
-}
-
-schedule:add {
-  -- half a cosine wave from 1 down to `floor` at the end, and from there on (Loshchilov and Hutter
-  -- 2017)
-  name = "cosine",
-  fields = { floor = { "number", default = 0, least = 0, most = 1 } },
-  factor = function(options, epoch, epochs)
-    local done = epoch < epochs and epoch / epochs or 1
-    local wave = (1 + math.cos(math.pi * done)) / 2
-    return options.floor + (1 - options.floor) * wave
-  end,
-}
-
-schedule:add {
-  -- a linear rise over the first `epochs`, then the schedule `after`, which sees only what remains
-  name = "warm_up",
-  fields = {
-    epochs = { "number", default = 1, above = 0 },
-    after = { "part", of = "schedule", default = "constant" },
-  },
-  factor = function(options, epoch, epochs)
-    if epoch < options.epochs then return epoch / options.epochs end
-    return options.after(epoch - options.epochs, epochs - options.epochs)
-  end,
-}
+for _, kind in ipairs(formulas) do schedule:add(kind) end
+schedule:add(Plateau.kind)
 
 return schedule
