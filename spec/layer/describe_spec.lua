@@ -25,6 +25,15 @@ describe("the short forms of descriptions", function()
       pl.branch(body, { join = "sum" }))
   end)
 
+  it("take options in the place of an activation that is left out", function()
+    assert.same({ "dense", outputs = 3, frozen = true }, pl.dense(3, { frozen = true }))
+    at_caller(function() local _ = pl.dense(3, { frozn = true }) end,
+      "unknown option 'frozn' of dense")
+    local own = { forward = print, backward = print }
+    assert.equal(own, pl.dense(3, own).activation)
+    assert.same({ "elu", alpha = 2 }, pl.dense(3, { "elu", alpha = 2 }).activation)
+  end)
+
   it("leave the table of options as it is", function()
     local options = { initializer = "he" }
     pl.dense(3, "relu", options)

@@ -32,16 +32,23 @@ local function description(name, required, options)
   return made
 end
 
+-- Whether a table can only be options, being neither a description nor an activation of one's own
+local function is_options(value)
+  return type(value) == "table" and getmetatable(value) == nil and value[1] == nil
+    and value.forward == nil and value.backward == nil
+end
+
 ---A fully connected layer.
 ---The activation: a name such as "relu", { "leaky_relu", slope = 0.1 }, or a table of your own
 ---{ name =, forward = function(A, Z), backward = function(H, Delta, Z, A) }; default: identity.
 ---Options: initializer (a name, a description, a function (W, generator); default: what suits the
 ---activation), frozen, shared.
 ---@param outputs integer  S_l, at least 1
----@param activation? string|table
+---@param activation? string|table  may be left out before options: pl.dense(10, { frozen = true })
 ---@param options? table
 ---@return table
 function describe.dense(outputs, activation, options)
+  if options == nil and is_options(activation) then activation, options = nil, activation end
   return description("dense", { outputs = outputs, activation = activation }, options)
 end
 
