@@ -223,4 +223,17 @@ function fields.types.part(value, field, own, name)
   error(part, 0)
 end
 
+-- A field whose value is a list of parts of the family `of`, or a single one. The value is a list.
+function fields.types.parts(value, field, own, name)
+  local is_list = type(value) == "table" and getmetatable(value) == nil
+    and type(value[1]) ~= "string"
+  if not is_list then return { fields.types.part(value, field, own, name) } end
+  local parts, count = {}, 0
+  for _ in pairs(value) do count = count + 1 end
+  for k = 1, count do
+    parts[k] = fields.types.part(value[k], field, own, ("%s: %d"):format(name, k))
+  end
+  return parts
+end
+
 return registry
