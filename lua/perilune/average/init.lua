@@ -1,9 +1,9 @@
 -- Averages of a network's tensors over its training, which often predict better than the last.
 -- Parameters are averaged, and running statistics with them.
---     average:update(net [, progress])  after each update of the parameters; progress as a trainer's
+--     average:update(net [, progress])  after each update of the parameters; progress as a
+--                                       trainer's
 --     average:swap(net)                 exchanges the network's tensors with the average, and back
 --     average:state(), :restore(state), :check_state(state)
--- In a trainer (`average = "ema"`) validation, early stopping and the network at the end have it.
 
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
