@@ -28,6 +28,9 @@ local binary = {
   { name = "divide", f = function(a, b) return a / b end },
   { name = "maximum", f = maximum },
   { name = "minimum", f = minimum },
+  { name = "less", f = function(a, b) return a < b and 1 or 0 end },
+  { name = "less_equal", f = function(a, b) return a <= b and 1 or 0 end },
+  { name = "equal", f = function(a, b) return a == b and 1 or 0 end },
 }
 
 -- One rounding from double is what float32 arithmetic gives too: no difference is allowed.
@@ -416,6 +419,65 @@ for _, name in ipairs(naive.types) do
         naive.refuses(C, "expected, got number", function() core.accumulate(C, 1, 1) end)
         naive.refuses(C, "must be argument #1 itself or share no memory with it",
           function() core.accumulate(C:view(1, 3, 1), 1, V) end)
+      end)
+    end)
+
+    describe("comparisons", function()
+      it("are 0 beside NaN, and know infinities", function()
+        local A = core.matrix { { nan, 1, nan, infinity, -infinity, 0 } }
+        local B = core.matrix { { 1, nan, nan, infinity, infinity, -0.0 } }
+        local C = core.matrix(1, 6)
+        assert.same({ { 0, 0, 0, 0, 1, 0 } }, core.less(C, A, B):totable())
+        assert.same({ { 0, 0, 0, 1, 1, 1 } }, core.less_equal(C, A, B):totable())
+        assert.same({ { 0, 0, 0, 1, 0, 1 } }, core.equal(C, A, B):totable())
+        assert.same({ { 0, 1, 0, 1, 0, 0 } }, core.less(C, 0, A):totable())
+      end)
+    end)
+
+    describe("power", function()
+      it("is the power of each element, of float64 as Lua has it", function()
+        local A = core.exp(core.matrix(5, 70), random(1, 5, 70))
+        local B = random(2, 5, 70)
+        local wanted = naive.zip(function(a, b) return a ^ b end, A:totable(), B:totable())
+        naive.near(core.power(core.matrix(5, 70, "rows"), A, B), wanted, naive.tolerance[name])
+        naive.near(A ^ 3, naive.zip(function(a) return a ^ 3 end, A:totable()),
+          naive.tolerance[name])
+        assert.same({ { 9, 0.25, 1, 0 } }, core.power(core.matrix(1, 4),
+          core.matrix { { -3, 2, 0, 0 } }, core.matrix { { 2, -2, 0, 5 } }):totable())
+        local root = core.matrix { { -4 } } ^ 0.5
+        assert.is_true(root:get(1, 1) ~= root:get(1, 1))
+        raises("number expected", function() return A ^ B end)
+        raises("matrix", function() return 2 ^ A end)
+      end)
+    end)
+
+    describe("clamp", function()
+      it("keeps elements within two bounds, and NaN as it is", function()
+        for _, order in ipairs(orders) do
+          local A = random(3, 9, 70, order)
+          local wanted = naive.zip(function(a)
+            return math.max(round(-0.3), math.min(round(0.7), a))
+          end, A:totable())
+          naive.near(core.clamp(core.matrix(9, 70), A, -0.3, 0.7), wanted, 0)
+          naive.near(core.clamp(A, A, -0.3, 0.7), wanted, 0)
+        end
+        local B = core.clamp(core.matrix(1, 3), core.matrix { { nan, infinity, -infinity } }, 2, 2)
+        assert.is_true(B:get(1, 1) ~= B:get(1, 1))
+        assert.same({ 2, 2 }, { B:get(1, 2), B:get(1, 3) })
+      end)
+
+      it("refuses bounds in the wrong order and other shapes", function()
+        local A, C = random(4, 3, 4), random(5, 3, 4)
+        naive.refuses(C, "a number not below the lower bound expected",
+          function() core.clamp(C, A, 1, 0) end)
+        naive.refuses(C, "a number not below", function() core.clamp(C, A, 0, nan) end)
+        naive.refuses(C, "number expected, got string", function() core.clamp(C, A, "0", 1) end)
+        naive.refuses(C, "3 x 4 matrix expected, got 4 x 3",
+          function() core.clamp(C, A:t(), 0, 1) end)
+        local M = random(6, 1, 5)
+        naive.refuses(M, "share no memory", function()
+          core.clamp(M:view(1, 1, 4), M:view(2, 1, 4), 0, 1)
+        end)
       end)
     end)
 

@@ -297,6 +297,95 @@ for _, name in ipairs(naive.types) do
       end)
     end)
 
+    describe("argmin", function()
+      it("is argmax of what is negated", function()
+        each(function(M)
+          naive.near(M:argmin(), (-M):argmax():totable(), 0)
+        end)
+        local R = core.matrix(1, 2)
+        assert.equal(R, core.matrix({ { 1, 5 }, { 1, 4 }, { 2, 4 } }):argmin(R))
+        assert.same({ { 1, 2 } }, R:totable())
+        raises("NaN in column 2", R.argmin, core.matrix { { 1, nan } })
+      end)
+    end)
+
+    describe("mean and deviation", function()
+      local function mean(x) return naive.sum(#x, function(k) return x[k] end) / #x end
+
+      local function deviation(x, correction)
+        local m = mean(x)
+        local squares = naive.sum(#x, function(k) return (x[k] - m) ^ 2 end)
+        return math.sqrt(squares / (#x - (correction or 0)))
+      end
+
+      it("are those of each row over the columns, and of each column over the rows", function()
+        each(function(M, t)
+          local transposed = naive.transpose(t)
+          local b, r = core.matrix(M.rows, 1), core.matrix(1, M.cols)
+          local tolerance = naive.tolerance[name]
+          assert.equal(b, core.mean_columns(b, M))
+          naive.near(b, naive.build(M.rows, 1, function(i) return mean(t[i]) end), tolerance)
+          naive.near(core.mean_rows(r, M),
+            naive.build(1, M.cols, function(_, j) return mean(transposed[j]) end), tolerance)
+          naive.near_number(M:mean(), mean(M:view(1, M.rows * M.cols, 1):t():totable()[1]), 1e-12)
+          for correction = 0, 1 do
+            if M.cols > correction then
+              naive.near(core.deviation_columns(b, M, correction), naive.build(M.rows, 1,
+                function(i) return deviation(t[i], correction) end), tolerance)
+            end
+            if M.rows > correction then
+              naive.near(core.deviation_rows(r, M, correction), naive.build(1, M.cols,
+                function(_, j) return deviation(transposed[j], correction) end), tolerance)
+            end
+          end
+        end)
+      end)
+
+      it("lose no digits to a mean far from 0, nor to many columns", function()
+        local M = core.matrix(2, 100000)
+        local half = core.matrix(2, 50000):fill(4096)
+        M:columns(1, 50000):assign(half)
+        M:columns(50001, 100000):assign(half:fill(4097))
+        for _, X in ipairs { M, M:copy "rows" } do
+          assert.same({ { 4096.5 }, { 4096.5 } }, core.mean_columns(core.matrix(2, 1), X):totable())
+          assert.same({ { 0.5 }, { 0.5 } }, core.deviation_columns(core.matrix(2, 1), X):totable())
+          assert.same({ { 0.5, 0.5 } }, core.deviation_rows(core.matrix(1, 2), X:t()):totable())
+        end
+      end)
+
+      it("are the same with more threads", function()
+        local M = naive.random(core, 1, 3000, 70)
+        local b = core.matrix(3000, 1)
+        local one = core.deviation_columns(b, M):encode(name)
+        core.threads(3)
+        local three = core.deviation_columns(b, M):encode(name)
+        core.threads(1)
+        assert.equal(one, three)
+      end)
+
+      it("refuse results of another shape, within the matrix, and other corrections", function()
+        local M = naive.random(core, 2, 3, 4)
+        local b = core.matrix(3, 1)
+        naive.refuses(b, "1 x 4 matrix expected, got 3 x 1", function() core.mean_rows(b, M) end)
+        naive.refuses(M, "share memory", function() core.mean_columns(M:view(2, 3, 1), M) end)
+        naive.refuses(b, "a whole number from 0 to 3 expected",
+          function() core.deviation_columns(b, M, 4) end)
+        naive.refuses(b, "a whole number from 0 to 3 expected",
+          function() core.deviation_columns(b, M, -1) end)
+        naive.refuses(b, "integer", function() core.deviation_columns(b, M, 0.5) end)
+      end)
+
+      it("pass on NaN and infinity", function()
+        local M = core.matrix { { 1, nan }, { infinity, 2 }, { 1, 3 } }
+        local b = core.mean_columns(core.matrix(3, 1), M)
+        assert.is_true(is_nan(b:get(1, 1)))
+        assert.same({ infinity, 2 }, { b:get(2, 1), b:get(3, 1) })
+        core.deviation_columns(b, M)
+        assert.is_true(is_nan(b:get(1, 1)) and is_nan(b:get(2, 1)))
+        assert.equal(1, b:get(3, 1))
+      end)
+    end)
+
     describe("sums of columns and rows", function()
       it("are what loops give", function()
         each(function(M, t)

@@ -47,6 +47,26 @@ MULTIVERSION static void minimum(int n, const real *A, const real *B, real *C) {
   for (int k = 0; k < n; k++) C[k] = A[k] < B[k] || A[k] != A[k] ? A[k] : B[k];
 }
 
+/* 1 or 0, and 0 beside NaN */
+MULTIVERSION static void less(int n, const real *A, const real *B, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = A[k] < B[k] ? 1 : 0;
+}
+
+MULTIVERSION static void less_or_equal(int n, const real *A, const real *B, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = A[k] <= B[k] ? 1 : 0;
+}
+
+MULTIVERSION static void equal(int n, const real *A, const real *B, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = A[k] == B[k] ? 1 : 0;
+}
+
+static void power(int n, const real *A, const real *B, real *C) {
+  for (int k = 0; k < n; k++) C[k] = pow(A[k], B[k]);
+}
+
 MULTIVERSION static void absolute(int n, const real *A, real *C) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) C[k] = fabs(A[k]);
@@ -95,6 +115,24 @@ MULTIVERSION static void accumulate(void *context, int first, int last) {
   real *C = a->C;
   VECTOR_LOOP
   for (int k = first; k < last; k++) C[k] += x * A[k];
+}
+
+typedef struct Clamping {
+  real low;
+  real high;
+  const real *A;
+  real *C;
+} Clamping;
+
+/* NaN stays NaN */
+MULTIVERSION static void clamp(void *context, int first, int last) {
+  const Clamping *c = context;
+  real low = c->low;
+  real high = c->high;
+  const real *A = c->A;
+  real *C = c->C;
+  VECTOR_LOOP
+  for (int k = first; k < last; k++) C[k] = A[k] < low ? low : A[k] > high ? high : A[k];
 }
 
 typedef struct Filling {
@@ -256,6 +294,22 @@ static int elementwise_minimum(lua_State *L) {
   return in_place(L, minimum);
 }
 
+static int elementwise_less(lua_State *L) {
+  return in_place(L, less);
+}
+
+static int elementwise_less_equal(lua_State *L) {
+  return in_place(L, less_or_equal);
+}
+
+static int elementwise_equal(lua_State *L) {
+  return in_place(L, equal);
+}
+
+static int elementwise_power(lua_State *L) {
+  return in_place(L, power);
+}
+
 /* A op B --> a new matrix, large enough for both operands */
 static int allocating(lua_State *L, Binary binary) {
   const Matrix *first = matrix_check(L, lua_type(L, 1) == LUA_TNUMBER ? 2 : 1);
@@ -326,6 +380,14 @@ static int operator_divide(lua_State *L) {
   return allocating(L, divide);
 }
 
+/* A ^ x, element by element */
+static int operator_power(lua_State *L) {
+  if (other_answers(L, "__pow")) return 1;
+  matrix_check(L, 1);
+  if (lua_type(L, 2) != LUA_TNUMBER) luaL_typeerror(L, 2, "number");
+  return allocating(L, power);
+}
+
 /* -A */
 static int operator_negate(lua_State *L) {
   lua_settop(L, 1);
@@ -357,6 +419,22 @@ static int elementwise_accumulate(lua_State *L) {
 
   Accumulation a = {x, A->data, C->data};
   pool_run_range(matrix_pool(L), matrix_size(C), POOL_GRAIN, accumulate, &a);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* clamp(C, A, low, high) --> C, whose elements are those of A, or the bound that is nearer */
+static int elementwise_clamp(lua_State *L) {
+  Matrix *C = matrix_check(L, 1);
+  const Matrix *A = matrix_check_shape(L, 2, C->rows, C->cols);
+  real low = matrix_check_element(L, 3);
+  real high = matrix_check_element(L, 4);
+  luaL_argcheck(L, low <= high, 4, "a number not below the lower bound expected");
+  if (A->order == C->order) matrix_check_aligned(L, 2, A, 1, C);
+  A = matrix_in_order(L, A, C->order);
+
+  Clamping c = {low, high, A->data, C->data};
+  pool_run_range(matrix_pool(L), matrix_size(C), POOL_GRAIN, clamp, &c);
   lua_settop(L, 1);
   return 1;
 }
@@ -395,6 +473,11 @@ static int method_map(lua_State *L) {
 static const luaL_Reg functions[] = {
   {"accumulate", elementwise_accumulate},
   {"add",        elementwise_add       },
+  {"clamp",      elementwise_clamp     },
+  {"equal",      elementwise_equal     },
+  {"less",       elementwise_less      },
+  {"less_equal", elementwise_less_equal},
+  {"power",      elementwise_power     },
   {"divide",     elementwise_divide    },
   {"hadamard",   elementwise_hadamard  },
   {"maximum",    elementwise_maximum   },
@@ -429,6 +512,7 @@ static const luaL_Reg metamethods[] = {
   {"__add", operator_add     },
   {"__div", operator_divide  },
   {"__mul", operator_multiply},
+  {"__pow", operator_power   },
   {"__sub", operator_subtract},
   {"__unm", operator_negate  },
   {NULL,    NULL             },

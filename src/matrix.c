@@ -441,6 +441,7 @@ static const luaL_Reg methods[] = {
   {"set",       matrix_set      },
   {"shape",     matrix_shape    },
   {"totable",   matrix_totable  },
+  {"t",         matrix_transpose},
   {"transpose", matrix_transpose},
   {"view",      matrix_view     },
   {NULL,        NULL            },

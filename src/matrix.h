@@ -151,5 +151,6 @@ void random_open(lua_State *L);
 void bytes_open(lua_State *L);
 void gather_open(lua_State *L);
 void rows_open(lua_State *L);
+void select_open(lua_State *L);
 
 #endif

@@ -24,5 +24,6 @@ int luaopen_core(lua_State *L) {
   bytes_open(L);
   gather_open(L);
   rows_open(L);
+  select_open(L);
   return 1;
 }

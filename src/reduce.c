@@ -51,6 +51,19 @@ static void sum_lines(int n, int lines, int step, const real *X, bool adds, real
   }
 }
 
+/* Add to the totals the squares of what the runs of add_lines are off the means. */
+MULTIVERSION static void add_squares(int n, int lines, int step, const real *X, const double *means,
+                                     double *totals) {
+  for (int j = 0; j < lines; j++) {
+    const real *x = X + j * step;
+    VECTOR_LOOP
+    for (int i = 0; i < n; i++) {
+      double off = (double)x[i] - means[i];
+      totals[i] += off * off;
+    }
+  }
+}
+
 /* y[j] = the sum of the j-th run of n neighbours, or y[j] plus that sum */
 static void sum_runs(int n, int runs, const real *X, bool adds, real *y) {
   for (int j = 0; j < runs; j++, X += n)
@@ -147,16 +160,19 @@ static double equal_elements(const void *context, int first, int last) {
   return count;
 }
 
-/* The row of the largest element of column j, or -1 where the column holds NaN */
-static int largest_row(const Matrix *X, int j) {
+/*
+** The row of the largest element of column j, or with a sign of -1 of the smallest; -1 where the
+** column holds NaN
+*/
+static int extreme_row(const Matrix *X, int j, real sign) {
   const real *x = X->data + matrix_index(X, 0, j);
   int step = X->order == BY_ROWS ? X->cols : 1;
-  real most = x[0];
+  real most = sign * x[0];
   int best = 0;
   for (int i = 0; i < X->rows; i++, x += step) {
     if (*x != *x) return -1;
-    if (*x > most) {
-      most = *x;
+    if (sign * *x > most) {
+      most = sign * *x;
       best = i;
     }
   }
@@ -167,7 +183,7 @@ static int largest_row(const Matrix *X, int j) {
 static double nan_column(const void *context, int first, int last) {
   const Matrix *X = context;
   for (int j = first; j < last; j++) {
-    if (largest_row(X, j) < 0) return j;
+    if (extreme_row(X, j, 1) < 0) return j;
   }
   return INFINITY;
 }
@@ -275,14 +291,51 @@ static void run_sum_of_columns(lua_State *L, const Matrix *X, const Matrix *b) {
                  &sums);
 }
 
-typedef struct Argmax {
+/* What mean and deviation are of: the rows of X, each over its columns */
+typedef struct Moments {
   const Matrix *X;
-  real *result;
-} Argmax;
+  bool deviation;  // else the mean
+  double divisor;  // of the squares
+  real *b;
+} Moments;
 
-static void largest_rows(void *context, int first, int last) {
-  const Argmax *a = context;
-  for (int j = first; j < last; j++) a->result[j] = (real)(largest_row(a->X, j) + 1);
+/* Of at most LEAST_ROWS rows; the mean is found first, so that no digits cancel. */
+static void moments_of_rows(const Moments *m, int first, int count) {
+  double means[LEAST_ROWS];
+  double squares[LEAST_ROWS];
+  const Matrix *X = m->X;
+  int N = X->cols;
+  for (int i = 0; i < count; i++) means[i] = squares[i] = 0;
+  if (X->order == BY_COLUMNS) {
+    const real *data = X->data + matrix_index(X, first, 0);
+    add_lines(count, N, X->rows, data, means);
+    for (int i = 0; i < count; i++) means[i] /= N;
+    if (m->deviation) add_squares(count, N, X->rows, data, means, squares);
+  } else {
+    for (int i = 0; i < count; i++) {
+      const real *data = X->data + matrix_index(X, first + i, 0);
+      means[i] = reduce_sum(N, data) / N;
+      if (m->deviation) add_squares(1, N, 1, data, means + i, squares + i);
+    }
+  }
+  for (int i = 0; i < count; i++)
+    m->b[first + i] = (real)(m->deviation ? sqrt(squares[i] / m->divisor) : means[i]);
+}
+
+static void moments(void *context, int first, int last) {
+  for (int i = first; i < last; i += LEAST_ROWS)
+    moments_of_rows(context, i, last - i < LEAST_ROWS ? last - i : LEAST_ROWS);
+}
+
+typedef struct Extremes {
+  const Matrix *X;
+  real sign;
+  real *result;
+} Extremes;
+
+static void extreme_rows(void *context, int first, int last) {
+  const Extremes *e = context;
+  for (int j = first; j < last; j++) e->result[j] = (real)(extreme_row(e->X, j, e->sign) + 1);
 }
 
 
@@ -310,6 +363,56 @@ static int reduce_sum_rows(lua_State *L) {
   Matrix transposed = matrix_transposed(X);
   run_sum_of_columns(L, &transposed, r);
   lua_settop(L, 1);
+  return 1;
+}
+
+/* The mean or the deviation of each row of X, or of each column, into argument 1 */
+static int moments_into(lua_State *L, bool of_columns, bool deviation) {
+  Matrix *b = matrix_check(L, 1);
+  const Matrix *X = matrix_check(L, 2);
+  int N = of_columns ? X->rows : X->cols;
+  lua_Integer correction = deviation ? luaL_optinteger(L, 3, 0) : 0;
+  matrix_check_shape(L, 1, of_columns ? 1 : X->rows, of_columns ? X->cols : 1);
+  if (correction < 0 || correction >= N) {
+    luaL_argerror(L, 3, lua_pushfstring(L, "a whole number from 0 to %d expected", N - 1));
+  }
+  matrix_check_distinct(L, 1, b, 2, X);
+
+  Matrix seen = of_columns ? matrix_transposed(X) : *X;
+  Moments m = {&seen, deviation, (double)(N - correction), b->data};
+  int rows = pool_lines(seen.cols);
+  pool_run_range(matrix_pool(L), seen.rows, rows < LEAST_ROWS ? LEAST_ROWS : rows, moments, &m);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* mean_columns(b, X) --> b, the mean of the columns */
+static int reduce_mean_columns(lua_State *L) {
+  return moments_into(L, false, false);
+}
+
+/* mean_rows(r, X) --> r, the mean of the rows */
+static int reduce_mean_rows(lua_State *L) {
+  return moments_into(L, true, false);
+}
+
+/* deviation_columns(b, X [, correction]) --> b, the standard deviation over the columns */
+static int reduce_deviation_columns(lua_State *L) {
+  return moments_into(L, false, true);
+}
+
+/* deviation_rows(r, X [, correction]) --> r, the standard deviation over the rows */
+static int reduce_deviation_rows(lua_State *L) {
+  return moments_into(L, true, true);
+}
+
+/* M:mean() --> number */
+static int reduce_mean_of(lua_State *L) {
+  const Matrix *M = matrix_check(L, 1);
+  FloatState host = float_state_change(FLOAT_PLAIN);
+  volatile double mean = reduce_matrix(matrix_pool(L), M) / matrix_size(M);
+  float_state_change(host);
+  lua_pushnumber(L, mean);
   return 1;
 }
 
@@ -351,8 +454,8 @@ static int reduce_is_finite(lua_State *L) {
   return 1;
 }
 
-/* M:argmax([result]) --> 1 x cols */
-static int reduce_argmax(lua_State *L) {
+/* The rows of the extreme elements of the columns of M, 1 x cols; of the largest with sign 1 */
+static int extremes(lua_State *L, real sign) {
   const Matrix *M = matrix_check(L, 1);
   luaL_argcheck(L, (int64_t)M->rows <= (int64_t)2 << REAL_MANTISSA, 1,
                 "fewer rows expected: the elements of the result could not count them");
@@ -368,9 +471,19 @@ static int reduce_argmax(lua_State *L) {
   if (wrong < M->cols)
     return luaL_error(L, "numbers expected, got NaN in column %d", (int)wrong + 1);
 
-  Argmax argmax = {M, result->data};
-  pool_run_range(pool, M->cols, columns, largest_rows, &argmax);
+  Extremes e = {M, sign, result->data};
+  pool_run_range(pool, M->cols, columns, extreme_rows, &e);
   return 1;
+}
+
+/* M:argmax([result]) --> 1 x cols */
+static int reduce_argmax(lua_State *L) {
+  return extremes(L, 1);
+}
+
+/* M:argmin([result]) --> 1 x cols */
+static int reduce_argmin(lua_State *L) {
+  return extremes(L, -1);
 }
 
 /* count_equal(A, B) --> how many elements are equal */
@@ -385,16 +498,22 @@ static int reduce_count_equal(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"count_equal", reduce_count_equal},
-  {"sum_columns", reduce_sum_columns},
-  {"sum_rows",    reduce_sum_rows   },
-  {NULL,          NULL              },
+  {"count_equal",       reduce_count_equal      },
+  {"deviation_columns", reduce_deviation_columns},
+  {"deviation_rows",    reduce_deviation_rows   },
+  {"mean_columns",      reduce_mean_columns     },
+  {"mean_rows",         reduce_mean_rows        },
+  {"sum_columns",       reduce_sum_columns      },
+  {"sum_rows",          reduce_sum_rows         },
+  {NULL,                NULL                    },
 };
 
 static const luaL_Reg methods[] = {
   {"argmax",    reduce_argmax   },
+  {"argmin",    reduce_argmin   },
   {"is_finite", reduce_is_finite},
   {"max",       reduce_max      },
+  {"mean",      reduce_mean_of  },
   {"min",       reduce_min      },
   {"norm",      reduce_norm     },
   {"sum",       reduce_sum_of   },

@@ -11,7 +11,8 @@
 --   * a string is no number, even if it looks like one, wherever an element or a factor is given.
 
 ---A dense rows x cols matrix, elements and header in one block that Lua's collector owns. `A * B`
----is the matrix product, `x * A`, `A * x` and `A / x` scale, `A + B` and `A - B` add and subtract;
+---is the matrix product, `x * A`, `A * x` and `A / x` scale, `A + B` and `A - B` add and subtract,
+---`A ^ x` is the power of each element;
 ---in sums a rows x 1 matrix is repeated over the columns, a 1 x cols matrix over the rows, and a
 ---number over everything. Operators and methods that return a matrix allocate a new one. A value of
 ---another type beside a matrix answers by its own metamethod, if it has one.
@@ -26,6 +27,7 @@
 ---@operator mul(Matrix|number): Matrix
 ---@operator div(number): Matrix
 ---@operator unm: Matrix
+---@operator pow(number): Matrix
 local Matrix = {}
 
 ---Element (i, j). Raises outside 1..rows, 1..cols.
@@ -67,6 +69,29 @@ function Matrix:copy(order) end
 ---@return Matrix  cols x rows, stored by columns
 function Matrix:transpose() end
 
+---The same by the shorter name
+---@return Matrix
+function Matrix:t() end
+
+---Rows first_row..last_row and columns first_column..last_column as a new matrix; what is left out
+---is from the first, or to the last. Raises outside the matrix.
+---@param first_row? integer
+---@param last_row? integer
+---@param first_column? integer
+---@param last_column? integer
+---@return Matrix
+function Matrix:slice(first_row, last_row, first_column, last_column) end
+
+---The rows of the list as a new matrix, in its order. Raises for one that there is not.
+---@param indices integer[]  from 1 to rows, one or more
+---@return Matrix
+function Matrix:select_rows(indices) end
+
+---The columns of the list as a new matrix, likewise.
+---@param indices integer[]  from 1 to cols, one or more
+---@return Matrix
+function Matrix:select_columns(indices) end
+
 ---A copy in the other element type (or the same). Both core modules must be loaded, as `require
 ---"perilune"` does.
 ---@param name "float32"|"float64"
@@ -99,6 +124,9 @@ function Matrix:assign(B) end
 ---@return number  the sum of all elements, accumulated in double
 function Matrix:sum() end
 
+---@return number  the mean of all elements
+function Matrix:mean() end
+
 ---@return number  the Euclidean (Frobenius) norm, accumulated in double
 function Matrix:norm() end
 
@@ -116,6 +144,11 @@ function Matrix:is_finite() end
 ---@param result? Matrix  1 x cols, allocated when absent
 ---@return Matrix         1 x cols, whole numbers from 1 to rows
 function Matrix:argmax(result) end
+
+---The row of the smallest element of each column, likewise.
+---@param result? Matrix  1 x cols, allocated when absent
+---@return Matrix         1 x cols, whole numbers from 1 to rows
+function Matrix:argmin(result) end
 
 ---The elements as a binary string.
 ---@param type "uint8"|"float32"|"float64"  for uint8 elements are rounded and must lie in 0..255
@@ -267,6 +300,23 @@ function core.maximum(C, A, B) end
 ---C = min(A, B), elementwise; NaN if either is
 function core.minimum(C, A, B) end
 
+---C = A^B, elementwise; NaN for a negative base and an exponent that is not whole
+function core.power(C, A, B) end
+---C = 1 where A < B, else 0, also beside NaN
+function core.less(C, A, B) end
+---C = 1 where A <= B, else 0
+function core.less_equal(C, A, B) end
+---C = 1 where A = B, else 0
+function core.equal(C, A, B) end
+
+---C = min(max(A, low), high), elementwise; NaN stays NaN.
+---@param C Matrix
+---@param A Matrix     may be C
+---@param low number
+---@param high number  >= low
+---@return Matrix C
+function core.clamp(C, A, low, high) end
+
 ---C = f(A) elementwise, for f one of abs, exp, log, sign, sqrt, square, tanh. C may be A.
 ---exp and tanh are at most 1.5 units in the last place off. A sign is 1, -1, 0 or NaN.
 ---@param C Matrix
@@ -303,6 +353,42 @@ function core.sum_columns(b, X) end
 ---@param X Matrix
 ---@return Matrix r
 function core.sum_rows(r, X) end
+
+---b = the mean of the columns: rows x 1.
+---@param b Matrix
+---@param X Matrix
+---@return Matrix b
+function core.mean_columns(b, X) end
+
+---r = the mean of the rows: 1 x cols.
+---@param r Matrix
+---@param X Matrix
+---@return Matrix r
+function core.mean_rows(r, X) end
+
+---b = the standard deviation over the columns: sqrt(sum_n (x_in - mean_i)^2 / (N - correction)).
+---@param b Matrix             rows x 1
+---@param X Matrix             rows x N
+---@param correction? integer  0 <= correction < N; default 0, for that of a sample 1
+---@return Matrix b
+function core.deviation_columns(b, X, correction) end
+
+---r = the standard deviation over the rows, likewise: 1 x cols.
+---@param r Matrix
+---@param X Matrix
+---@param correction? integer
+---@return Matrix r
+function core.deviation_rows(r, X, correction) end
+
+---Matrices below each other, as a new one; each with the columns of the first.
+---@param ... Matrix
+---@return Matrix
+function core.vstack(...) end
+
+---Matrices side by side, as a new one; each with the rows of the first.
+---@param ... Matrix
+---@return Matrix
+function core.hstack(...) end
 
 ---r_n = log sum_i e^(z_in) for each column, shifted so that nothing overflows.
 ---@param r Matrix  1 x cols

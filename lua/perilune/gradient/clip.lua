@@ -33,8 +33,7 @@ return {
     apply = function(_, parameters, options)
       for _, parameter in ipairs(gradients(parameters)) do
         local G = parameter.gradient
-        local core = cores.of(G)
-        core.maximum(G, core.minimum(G, G, options.most), -options.most)
+        cores.of(G).clamp(G, G, -options.most, options.most)
       end
     end,
   },
