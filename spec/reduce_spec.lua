@@ -322,7 +322,6 @@ for _, name in ipairs(naive.types) do
         each(function(M, t)
           local transposed = naive.transpose(t)
           local b, r = core.matrix(M.rows, 1), core.matrix(1, M.cols)
-          local tolerance = naive.tolerance[name]
           assert.equal(b, core.mean_columns(b, M))
           naive.near(b, naive.build(M.rows, 1, function(i) return mean(t[i]) end), tolerance)
           naive.near(core.mean_rows(r, M),

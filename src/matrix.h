@@ -152,5 +152,6 @@ void bytes_open(lua_State *L);
 void gather_open(lua_State *L);
 void rows_open(lua_State *L);
 void select_open(lua_State *L);
+void dropout_open(lua_State *L);
 
 #endif

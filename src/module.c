@@ -25,5 +25,6 @@ int luaopen_core(lua_State *L) {
   gather_open(L);
   rows_open(L);
   select_open(L);
+  dropout_open(L);
   return 1;
 }

@@ -23,7 +23,10 @@ local descriptions = {
   },
   chain = { "chain", layers = { pl.dense(4, "tanh"), pl.dropout(0.2), pl.dense(5) } },
   dense = { "dense", outputs = 4, activation = "sigmoid" },
+  alpha_dropout = { "alpha_dropout", probability = 0.4 },
   dropout = { "dropout", probability = 0.4 },
+  gaussian_noise = { "gaussian_noise", deviation = 0.2 },
+  scaling = { "scaling" },
   layer_norm = { "layer_norm" },
   residual = {
     "residual", body = { pl.batch_norm(), pl.dense(SIZE, "tanh"), pl.dropout(0.1) },

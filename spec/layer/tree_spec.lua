@@ -392,7 +392,7 @@ describe("what is wrong with a layer", function()
     at_caller(function()
       local _ = pl.network({ inputs = 3, "relu" }, { layers = own })
     end,
-      "layer 1: unknown kind of layer 'relu' (known: batch_norm, branch, center, chain, ")
+      "layer 1: unknown kind of layer 'relu' (known: alpha_dropout, batch_norm, branch, center, ")
   end)
 
   it("is told for a class that keeps no contract", function()

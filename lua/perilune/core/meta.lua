@@ -251,6 +251,19 @@ local core = {}
 ---@return Activation
 function core.activation(name, options) end
 
+---A = scale X + shift where an element stays, else `dropped` + 0 X, each with the probability p
+---dropped. Which ones follows from the key alone, element by element as they are stored, so that
+---the same key drops the same elements of another matrix.
+---@param A Matrix          stored by columns
+---@param X Matrix          stored by columns; may be A
+---@param p number          0 <= p < 1
+---@param key integer       64 random bits: generator:integer(math.mininteger, math.maxinteger)
+---@param scale number
+---@param shift? number     default 0
+---@param dropped? number   default 0
+---@return Matrix A
+function core.dropout(A, X, p, key, scale, shift, dropped) end
+
 ---A matrix of zeros, or the matrix of a table of rows.
 ---@param rows integer|number[][]  >= 1
 ---@param cols? integer             >= 1; rows * cols <= 2^31 - 1

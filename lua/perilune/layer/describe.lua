@@ -60,6 +60,31 @@ function describe.dropout(probability, options)
   return description("dropout", { probability = probability }, options)
 end
 
+---Dropout for layers with selu, which keeps their mean and variance. Options: frozen, shared, which
+---change nothing about it.
+---@param probability number  in [0, 1)
+---@param options? table
+---@return table
+function describe.alpha_dropout(probability, options)
+  return description("alpha_dropout", { probability = probability }, options)
+end
+
+---Normal noise of mean 0 on the inputs, in training alone. Options: frozen, shared, which change
+---nothing about it.
+---@param deviation? number  default 0.1
+---@param options? table
+---@return table
+function describe.gaussian_noise(deviation, options)
+  return description("gaussian_noise", { deviation = deviation }, options)
+end
+
+---A learned factor for each feature, 1 at first. Options: frozen, shared.
+---@param options? table
+---@return table
+function describe.scaling(options)
+  return description("scaling", {}, options)
+end
+
 ---The sum of a body, a layer or a list of layers, and its input. Options: projection (true for a
 ---dense layer of as many outputs as the body has, or a layer), frozen, shared.
 ---@param body table

@@ -5,7 +5,8 @@ local registry = require "perilune.registry"
 local layer = registry.family("layer", { expected = "a description of a layer" })
 
 for _, name in ipairs {
-  "batch_norm", "branch", "chain", "dense", "dropout", "layer_norm", "residual",
+  "alpha_dropout", "batch_norm", "branch", "chain", "dense", "dropout", "gaussian_noise",
+  "layer_norm", "residual", "scaling",
 } do
   layer:add(require("perilune.layer." .. name))
 end
