@@ -353,8 +353,8 @@ describe("misuse of the gradient check", function()
       "unknown loss 'mse'")
     at_caller(function()
       pl.gradient_check(network, X, targets(3), { loss = "squared_error", tol = 1 })
-    end, "unknown option 'tol' of gradient_check (known: floor, loss, step, tolerance, "
-      .. "weights)")
+    end, "unknown option 'tol' of gradient_check (known: floor, inputs, loss, step, "
+      .. "tolerance, weights)")
     at_caller(function()
       pl.gradient_check(network, X, targets(3), { loss = function(A) return nil, A end })
     end, "loss: a number J and Delta expected from it, got nil")

@@ -153,5 +153,6 @@ void gather_open(lua_State *L);
 void rows_open(lua_State *L);
 void select_open(lua_State *L);
 void dropout_open(lua_State *L);
+void embedding_open(lua_State *L);
 
 #endif

@@ -26,5 +26,6 @@ int luaopen_core(lua_State *L) {
   rows_open(L);
   select_open(L);
   dropout_open(L);
+  embedding_open(L);
   return 1;
 }

@@ -29,6 +29,7 @@ local option_fields = {
   step = { "number", default = 1e-4, above = 0 },
   tolerance = { "number", default = 1e-6, above = 0 },
   floor = { "number", default = 1e-5, above = 0 },
+  inputs = { "boolean", default = true },
 }
 
 -- d error_now() / dM(i, j) by Richardson's combination of two central differences, whose error is
@@ -58,12 +59,12 @@ local function compare(report, parameter, i, j, numeric, floor)
   report.analytic, report.numeric = analytic, numeric
 end
 
--- What backward says: Delta^(0) and the gradient of each parameter, as copies
-local function analytic_gradients(network, X, Delta)
-  local Delta_0 = network:backward(Delta, true):copy()
-  local gradients = { { name = "X", value = X, gradient = Delta_0 } }
-  for k, parameter in ipairs(network:parameters()) do
-    gradients[k + 1] = {
+-- What backward says: Delta^(0), where it is wanted, and the gradient of each parameter, as copies
+local function analytic_gradients(network, X, Delta, inputs)
+  local Delta_0, gradients = network:backward(Delta, inputs), {}
+  if inputs then gradients[1] = { name = "X", value = X, gradient = Delta_0:copy() } end
+  for _, parameter in ipairs(network:parameters()) do
+    gradients[#gradients + 1] = {
       name = parameter.name, value = parameter.value,
       gradient = parameter.gradient:copy(),
     }
@@ -83,7 +84,7 @@ local function check(network, X, T, chosen, snapshot)
     errors.raise("loss: a number J and Delta expected from it, got %s", errors.show(J_now))
   end
   local report = setmetatable({ largest_error = -1, count = 0 }, Report)
-  for _, parameter in ipairs(analytic_gradients(network, X, Delta)) do
+  for _, parameter in ipairs(analytic_gradients(network, X, Delta, chosen.inputs)) do
     for i = 1, parameter.value.rows do
       for j = 1, parameter.value.cols do
         local numeric = derivative(parameter.value, i, j, J, chosen.step)
@@ -101,7 +102,8 @@ end
 ---Compare every derivative of a float64 network with central differences: those of all parameters
 ---and Delta^(0). Options: loss (a name, a description or a function; required), weights (of the
 ---samples or single targets), step (default 1e-4), tolerance (default 1e-6), floor (default 1e-5:
----derivatives smaller than this are compared absolutely, their differences being rounding noise).
+---derivatives smaller than this are compared absolutely, their differences being rounding noise),
+---inputs (true; false leaves Delta^(0) out, where inputs are labels, which have no derivative).
 ---Keep inputs away from the kink of relu: a difference across it is no derivative. Random layers
 ---draw the same numbers each time. The network is as before afterwards, its state too, but for its
 ---gradients and what the layers keep of a forward.

@@ -25,6 +25,18 @@ local descriptions = {
   dense = { "dense", outputs = 4, activation = "sigmoid" },
   alpha_dropout = { "alpha_dropout", probability = 0.4 },
   dropout = { "dropout", probability = 0.4 },
+  piecewise_linear = { "piecewise_linear", boundaries = {
+    { -0.5, 0.1, 0.6 }, { 0, 1 }, { -0.9, 0.3, 0.4, 0.9 }, { -1, 1 }, { 0.1, 0.2 }, { -3, 3 },
+  } },
+  ["piecewise_linear, dense above"] = {
+    "piecewise_linear", outputs = 2, activation = "tanh", boundaries = {
+      { -0.5, 0.1, 0.6 }, { 0, 1 }, { -0.9, 0.3, 0.4, 0.9 }, { -1, 1 }, { 0.1, 0.2 }, { -3, 3 },
+    },
+  },
+  periodic = { "periodic", frequencies = 3 },
+  ["periodic, dense above"] = {
+    "periodic", frequencies = 2, deviation = 0.5, outputs = 3, activation = "tanh",
+  },
   gaussian_noise = { "gaussian_noise", deviation = 0.2 },
   scaling = { "scaling" },
   layer_norm = { "layer_norm" },
@@ -100,7 +112,7 @@ end
 
 describe("the kinds of layers", function()
   it("are all tried here", function()
-    local tried = {}
+    local tried = { embedding = true } -- of labels, which no layer gives: embedding_spec.lua
     for _, description in pairs(descriptions) do tried[description[1]] = true end
     assert.same(sorted(kinds.kinds), sorted(tried))
   end)

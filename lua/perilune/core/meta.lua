@@ -264,6 +264,50 @@ function core.activation(name, options) end
 ---@return Matrix A
 function core.dropout(A, X, p, key, scale, shift, dropped) end
 
+---P = sin 2 pi c x above cos 2 pi c x, for a feature x (Gorishniy et al. 2022).
+---@param P Matrix  2k x N, stored by columns
+---@param c Matrix  k x 1, frequencies
+---@param x Matrix  1 x N
+---@return Matrix P
+function core.periodic(P, c, x) end
+
+---G = 2 pi (H_sin (.) P_cos - H_cos (.) P_sin), the derivative of J by c x.
+---@param G Matrix  k x N, stored by columns
+---@param H Matrix  2k x N, dJ/dP
+---@param P Matrix  2k x N
+---@return Matrix G
+function core.periodic_backward(G, H, P) end
+
+---P_tn = (x_n - b_t) / (b_(t+1) - b_t), at least 0 but in the first row, at most 1 but in the last
+---(Gorishniy et al. 2022).
+---@param P Matrix           k x N, stored by columns
+---@param boundaries Matrix  k + 1 x 1, each above the one before
+---@param x Matrix           1 x N
+---@return Matrix P
+function core.piecewise_linear(P, boundaries, x) end
+
+---The derivative of J by x.
+---@param delta Matrix       1 x N
+---@param H Matrix           k x N, dJ/dP
+---@param boundaries Matrix  k + 1 x 1
+---@param x Matrix           1 x N
+---@return Matrix delta
+function core.piecewise_linear_backward(delta, H, boundaries, x) end
+
+---Column n of A = the row x_n of W. Raises for labels that there are not.
+---@param A Matrix  S x N, stored by columns
+---@param W Matrix  categories x S
+---@param x Matrix  1 x N, whole numbers from 1 to W.rows
+---@return Matrix A
+function core.embed(A, W, x) end
+
+---Add column n of H to the row x_n of dJ_dW, for each n in turn.
+---@param dJ_dW Matrix  categories x S
+---@param H Matrix      S x N, dJ/dA
+---@param x Matrix      1 x N, whole numbers from 1 to dJ_dW.rows
+---@return Matrix dJ_dW
+function core.embed_gradient(dJ_dW, H, x) end
+
 ---A matrix of zeros, or the matrix of a table of rows.
 ---@param rows integer|number[][]  >= 1
 ---@param cols? integer             >= 1; rows * cols <= 2^31 - 1

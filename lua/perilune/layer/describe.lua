@@ -85,6 +85,35 @@ function describe.scaling(options)
   return description("scaling", {}, options)
 end
 
+---Categories as vectors that are learned: each input is a label from 1 on, and becomes `outputs`
+---features. Options: deviation (1) of the first values, frozen, shared.
+---@param categories integer|integer[]  how many labels there are: a list of one number for each
+---input, or one for all, which then share their vectors
+---@param outputs integer
+---@param options? table
+---@return table
+function describe.embedding(categories, outputs, options)
+  return description("embedding", { categories = categories, outputs = outputs }, options)
+end
+
+---Each number as waves, sin 2 pi c x and cos 2 pi c x, of frequencies that are learned. Options:
+---frequencies (16), deviation (0.1) of the first ones, outputs (of a dense layer for each input
+---above; default: none) with its activation ("relu"), frozen, shared.
+---@param options? table
+---@return table
+function describe.periodic(options)
+  return description("periodic", {}, options)
+end
+
+---Each number as steps of a staircase between boundaries. Options: outputs (of a dense layer for
+---each input above; default: none) with its activation ("relu"), frozen, shared.
+---@param boundaries number[][]  for each input two or more numbers, growing: pl.quantiles(X, 16)
+---@param options? table
+---@return table
+function describe.piecewise_linear(boundaries, options)
+  return description("piecewise_linear", { boundaries = boundaries }, options)
+end
+
 ---The sum of a body, a layer or a list of layers, and its input. Options: projection (true for a
 ---dense layer of as many outputs as the body has, or a layer), frozen, shared.
 ---@param body table

@@ -5,8 +5,8 @@ local registry = require "perilune.registry"
 local layer = registry.family("layer", { expected = "a description of a layer" })
 
 for _, name in ipairs {
-  "alpha_dropout", "batch_norm", "branch", "chain", "dense", "dropout", "gaussian_noise",
-  "layer_norm", "residual", "scaling",
+  "alpha_dropout", "batch_norm", "branch", "chain", "dense", "dropout", "embedding",
+  "gaussian_noise", "layer_norm", "periodic", "piecewise_linear", "residual", "scaling",
 } do
   layer:add(require("perilune.layer." .. name))
 end
