@@ -6,6 +6,8 @@ local list = require "perilune.layer.list"
 ---@class Chain
 ---@field layers table[]   layers 1..L
 ---@field lowest integer   the lowest to train, L + 1 where there is none
+---@field A Matrix         S_L x N, of the last forward
+---@field Delta Matrix     S_L x N, given to the last backward
 local Chain = class("chain", { layers = { "table" } })
 
 ---@param options { layers: table[] }
@@ -21,7 +23,7 @@ function Chain.new(options, context)
   return Chain.create { layers = layers, output = input, context = context }
 end
 
--- The lowest layer with parameters to train: nobody needs the Delta below it.
+---Find the lowest layer with parameters to train: nobody needs the Delta below it.
 function Chain:bind()
   local l = 1
   while self.layers[l] and not self.context.trains(self.layers[l]) do l = l + 1 end
@@ -33,6 +35,7 @@ end
 function Chain:forward(A_below)
   local A, layers = A_below, self.layers
   for l = 1, #layers do A = layers[l]:forward(A) end
+  self.A = A
   return A
 end
 
@@ -44,12 +47,12 @@ function Chain:predict(A_below)
   return A
 end
 
-
 ---Delta^(l-1) of each layer from Delta^(l), and the gradients on the way, by (4.1) and (4.2).
 ---@param Delta Matrix           S_L x N
 ---@param wants_below boolean?
 ---@return Matrix? Delta_below   S_0 x N; valid until the next backward
 function Chain:backward(Delta, wants_below)
+  self.Delta = Delta
   local layers = self.layers
   local last = wants_below and 1 or self.lowest
   for l = #layers, last, -1 do
@@ -58,6 +61,7 @@ function Chain:backward(Delta, wants_below)
   return wants_below and Delta or nil
 end
 
+---@return table
 function Chain:describe()
   local layers = {}
   for l, layer in ipairs(self.layers) do layers[l] = self.context.describe(layer) end
