@@ -270,42 +270,52 @@ static int in_place(lua_State *L, Binary binary) {
   return 1;
 }
 
+/* add(C, A, B) --> C = A + B */
 static int elementwise_add(lua_State *L) {
   return in_place(L, add);
 }
 
+/* subtract(C, A, B) --> C = A - B */
 static int elementwise_subtract(lua_State *L) {
   return in_place(L, subtract);
 }
 
+/* hadamard(C, A, B) --> C = A (.) B */
 static int elementwise_hadamard(lua_State *L) {
   return in_place(L, hadamard);
 }
 
+/* divide(C, A, B) --> C = A / B, elementwise */
 static int elementwise_divide(lua_State *L) {
   return in_place(L, divide);
 }
 
+/* maximum(C, A, B) --> C = max(A, B) */
 static int elementwise_maximum(lua_State *L) {
   return in_place(L, maximum);
 }
 
+/* minimum(C, A, B) --> C = min(A, B) */
 static int elementwise_minimum(lua_State *L) {
   return in_place(L, minimum);
 }
 
+/* less(C, A, B) --> C = 1 where A < B, else 0 */
 static int elementwise_less(lua_State *L) {
   return in_place(L, less);
 }
 
+/* less_equal(C, A, B) --> C = 1 where A <= B, else 0 */
 static int elementwise_less_equal(lua_State *L) {
   return in_place(L, less_or_equal);
 }
 
+/* equal(C, A, B) --> C = 1 where A = B, else 0 */
 static int elementwise_equal(lua_State *L) {
   return in_place(L, equal);
 }
 
+/* power(C, A, B) --> C = A^B */
 static int elementwise_power(lua_State *L) {
   return in_place(L, power);
 }

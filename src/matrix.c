@@ -235,7 +235,7 @@ static Matrix *new_from_table(lua_State *L, Order order) {
   return m;
 }
 
-/* matrix(rows, cols [, order]) or matrix(table of rows) --> M */
+/* matrix(rows [, cols [, order]]) --> M; `rows` is a number, or a table of rows and the rest nil */
 static int matrix_matrix(lua_State *L) {
   if (lua_istable(L, 1)) {
     new_from_table(L, matrix_check_order(L, 3));

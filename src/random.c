@@ -212,7 +212,7 @@ static int random_dropout(lua_State *L) {
   return fill_matrix(L, M, fill_dropout, g, p, 0);
 }
 
-/* g:permutation(n or table) --> table, by the Fisher-Yates shuffle */
+/* g:permutation(n) --> table, of 1..n or the table n, by the Fisher-Yates shuffle */
 static int random_permutation(lua_State *L) {
   Generator *g = generator_check(L);
   lua_Integer n = 0;

@@ -38,7 +38,7 @@ static int check_range(lua_State *L, int arg, int most, const char *what, int *c
   return (int)first - 1;
 }
 
-/* M:slice(first_row, last_row [, first_column, last_column]) --> a new matrix */
+/* M:slice([first_row, last_row, first_column, last_column]) --> a new matrix */
 static int select_slice(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
   int rows = 0;
@@ -118,12 +118,12 @@ static int stacked(lua_State *L, bool below) {
   return 1;
 }
 
-/* vstack(A, B, ...) --> their rows below each other */
+/* vstack(...) --> the rows of the matrices, below each other */
 static int select_vstack(lua_State *L) {
   return stacked(L, true);
 }
 
-/* hstack(A, B, ...) --> their columns side by side */
+/* hstack(...) --> the columns of the matrices, side by side */
 static int select_hstack(lua_State *L) {
   return stacked(L, false);
 }

@@ -337,8 +337,8 @@ function core.generator(seed) end
 ---@return integer
 function core.threads(n) end
 
--- Whole-matrix arithmetic. A and B: matrices of C's shape, columns (rows x 1), rows (1 x cols) or
--- numbers. C may be A or B.
+-- Whole-matrix arithmetic, element by element. A and B: matrices of C's shape, columns (rows x 1),
+-- rows (1 x cols) or numbers. C may be A or B.
 
 ---C = A + B
 ---@param C Matrix
@@ -346,42 +346,67 @@ function core.threads(n) end
 ---@param B Matrix|number
 ---@return Matrix C
 function core.add(C, A, B) end
+
 ---C = A - B
-function core.subtract(C, A, B) end
----C = A (.) B, elementwise
-function core.hadamard(C, A, B) end
----C = A / B, elementwise
-function core.divide(C, A, B) end
----C = max(A, B), elementwise; NaN if either is
-function core.maximum(C, A, B) end
----C = min(A, B), elementwise; NaN if either is
-function core.minimum(C, A, B) end
+core.subtract = core.add
 
----C = A^B, elementwise; NaN for a negative base and an exponent that is not whole
-function core.power(C, A, B) end
+---C = A (.) B
+core.hadamard = core.add
+
+---C = A / B
+core.divide = core.add
+
+---C = A^B; NaN for a negative base and an exponent that is not whole
+core.power = core.add
+
+---C = max(A, B); NaN if either is
+core.maximum = core.add
+
+---C = min(A, B); NaN if either is
+core.minimum = core.add
+
 ---C = 1 where A < B, else 0, also beside NaN
-function core.less(C, A, B) end
----C = 1 where A <= B, else 0
-function core.less_equal(C, A, B) end
----C = 1 where A = B, else 0
-function core.equal(C, A, B) end
+core.less = core.add
 
----C = min(max(A, low), high), elementwise; NaN stays NaN.
+---C = 1 where A <= B, else 0
+core.less_equal = core.add
+
+---C = 1 where A = B, else 0
+core.equal = core.add
+
+-- Functions of each element. C may be A.
+
+---C = min(max(A, low), high); NaN stays NaN.
 ---@param C Matrix
----@param A Matrix     may be C
+---@param A Matrix
 ---@param low number
 ---@param high number  >= low
 ---@return Matrix C
 function core.clamp(C, A, low, high) end
 
----C = f(A) elementwise, for f one of abs, exp, log, sign, sqrt, square, tanh. C may be A.
----exp and tanh are at most 1.5 units in the last place off. A sign is 1, -1, 0 or NaN.
+---C = e^A, at most 1.5 units in the last place off.
 ---@param C Matrix
 ---@param A Matrix
 ---@return Matrix C
 function core.exp(C, A) end
-core.abs, core.log, core.sign = core.exp, core.exp, core.exp
-core.sqrt, core.square, core.tanh = core.exp, core.exp, core.exp
+
+---C = |A|
+core.abs = core.exp
+
+---C = log A, the natural logarithm
+core.log = core.exp
+
+---C = the sign of A: 1, -1, 0 or NaN
+core.sign = core.exp
+
+---C = the square root of A
+core.sqrt = core.exp
+
+---C = A (.) A
+core.square = core.exp
+
+---C = tanh A, at most 1.5 units in the last place off
+core.tanh = core.exp
 
 ---C = C + x A
 ---@param C Matrix

@@ -1,0 +1,76 @@
+-- What a Lua source defines that others may call, with the annotations above it. Definitions begin
+-- at a line's first column, as everywhere in lua/.
+
+local annotations = {}
+
+---@class Definition
+---@field name string          "Network:forward", as it is defined
+---@field place string         "lua/perilune/network.lua:12"
+---@field parameters string[]
+---@field documented boolean   has a docstring (---)
+---@field described table<string, string>   parameters with an annotation: "?" if optional, else ""
+
+---@param path string
+---@return string
+function annotations.read(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read("a")
+end
+
+---The names in a list of parameters, `self` and those that are not used (_) left out.
+---@param list string
+---@return string[]
+local function names_in(list)
+  local names = {}
+  for name in list:gmatch("[%w_.]+") do
+    if name ~= "self" and name:sub(1, 1) ~= "_" then names[#names + 1] = name end
+  end
+  return names
+end
+
+-- The parameters that the lines of a docstring describe
+local function described_in(docstring)
+  local described = {}
+  for _, line in ipairs(docstring) do
+    local name, optional = line:match("^@param ([%w_.]+)(%??)")
+    if name then described[name] = optional end
+  end
+  return described
+end
+
+---The functions in a module's tables and classes: `function M.f(...)`, `function C:f(...)`, and
+---`M.g, M.h = M.f, M.f`, which have the parameters of f. Metamethods are left out but for __call.
+---@param path string
+---@return Definition[]
+function annotations.definitions(path)
+  local list, of, docstring, number = {}, {}, {}, 0
+  local function add(name, parameters, described)
+    list[#list + 1] = {
+      name = name, place = path .. ":" .. number, parameters = parameters,
+      documented = #docstring > 0, described = described,
+    }
+    of[name] = list[#list]
+  end
+  for line in annotations.read(path):gmatch("([^\n]*)\n") do
+    number = number + 1
+    local comment = line:match("^%-%-%-(.*)")
+    if comment then
+      docstring[#docstring + 1] = comment
+    else
+      local name, parameters = line:match("^function ([%a_][%w_.]*[.:][%w_]+)(%b())")
+      local is_metamethod = name and name:find("[.:]__") and not name:find("__call$")
+      if name and not is_metamethod then
+        add(name, names_in(parameters), described_in(docstring))
+      end
+      local aliases, originals = line:match("^(%a[%w_]*%.[%w_., ]+) = ([%w_., ]+)$")
+      local original = originals and of[originals:match("^[%w_.]+")]
+      for alias in (original and aliases or ""):gmatch("[%w_.]+") do
+        add(alias, original.parameters, original.described)
+      end
+      docstring = {}
+    end
+  end
+  return list
+end
+
+return annotations
