@@ -37,6 +37,7 @@ function EarlyStopping.new(given, net, recorded)
   }, EarlyStopping)
 end
 
+---@return table  { "early_stopping", option = value, ... }
 function EarlyStopping:describe()
   return { "early_stopping", patience = self.options.patience,
     improvement = self.options.improvement, monitor = self.monitor }

@@ -38,9 +38,9 @@ local function place()
   end
 end
 
----Raise an error at the line of the user's that called into the library. Arguments are formatted as
----by string.format.
+---Raise an error at the line of the user's that called into the library.
 ---@param message string
+---@param ... any  formatted into the message as by string.format
 function errors.raise(message, ...)
   if select("#", ...) > 0 then message = message:format(...) end
   if not LIBRARY then
@@ -56,6 +56,7 @@ end
 ---@generic T
 ---@param condition T
 ---@param message string
+---@param ... any  formatted into the message as by string.format
 ---@return T condition
 function errors.check(condition, message, ...)
   if not condition then errors.raise(message, ...) end
@@ -72,6 +73,7 @@ end
 ---Call f(...) and give what it returns after true; or false, what was raised and whether the
 ---library raised it: then it is a message without a place.
 ---@param f function
+---@param ... any
 ---@return boolean, any ...
 function errors.catch(f, ...)
   return results(pcall(f, ...))

@@ -44,6 +44,11 @@ end
 local types = {}
 fields.types = types
 
+---A number within the bounds of the field; infinite only where the field is `infinite`.
+---@param value any
+---@param field table
+---@return number?
+---@return string?  nil and what was expected
 function types.number(value, field)
   local is_number = type(value) == "number" and value == value
   if is_number and is_within(value, field)
@@ -53,6 +58,11 @@ function types.number(value, field)
   return nil, expectation("number", field)
 end
 
+---A whole number within the bounds of the field.
+---@param value any
+---@param field table
+---@return integer?
+---@return string?  nil and what was expected
 function types.integer(value, field)
   local whole = fields.whole(value)
   if whole and is_within(whole, field) then return whole end
@@ -60,6 +70,10 @@ function types.integer(value, field)
 end
 
 ---A whole number of 1 or more, or where the field is `infinite` math.huge.
+---@param value any
+---@param field table
+---@return number?
+---@return string?  nil and what was expected
 function types.count(value, field)
   local whole = fields.whole(value)
   if whole and whole >= 1 then return whole end
@@ -77,6 +91,10 @@ for name, article in pairs { boolean = "true or false", string = "a string",
 end
 
 ---One of field.choices.
+---@param value any
+---@param field table
+---@return any?
+---@return string?  nil and what was expected
 function types.choice(value, field)
   for _, choice in ipairs(field.choices) do
     if value == choice then return value end
@@ -87,12 +105,19 @@ function types.choice(value, field)
 end
 
 ---Anything at all, or what field.test accepts and field.expected names.
+---@param value any
+---@param field table
+---@return any?
+---@return string?  nil and what was expected
 function types.value(value, field)
   if not field.test or field.test(value) then return value end
   return nil, field.expected
 end
 
 ---A path of a file or a directory. C ends one at a zero byte, and would take another.
+---@param value any
+---@return string?
+---@return string?  nil and what was expected
 function types.path(value)
   local is_path = type(value) == "string" and value:find("^[^\0]+$") ~= nil
   if is_path then return value end
@@ -118,6 +143,10 @@ function types.numbers(value, field)
 end
 
 ---A list of one or more names in UTF-8, none of them twice. The value is a copy.
+---@param value any
+---@return string[]?
+---@return string?  nil and what was expected
+---@return string?  then also what came, where that says more than the value itself
 function types.names(value)
   local expected = "a list of different names"
   if type(value) ~= "table" then return nil, expected end

@@ -49,7 +49,8 @@ function Family:add(kind)
   return kind
 end
 
----@return string  the known names, for messages
+---@param own? table<string, any>   a user's own parts by name
+---@return string                   the known names, for messages
 function Family:names(own)
   local names = {}
   for name in pairs(self.kinds) do names[#names + 1] = name end
@@ -86,8 +87,11 @@ function registry.check_methods(part, names)
   end
 end
 
--- Whether a description names a kind, and if so its name and options
-local function name_of(description)
+---Whether a description names a kind, and which.
+---@param description any
+---@return string? name
+---@return table? options
+function registry.name_of(description)
   if type(description) == "string" then return description, {} end
   if type(description) ~= "table" or type(description[1]) ~= "string" then return nil end
   local options = {}
@@ -96,8 +100,6 @@ local function name_of(description)
   end
   return description[1], options
 end
-
-registry.name_of = name_of
 
 ---A part of a built-in kind, which must be known.
 ---@param name string
@@ -116,7 +118,7 @@ end
 ---@return any
 function Family:resolve(description, own)
   if self.kind_of[description] then return description end
-  local name, options = name_of(description)
+  local name, options = registry.name_of(description)
   if self.kinds[name] then return self:new(name, options) end
   local value = description
   if name then
@@ -205,14 +207,22 @@ function registry.public(family)
   })
 end
 
--- A field whose value describes a layer, which the layer that has it makes: context.make
+---A field whose value describes a layer, which the layer that has it makes: context.make.
+---@param value any
+---@return any?
+---@return string?  nil and what was expected
 function fields.types.layer(value)
   local kind = type(value)
   if kind == "table" or kind == "string" or value == true then return value end
   return nil, "a layer or a list of layers"
 end
 
--- A field whose value is a part of the family `of`
+---A field whose value is a part of the family field.of. Raises for any other.
+---@param value any
+---@param field { of: string }
+---@param own table<string, table<string, any>>?   a user's own parts, by family and name
+---@param name string   of the option
+---@return any
 function fields.types.part(value, field, own, name)
   local family = registry.families[field.of]
   local ok, part, is_message = errors.catch(family.resolve, family, value,
@@ -223,7 +233,13 @@ function fields.types.part(value, field, own, name)
   error(part, 0)
 end
 
--- A field whose value is a list of parts of the family `of`, or a single one. The value is a list.
+---A field whose value is a list of parts of the family field.of, or a single one. Raises for any
+---other.
+---@param value any
+---@param field { of: string }
+---@param own table<string, table<string, any>>?   a user's own parts, by family and name
+---@param name string   of the option
+---@return any[]
 function fields.types.parts(value, field, own, name)
   local is_list = type(value) == "table" and getmetatable(value) == nil
     and type(value[1]) ~= "string"

@@ -38,8 +38,9 @@ local function described_in(docstring)
   return described
 end
 
----The functions in a module's tables and classes: `function M.f(...)`, `function C:f(...)`, and
----`M.g, M.h = M.f, M.f`, which have the parameters of f. Metamethods are left out but for __call.
+---The functions in a module's tables and classes, `function M.f(...)` and `function C:f(...)`; what
+---`M.g, M.h = M.f, M.f` names, with the parameters of f; and the function that is all of a module.
+---Metamethods are left out but for __call.
 ---@param path string
 ---@return Definition[]
 function annotations.definitions(path)
@@ -51,13 +52,19 @@ function annotations.definitions(path)
     }
     of[name] = list[#list]
   end
-  for line in annotations.read(path):gmatch("([^\n]*)\n") do
+  local text = annotations.read(path)
+  local whole = text:match("\nreturn ([%w_]+)\n$")
+  for line in text:gmatch("([^\n]*)\n") do
     number = number + 1
     local comment = line:match("^%-%-%-(.*)")
     if comment then
       docstring[#docstring + 1] = comment
     else
       local name, parameters = line:match("^function ([%a_][%w_.]*[.:][%w_]+)(%b())")
+      if not name then
+        name, parameters = line:match("^local function ([%w_]+)(%b())")
+        if name ~= whole then name = nil end
+      end
       local is_metamethod = name and name:find("[.:]__") and not name:find("__call$")
       if name and not is_metamethod then
         add(name, names_in(parameters), described_in(docstring))

@@ -56,10 +56,13 @@ for digit = 0, 9 do
   end
 end
 
--- One pen and one sheet of paper, for any number of digits: nothing is allocated for each.
+---One pen and one sheet of paper, for any number of digits: nothing is allocated for each.
+---@class Pen
 local Pen = {}
 Pen.__index = Pen
 
+---@param generator Generator
+---@return Pen
 function Pen.new(generator)
   return setmetatable({
     generator = generator,
@@ -79,7 +82,9 @@ local function between(generator, low, high)
   return low + (high - low) * generator:number()
 end
 
--- The points of all strokes, moved at random; then the factor that makes the digit fill its place.
+---The points of all strokes, moved at random.
+---@param way table[][]  strokes
+---@return number scale  the factor that makes the digit fill its place
 function Pen:place(way)
   local generator = self.generator
   local tangent = normal(generator, TURN)
@@ -106,9 +111,15 @@ function Pen:place(way)
   return EXTENT * between(generator, 0.86, 1) / math.max(right - left, bottom - top)
 end
 
--- Prints of the pen from point b to point c; a and d are their neighbours, or b and c again at an
--- end or a corner. The curve is Catmull and Rom's, a cubic whose slope at b is (c - a) / 2, in
--- Bezier's form.
+---Prints of the pen from point b to point c. The curve is Catmull and Rom's, a cubic whose slope at
+---b is (c - a) / 2, in Bezier's form.
+---@param a integer        the point before b, or b again at an end or a corner
+---@param b integer
+---@param c integer
+---@param d integer        the point after c, or c again
+---@param scale number     by which the points are multiplied
+---@param radius_b number  of the pen at b, pixels
+---@param radius_c number
 function Pen:follow(a, b, c, d, scale, radius_b, radius_c)
   local X, Y, x, y, radius = self.X, self.Y, self.x, self.y, self.radius
   local bx, by, cx, cy = X[b] * scale, Y[b] * scale, X[c] * scale, Y[c] * scale
@@ -129,7 +140,8 @@ function Pen:follow(a, b, c, d, scale, radius_b, radius_c)
   self.prints = n
 end
 
--- All prints of the strokes, around their centre of mass.
+---All prints of the strokes.
+---@param way table[][]  strokes
 function Pen:write(way)
   local generator = self.generator
   local scale = self:place(way)
@@ -152,7 +164,9 @@ function Pen:write(way)
   end
 end
 
--- Where the centre of mass belongs: the middle of the paper, not quite met.
+---How far the prints are to be moved: their centre of mass belongs in the middle of the paper, and
+---does not quite meet it.
+---@return number x, number y  pixels
 function Pen:middle()
   local x, y, n = self.x, self.y, self.prints
   local sum_x, sum_y = 0, 0
@@ -162,7 +176,7 @@ function Pen:middle()
     middle - sum_y / n + normal(self.generator, DRIFT)
 end
 
--- Each print blackens a disc with a soft edge, one pixel wide.
+---Each print blackens a disc with a soft edge, one pixel wide.
 function Pen:stamp()
   local ink, floor = self.ink, math.floor
   for k = 1, PIXELS do ink[k] = 0 end
@@ -190,7 +204,8 @@ function Pen:stamp()
   end
 end
 
--- The image as bytes. The noise is the ink's alone: the paper of MNIST is clean.
+---The image as bytes. The noise is the ink's alone: the paper of MNIST is clean.
+---@return string  row by row
 function Pen:develop()
   local ink, generator = self.ink, self.generator
   local darkest = between(generator, 225, 255.99)
@@ -205,6 +220,9 @@ function Pen:develop()
   return string.char(table.unpack(ink, 1, PIXELS))
 end
 
+---Draw a digit in one of the ways to write it.
+---@param digit integer  0..9
+---@return string        its image as bytes, row by row
 function Pen:digit(digit)
   local of_digit = ways[digit]
   self:write(of_digit[self.generator:integer(1, #of_digit)])

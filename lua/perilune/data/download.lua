@@ -86,10 +86,12 @@ local function make(directory)
   return lfs.mkdir(directory)
 end
 
+---One download, with its options.
+---@class Downloader
 local Downloader = {}
 Downloader.__index = Downloader
 
--- The names of the programs that are not installed; empty when all are.
+---@return string  the names of the programs that are not installed; empty when all are
 function Downloader:missing()
   local output = self.run([[
     has() { command -v "$1" >/dev/null 2>&1; }
@@ -101,7 +103,12 @@ function Downloader:missing()
   return names
 end
 
--- Whether the file `path`, plain or compressed, is the one wanted: true, or nil and why not.
+---Whether a file is the one wanted.
+---@param path string
+---@param wanted { sha256: string }  of the file when it is not compressed
+---@param is_compressed boolean
+---@return true?
+---@return string?  nil and why not
 function Downloader:verify(path, wanted, is_compressed)
   -- What can be read, and only that, is worth its name: gzip itself forgives bytes after its data.
   -- And what is read here is no bomb, which the next program would swallow whole.
@@ -116,7 +123,13 @@ function Downloader:verify(path, wanted, is_compressed)
   return nil, ("SHA-256 %s expected, got %s"):format(wanted.sha256, sha256 or "none")
 end
 
--- Fetch one file of one mirror to `path`: true, or nil, why not and whether to give up altogether.
+---Fetch one file of one mirror.
+---@param url string
+---@param path string                where to
+---@param wanted { size: integer }   compressed, about
+---@return true?
+---@return string?   nil and why not
+---@return boolean?  then also whether to give up altogether
 function Downloader:fetch(url, path, wanted)
   local output, status = self.run(table.concat({
     "curl", "--fail", "--location", "--globoff", "--proto-redir =https",
@@ -133,7 +146,11 @@ function Downloader:fetch(url, path, wanted)
   return nil, words or reasons[status] or ("curl ended with status %d"):format(status)
 end
 
--- Whether the file is there, in either form, and right. Nil and a message for one in the way.
+---Whether the file is there, plain or compressed, and right.
+---@param path string                 of the plain one
+---@param wanted { sha256: string }
+---@return boolean?
+---@return string?  nil and a message for another file in its way
 function Downloader:has(path, wanted)
   if lfs.attributes(path, "mode") then
     if self:verify(path, wanted, false) then return true end
@@ -144,7 +161,11 @@ function Downloader:has(path, wanted)
     and self:verify(compressed, wanted, true) == true
 end
 
--- One file from the first mirror that has it right, beginning with the one that served last.
+---Get one file from the first mirror that has it right, beginning with the one that served last.
+---@param path string  of the plain one; ".gz" is added
+---@param wanted { name: string, size: integer, sha256: string }
+---@return true?
+---@return string?  nil and "path: reason", with every mirror and why it failed
 function Downloader:get(path, wanted)
   local name = wanted.name .. ".gz"
   local temporary = path .. ".gz.tmp"

@@ -37,6 +37,8 @@ function BatchNorm.new(options, context)
   return BatchNorm.create(self)
 end
 
+---Keep the tensors, and make the columns that every pass needs.
+---@param tensors table<string, Tensor>
 function BatchNorm:bind(tensors)
   self.tensors = tensors
   for _, column in ipairs { "mean", "variance", "factor", "sum", "sum_Y",

@@ -97,6 +97,7 @@ function Branch:backward(Delta, wants_below)
   return below
 end
 
+---@return table
 function Branch:describe()
   local parts = {}
   for k, part in ipairs(self.parts) do parts[k] = self.context.describe(part) end

@@ -78,6 +78,7 @@ function Dense:declare()
 end
 
 ---Keep the tensors, and beside them what every pass needs, which it then finds in fewer steps.
+---@param tensors table<string, Tensor>
 function Dense:bind(tensors)
   local W, b = tensors.W, tensors.b
   self.tensors, self.W_tensor = tensors, W

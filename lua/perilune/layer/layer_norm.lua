@@ -31,6 +31,8 @@ function LayerNorm.new(options, context)
   return LayerNorm.create(self)
 end
 
+---Keep the tensors, and make the column that every pass needs.
+---@param tensors table<string, Tensor>
 function LayerNorm:bind(tensors)
   self.tensors, self.sum = tensors, self.core.matrix(self.output.size, 1)
 end

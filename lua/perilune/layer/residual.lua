@@ -70,6 +70,7 @@ function Residual:backward(Delta, wants_below)
   return self.core.add(self.below:columns(Delta.cols), inner, shortcut)
 end
 
+---@return table
 function Residual:describe()
   return {
     "residual", body = self.context.describe(self.body),

@@ -44,8 +44,12 @@ local function matches(name, pattern)
   raise("match: a pattern of Lua's expected, got %s", show(pattern))
 end
 
--- A list of groups: options for the parameters whose names match a pattern, in place of those for
--- all
+---A list of groups: options for the parameters whose names match a pattern, in place of those for
+---all.
+---@param value any
+---@param field { of: table }   of: the fields of a group
+---@return table[]?
+---@return string?  nil and what was expected
 function fields.types.groups(value, field)
   local groups, is_list = {}, type(value) == "table"
   for key in pairs(is_list and value or {}) do

@@ -171,6 +171,7 @@ function Plan.new(parameters, settings_of, keeps)
 end
 
 ---Whether the plan is one of these very parameters.
+---@param parameters any
 ---@return boolean
 function Plan:is_of(parameters)
   local own, values, gradients = self.parameters, self.values, self.gradients

@@ -176,9 +176,15 @@ function Source:__close()
   self.handle:close()
 end
 
+---Bytes in memory, to be read as a Source is.
+---@class Memory
+---@field size integer
 local Memory = {}
 Memory.__index = Memory
 
+---@param first integer  byte, counted from 1
+---@param last integer   at least first - 1
+---@return string        bytes first..last
 function Memory:read(first, last)
   local bytes = self.bytes
   if first == 1 and last == #bytes then return bytes end -- sub would copy it
@@ -189,7 +195,7 @@ function Memory.__close() end
 
 ---Bytes in memory, to be read like a file.
 ---@param bytes string
----@return Source
+---@return Memory
 function file.of(bytes)
   return setmetatable({ bytes = bytes, size = #bytes }, Memory)
 end
