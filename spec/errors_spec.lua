@@ -1,6 +1,7 @@
 local at_caller = require("spec.support.misuse").at_caller
 local errors = require "perilune.errors"
 local pl = require "perilune"
+local registered = require "spec.support.registered"
 
 -- A function as one inside the library is: its source lies beside errors.lua.
 local function inside(code)
@@ -130,6 +131,37 @@ describe("catch", function()
     local _, thrown = errors.catch(guarded, deep)
     assert.equal("at the bottom", tostring(thrown))
   end)
+end)
+
+-- C tells the line of its caller, which is the user's where it is the user who calls.
+describe("a function of the C core tells the user's line", function()
+  local takes_nothing = { clock = true, interrupted = true, processors = true }
+
+  for _, name in ipairs { "float32", "float64" } do
+    for class, members in pairs(registered(pl[name])) do
+      it(("whatever is wrong: %s of %s"):format(class, name), function()
+        local count = 0
+        for member, f in pairs(members) do
+          if type(f) == "function" and not takes_nothing[member] then
+            count = count + 1
+            at_caller(function() local _ = f({}, {}) end, "bad argument #")
+          end
+        end
+        assert.is_true(count > 1)
+      end)
+    end
+
+    it("through operators and fields: " .. name, function()
+      local core = pl[name]
+      local M, other = core.matrix(2, 2), core.matrix(3, 3)
+      at_caller(function() local _ = M + other end, "3 x 3, 3 x 1 or 1 x 3 matrix expected")
+      at_caller(function() local _ = M - nil end, "expected, got nil")
+      at_caller(function() local _ = M * other end, "is not defined")
+      at_caller(function() local _ = M / "2" end, "number expected, got string")
+      at_caller(function() local _ = M.x end, "a matrix has no field 'x'")
+      at_caller(function() M.x = 1 end, "a matrix has no field 'x' to set")
+    end)
+  end
 end)
 
 describe("refused", function()

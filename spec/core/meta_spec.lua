@@ -4,7 +4,7 @@
 local annotations = require "spec.support.annotations"
 local child = require "spec.support.child"
 local pl = require "perilune"
-local system = require "perilune.core.system"
+local registered = require "spec.support.registered"
 
 local META = "lua/perilune/core/meta.lua"
 
@@ -27,26 +27,6 @@ local function documented()
     if field then of(class).fields[field] = true end
   end
   return classes
-end
-
--- What the metamethod that reads a matrix's fields looks them up in: one of its upvalues
-local function members_of_matrices(read)
-  for upvalue = 1, math.huge do
-    local name, value = debug.getupvalue(read, upvalue)
-    assert.is_truthy(name, "no upvalue holds the methods")
-    if type(value) == "table" and value.columns then return value end
-  end
-end
-
--- The same at run time: by name the functions and fields that are registered
-local function registered(core)
-  return {
-    Core = core,
-    Matrix = members_of_matrices(debug.getmetatable(core.matrix(1, 1)).__index),
-    Generator = debug.getmetatable(core.generator()).__index,
-    Activation = core.activation "elu", -- one with an option
-    System = system,
-  }
 end
 
 -- The names in `set` that are not in `others`
