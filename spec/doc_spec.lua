@@ -54,6 +54,24 @@ for _, document in ipairs(documents) do
   end)
 end
 
+describe("README.md", function()
+  it("names a spec for each promise to hosts", function()
+    local section = read("README.md"):match("\n## In a host application\n(.-)\n## ")
+    local promises = {}
+    for line in section:gmatch("[^\n]+") do
+      if line:find("^%- ") then
+        promises[#promises + 1] = line
+      elseif line:find("^  ") then
+        promises[#promises] = promises[#promises] .. line
+      end
+    end
+    for _, promise in ipairs(promises) do
+      assert.is_truthy(promise:find("`spec/", 1, true), promise)
+    end
+    assert.is_true(#promises >= 10)
+  end)
+end)
+
 -- The anchors of a document's headings, as GitHub makes them
 local function anchors(text)
   local set = {}

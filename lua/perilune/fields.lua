@@ -125,6 +125,11 @@ function types.path(value)
 end
 
 ---A list of one or more numbers, each within the field's bounds. The value is a copy.
+---@param value any
+---@param field table
+---@return number[]?
+---@return string?  nil and what was expected
+---@return string?  then also what came, where that says more than the value itself
 function types.numbers(value, field)
   local expected = "a list of numbers"
   if type(value) ~= "table" then return nil, expected end
