@@ -2,7 +2,7 @@
 
 local collect = require "perilune.collect"
 
--- Bytes of garbage that there are at most while 64 MiB go through memory in pieces, beside as much
+-- Bytes of garbage that there are at most while 64 MiB go through memory in chunks, beside as much
 -- that stays
 local function most_garbage(size)
   local kept = ("k"):rep(2 ^ 26)
@@ -10,8 +10,8 @@ local function most_garbage(size)
   local before, most = collectgarbage "count", 0
   for k = 1, 2 ^ 26 // size do
     collect(size)
-    local piece = string.char(k % 256):rep(size)
-    assert.equal(size, #piece)
+    local chunk = string.char(k % 256):rep(size)
+    assert.equal(size, #chunk)
     most = math.max(most, collectgarbage "count" - before)
   end
   assert.equal(2 ^ 26, #kept)
@@ -19,7 +19,7 @@ local function most_garbage(size)
 end
 
 describe("The collector", function()
-  it("lets few pieces pile up where it is told of them, large or small", function()
+  it("lets few chunks pile up where it is told of them, large or small", function()
     for _, size in ipairs { 2 ^ 12 | 0, 2 ^ 18 | 0, 2 ^ 20 | 0 } do
       assert.is_true(most_garbage(size) < 2 ^ 25)
     end

@@ -1,9 +1,9 @@
--- What goes through memory piece by piece is garbage a moment later, but Lua's collector waits
--- until memory has doubled: beside a large network pieces could become as much as the network
--- again. Who makes pieces therefore says so here, and few of them are there at any time.
+-- What goes through memory chunk by chunk is garbage a moment later, but Lua's collector waits
+-- until memory has doubled: beside a large network chunks could become as much as the network
+-- again. Who makes chunks therefore says so here, and few of them are there at any time.
 --
--- It is called before a piece is made, when the one before is about to be let go. To the
--- generational collector, which the interpreter of the command line has, a piece that is still held
+-- It is called before a chunk is made, when the one before is about to be let go. To the
+-- generational collector, which the interpreter of the command line has, a chunk that is still held
 -- in a second step counts as old, and stays until all of memory is gone through.
 
 local STEP = 2 ^ 18 -- bytes of garbage for each step of the collector

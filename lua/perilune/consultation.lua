@@ -116,7 +116,7 @@ end
 local function constant_features(dataset)
   if not cores.is_matrix(dataset.source.X) or dataset.N < 2 then return {} end
   local first, moved, sum
-  for _, X in dataset:pieces "X" do
+  for _, X in dataset:chunks "X" do
     local core = cores.of(X)
     first = first or X:columns(1, 1):copy()
     moved, sum = moved or core.matrix(X.rows, 1), sum or core.matrix(X.rows, 1)

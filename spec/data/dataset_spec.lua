@@ -480,7 +480,7 @@ describe("to", function()
   end)
 end)
 
-describe("pieces", function()
+describe("chunks", function()
   it("are all columns in order, few at a time", function()
     local rows, N = 3000, 50 -- 150000 elements
     local X = pl.matrix(rows, N)
@@ -488,7 +488,7 @@ describe("pieces", function()
     local dataset = pl.dataset { X = X, T = pl.matrix(1, N) }
     for _, set in ipairs { dataset, (dataset:split(0.8, pl.generator(1))) } do
       local order, next_first = set:order(), 1
-      for first, M in set:pieces "X" do
+      for first, M in set:chunks "X" do
         assert.equal(next_first, first)
         assert.is_true(M.rows == rows and M.cols < N)
         for j = 1, M.cols do assert.equal(order[first + j - 1], M:get(rows, j)) end

@@ -145,10 +145,10 @@ describe("IDX data", function()
 
   it("are not inflated far beyond what their header promises", function()
     local stream, megabyte = zlib.deflate(9, GZIP), ("\0"):rep(2 ^ 20 | 0)
-    local pieces = { (stream(header(8, 10))) }
-    for _ = 1, 64 do pieces[#pieces + 1] = stream(megabyte) end
-    pieces[#pieces + 1] = stream("", "finish")
-    local bomb = table.concat(pieces)
+    local chunks = { (stream(header(8, 10))) }
+    for _ = 1, 64 do chunks[#chunks + 1] = stream(megabyte) end
+    chunks[#chunks + 1] = stream("", "finish")
+    local bomb = table.concat(chunks)
     assert.is_true(#bomb < 100000)
 
     collectgarbage()

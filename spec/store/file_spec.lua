@@ -12,11 +12,11 @@ local function content(path)
 end
 
 -- A function that gives the strings of a list one after the other
-local function one_by_one(pieces)
+local function one_by_one(chunks)
   local k = 0
   return function()
     k = k + 1
-    return pieces[k]
+    return chunks[k]
   end
 end
 
@@ -54,7 +54,7 @@ describe("Files", function()
       assert.same({ "target" }, entries())
     end)
 
-    it("may come in several pieces, or none", function()
+    it("may come in several chunks, or none", function()
       assert.is_true(file.write(path, one_by_one { "a", "", "b", ("c"):rep(100000) }))
       assert.equal("ab" .. ("c"):rep(100000), content(path))
       assert.is_true(file.write(path, one_by_one {}))
@@ -197,7 +197,7 @@ describe("Files", function()
       at_caller(function()
         local ok = file.write(path, one_by_one { "a", 5 })
         return ok
-      end, "strings expected, got 5 as piece 2")
+      end, "strings expected, got 5 as chunk 2")
       assert.same({}, entries())
     end)
   end)
@@ -251,7 +251,7 @@ describe("Files", function()
       check "new"
     end)
 
-    it("what gives the pieces raises", function()
+    it("what gives the chunks raises", function()
       assert.is_true(file.write(path, "old"))
       local count = 0
       for _, message in ipairs { "no more", {} } do
@@ -343,10 +343,10 @@ describe("Files", function()
       local file = require "perilune.store.file"
       for k = 0, math.huge do
         local letter = string.char(97 + k % 26)
-        local pieces = 0
+        local chunks = 0
         assert(file.write(arg[1], function()
-          pieces = pieces + 1
-          return pieces <= 2 and letter:rep(100000) or nil
+          chunks = chunks + 1
+          return chunks <= 2 and letter:rep(100000) or nil
         end))
       end
     ]]))
@@ -379,7 +379,7 @@ describe("Files", function()
         { file.read "/dev/zero" })
     end)
 
-    it("piece by piece give the bytes that are asked for", function()
+    it("chunk by chunk give the bytes that are asked for", function()
       assert.is_true(file.write(path, "some bytes"))
       local source <close> = assert(file.open(path))
       assert.equal(10, source.size)

@@ -226,7 +226,7 @@ describe("A model file", function()
     local loading = memory.peak(function() net = assert(pl.load(path)) end)
     assert.equal(4002000, net:parameter_count())
     local size = lfs.attributes(path, "size")
-    -- Weights and gradients are twice; the rest are pieces that the collector has not come to yet.
+    -- Weights and gradients are twice; the rest are chunks that the collector has not come to yet.
     assert.is_true(saving < 4 * size, ("%.2f of the file"):format(saving / size))
     assert.is_true(loading < 4 * size, ("%.2f of the file"):format(loading / size))
   end)

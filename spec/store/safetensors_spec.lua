@@ -64,17 +64,17 @@ describe("A safetensors file", function()
       assert.equal(first, second)
     end)
 
-    it("comes in pieces, the header first, bytes as they are", function()
-      local next_piece = safetensors.pieces(tensors, metadata)
-      assert.equal("{", next_piece():sub(9, 9))
+    it("comes in chunks, the header first, bytes as they are", function()
+      local next_chunk = safetensors.chunks(tensors, metadata)
+      assert.equal("{", next_chunk():sub(9, 9))
       for _, place in ipairs { 3, 5, 1, 2, 4 } do
-        assert.equal(tensors[place].bytes, next_piece())
+        assert.equal(tensors[place].bytes, next_chunk())
       end
-      assert.is_nil(next_piece())
+      assert.is_nil(next_chunk())
     end)
 
     for _, name in ipairs(naive.types) do
-      it("holds matrices row by row, in pieces of 256 KiB at most: " .. name, function()
+      it("holds matrices row by row, in chunks of 256 KiB at most: " .. name, function()
         local core, dtype = cores[name], name == "float32" and "F32" or "F64"
         for _, order in ipairs { "rows", "columns" } do
           local M = naive.random(core, 1, 300, 701, order)
@@ -82,8 +82,8 @@ describe("A safetensors file", function()
           local all = { { name = "M", shape = { 300, 701 }, matrix = M },
             { name = "row", shape = { 9 }, matrix = row } }
           local count, longest = 0, 0
-          for piece in safetensors.pieces(all) do
-            count, longest = count + 1, math.max(longest, #piece)
+          for chunk in safetensors.chunks(all) do
+            count, longest = count + 1, math.max(longest, #chunk)
           end
           assert.is_true(count > 4 and longest == 2 ^ 18)
           assert.equal(stored.encode {
@@ -118,8 +118,8 @@ describe("A safetensors file", function()
       local function refuses(field, value, expected)
         local bad = setmetatable({ [field] = value }, { __index = good })
         at_caller(function()
-          local next_piece = safetensors.pieces { bad }
-          return next_piece
+          local next_chunk = safetensors.chunks { bad }
+          return next_chunk
         end, expected)
       end
       refuses("name", "", "name of 1 to 255 bytes of UTF-8 expected for tensor 1")
@@ -137,21 +137,21 @@ describe("A safetensors file", function()
       refuses("bytes", false, "4 bytes expected for tensor 'x', got 0")
       refuses("matrix", cores.float32.matrix(1, 2), "4 bytes expected for tensor 'x', got 8")
       at_caller(function()
-        local next_piece = safetensors.pieces { good, good }
-        return next_piece
+        local next_chunk = safetensors.chunks { good, good }
+        return next_chunk
       end, "two tensors are named 'x'")
     end)
 
     it("raises for metadata that are not text, or reserved", function()
       for key, value in pairs { a = 5, [5] = "a", b = "\xff", ["\xff"] = "c" } do
         at_caller(function()
-          local next_piece = safetensors.pieces({}, { [key] = value })
-          return next_piece
+          local next_chunk = safetensors.chunks({}, { [key] = value })
+          return next_chunk
         end, "UTF-8 expected in the metadata")
       end
       at_caller(function()
-        local next_piece = safetensors.pieces({}, { crc32_data = "0" })
-        return next_piece
+        local next_chunk = safetensors.chunks({}, { crc32_data = "0" })
+        return next_chunk
       end, "metadata key 'crc32_data' is reserved")
     end)
   end)
@@ -240,13 +240,13 @@ describe("A safetensors file", function()
             { name = "byte", dtype = "U8", shape = { 1 }, bytes = "x" },
           }
           local content = assert(stored.decode(bytes))
-          local pieces, elements, width = {}, 0, name == "float32" and 4 or 8
-          for first, piece in content:pieces(content.tensors.M) do
+          local chunks, elements, width = {}, 0, name == "float32" and 4 or 8
+          for first, chunk in content:chunks(content.tensors.M) do
             assert.equal(elements + 1, first)
-            assert.is_true(#piece <= 2 ^ 18)
-            pieces[#pieces + 1], elements = piece, elements + #piece // width
+            assert.is_true(#chunk <= 2 ^ 18)
+            chunks[#chunks + 1], elements = chunk, elements + #chunk // width
           end
-          assert.equal(M:encode(name, "little", "rows"), table.concat(pieces))
+          assert.equal(M:encode(name, "little", "rows"), table.concat(chunks))
           for _, into in ipairs { "rows", "columns" } do
             local filled = core.matrix(301, 700, into)
             assert.equal(filled, content:fill(filled, content.tensors.M))
@@ -272,7 +272,7 @@ describe("A safetensors file", function()
       function source.read() return nil, "100 % lost" end
       local ok, reason = errors.catch(content.bytes, content, content.tensors.b)
       assert.same({ false, "100 % lost" }, { ok, reason })
-      ok, reason = errors.catch(content.pieces(content, content.tensors.b))
+      ok, reason = errors.catch(content.chunks(content, content.tensors.b))
       assert.same({ false, "100 % lost" }, { ok, reason })
     end)
 
@@ -392,9 +392,9 @@ describe("A safetensors file", function()
 
     describe("and hostile", function()
       local MiB = 2 ^ 20 | 0
-      -- A header of 1 MiB: the opening, then as many pieces as fit.
-      local function full_of(opening, piece)
-        return opening .. piece:rep((MiB - #opening) // #piece)
+      -- A header of 1 MiB: the opening, then as many chunks as fit.
+      local function full_of(opening, chunk)
+        return opening .. chunk:rep((MiB - #opening) // #chunk)
       end
       local function keys_of(opening)
         local keys = {}
@@ -459,8 +459,8 @@ describe("A safetensors file", function()
       assert.equal(2 ^ 20 | 0, (string.unpack("<I8", bytes)))
       assert.equal(long, assert(stored.decode(bytes)).metadata.a)
       at_caller(function()
-        local next_piece = safetensors.pieces({}, { a = long .. "x" })
-        return next_piece
+        local next_chunk = safetensors.chunks({}, { a = long .. "x" })
+        return next_chunk
       end, "need a header of 1048584 bytes, at most 1048576 are allowed")
     end)
   end)

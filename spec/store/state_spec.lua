@@ -338,7 +338,7 @@ describe("State", function()
       local tensors, text = state.encode { history = history }
       assert.equal('{"":"text","name":"description"}', text)
       assert.equal(1, #tensors)
-      assert.is_true(#safetensors.pieces(tensors, { state = text })() < 1000)
+      assert.is_true(#safetensors.chunks(tensors, { state = text })() < 1000)
       comes_back { history = history }
     end)
 
@@ -582,7 +582,7 @@ describe("State", function()
         return state.decode(text, content)
       end)
       assert.is_nil(value)
-      -- The matrix, once, and the pieces of the file that it was read from
+      -- The matrix, once, and the chunks of the file that it was read from
       assert.is_true(allocated < 2.2 * #bytes, ("%d bytes"):format(allocated))
     end)
 

@@ -33,7 +33,7 @@ function memory.without_buffer(k, f, ...)
 end
 
 ---The most memory that a function uses beyond what was in use before, as far as it shows with each
----piece of a file that it reads or writes. The collector runs.
+---chunk of a file that it reads or writes. The collector runs.
 ---@param f fun()
 ---@return number bytes
 function memory.peak(f)
@@ -52,8 +52,8 @@ function memory.peak(f)
     return setmetatable({ size = source.size, read = read },
       { __close = function() getmetatable(source).__close(source) end })
   end
-  function file.write(path, next_piece)
-    return write(path, function() return look(next_piece()) end)
+  function file.write(path, next_chunk)
+    return write(path, function() return look(next_chunk()) end)
   end
   local ok, message = pcall(f)
   file.open, file.write = open, write

@@ -10,9 +10,9 @@ local stored = {}
 ---@param metadata? table<string, string>
 ---@return string
 function stored.encode(tensors, metadata)
-  local pieces = {}
-  for piece in safetensors.pieces(tensors, metadata) do pieces[#pieces + 1] = piece end
-  return table.concat(pieces)
+  local chunks = {}
+  for chunk in safetensors.chunks(tensors, metadata) do chunks[#chunks + 1] = chunk end
+  return table.concat(chunks)
 end
 
 ---What a safetensors file holds.

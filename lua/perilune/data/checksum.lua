@@ -11,7 +11,7 @@ local function checksum(dataset)
     if M then
       local dtype = M.dtype or "float32"
       sum = add(("%s: %d x %d %s\n"):format(letter, M.rows, dataset.N, dtype))
-      for _, piece in dataset:pieces(letter) do sum = add(piece:encode(dtype)) end
+      for _, chunk in dataset:chunks(letter) do sum = add(chunk:encode(dtype)) end
     end
   end
   return ("%08x"):format(sum)

@@ -15,7 +15,7 @@ local given = require "perilune.data.given"
 
 local raise, show = errors.raise, errors.show
 
-local PIECE = 65536 -- elements that `pieces` gives at once
+local CHUNK = 65536 -- elements that `chunks` gives at once
 
 ---@class Dataset
 ---@field X Matrix|Bytes       S_0 x N
@@ -203,14 +203,14 @@ function Dataset:gather(X, T, indices, first, weights)
   return X, T
 end
 
----X, T or weights in order, some columns at a time: for first, M in dataset:pieces "X" do ... end
+---X, T or weights in order, some columns at a time: for first, M in dataset:chunks "X" do ... end
 ---@param letter "X"|"T"|"weights"
 ---@return fun(): integer?, Matrix?  the place of M's first column in the set; M, of the data's
----type, float32 for bytes; valid until the next piece
-function Dataset:pieces(letter)
+---type, float32 for bytes; valid until the next chunk
+function Dataset:chunks(letter)
   local S, order, next_first = self.source[letter], self:order(), 1
   local buffer = Buffer.new(cores[S.dtype or "float32"], S.rows)
-  local most = math.max(1, PIECE // S.rows)
+  local most = math.max(1, CHUNK // S.rows)
   return function()
     local first = next_first
     if first > self.N then return nil end
@@ -322,10 +322,10 @@ end
 local function first_nonfinite(self, letter)
   local M = self.source[letter]
   if not cores.is_matrix(M) or M:is_finite() then return nil end
-  for first, piece in self:pieces(letter) do
-    for j = 1, piece:is_finite() and 0 or piece.cols do
-      for i = 1, piece.rows do
-        local x, n = piece:get(i, j), first + j - 1
+  for first, chunk in self:chunks(letter) do
+    for j = 1, chunk:is_finite() and 0 or chunk.cols do
+      for i = 1, chunk.rows do
+        local x, n = chunk:get(i, j), first + j - 1
         if x - x ~= 0 and (letter == "X" or not is_left_out(self, i, n)) then
           return i, n
         end

@@ -18,8 +18,8 @@ local UNSIGNED_BYTES = 0x08
 local GZIP = "\x1f\x8b"
 local GZIP_ONLY = 31 -- zlib's window bits: a 32 KiB window in a gzip wrapper, nothing else
 local LARGEST_RATIO = 1032 -- deflate makes no more bytes of one
-local STEP = 4096 -- packed bytes that are inflated at once: to about 4 MB at most
-local PARTS = 8 -- that the content is put together from: as many as `join` takes
+local CHUNK = 4096 -- packed bytes that are inflated at once: to about 4 MB at most
+local STRINGS = 8 -- that the content is put together from: as many as `join` takes
 local DIMENSION = { "integer", least = 1, most = 0xffffffff } -- four bytes
 
 ---@class Idx
@@ -72,18 +72,18 @@ end
 
 -- At most eight strings as one, with no memory but for the result: table.concat needs a buffer as
 -- well.
-local function join(parts)
-  local a, b, c, d, e, f, g, h = table.unpack(parts)
+local function join(strings)
+  local a, b, c, d, e, f, g, h = table.unpack(strings)
   return (a or "") .. (b or "") .. (c or "") .. (d or "") .. (e or "") .. (f or "")
     .. (g or "") .. (h or "")
 end
 
 -- What so many packed bytes inflate to, whether that is the end, and how many bytes were used by
 -- then
-local function inflate_step(stream, packed)
-  local ok, piece, ended, consumed = pcall(stream, packed)
-  if ok then return piece, ended, consumed end
-  if piece == "not enough memory" then error(piece, 0) end
+local function inflate_chunk(stream, packed)
+  local ok, chunk, ended, consumed = pcall(stream, packed)
+  if ok then return chunk, ended, consumed end
+  if chunk == "not enough memory" then error(chunk, 0) end
   return nil, "damaged gzip data: content or checksum is wrong"
 end
 
@@ -99,29 +99,29 @@ local function parse_inflated(start, packed_size)
 end
 
 -- The content of a gzip file that holds one IDX file. The header is read as soon as it is inflated,
--- and nothing is inflated beyond the first step that exceeds what it promises: a small file cannot
--- fill the memory. The content is put together in eight parts, so that it is never there more than
--- twice.
+-- and nothing is inflated beyond the first chunk that exceeds what it promises: a small file cannot
+-- fill the memory. The content is put together from eight strings, so that it is never there more
+-- than twice.
 local function inflate(source)
   local stream, header, promised = zlib.inflate(GZIP_ONLY), nil, 4
-  local parts, pieces, loose, size = {}, {}, 0, 0 -- bytes of the pieces, and of all
+  local strings, chunks, loose, size = {}, {}, 0, 0 -- bytes of the chunks, and of all
   local ended, consumed = false, 0
-  for first = 1, source.size, STEP do
-    local packed, reason = source:read(first, math.min(first + STEP - 1, source.size))
+  for first = 1, source.size, CHUNK do
+    local packed, reason = source:read(first, math.min(first + CHUNK - 1, source.size))
     if not packed then return nil, reason end
-    local piece
-    piece, ended, consumed = inflate_step(stream, packed)
-    if not piece then return nil, ended end
-    pieces[#pieces + 1], loose, size = piece, loose + #piece, size + #piece
+    local chunk
+    chunk, ended, consumed = inflate_chunk(stream, packed)
+    if not chunk then return nil, ended end
+    chunks[#chunks + 1], loose, size = chunk, loose + #chunk, size + #chunk
     if not header and size >= promised then
-      pieces = { table.concat(pieces) }
-      header, promised, reason = parse_inflated(pieces[1], source.size)
+      chunks = { table.concat(chunks) }
+      header, promised, reason = parse_inflated(chunks[1], source.size)
       if reason then return nil, reason end
     end
     if header and size > promised then
       return nil, ("%s, more came"):format(expectation(header, promised))
-    elseif header and loose > promised // PARTS then
-      parts[#parts + 1], pieces = table.concat(pieces), {}
+    elseif header and loose > promised // STRINGS then
+      strings[#strings + 1], chunks = table.concat(chunks), {}
       collect(loose)
       loose = 0
     end
@@ -132,8 +132,8 @@ local function inflate(source)
   end
   local rest = source.size - consumed
   if rest > 0 then return nil, ("%d bytes follow the gzip data (none expected)"):format(rest) end
-  parts[#parts + 1] = table.concat(pieces)
-  return join(parts)
+  strings[#strings + 1] = table.concat(chunks)
+  return join(strings)
 end
 
 local function content_of(source)

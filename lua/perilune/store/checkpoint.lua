@@ -45,7 +45,7 @@ end
 function checkpoint.save(path, run, state)
   local ok, tensors, text = errors.catch(state_of.encode, { run = run, state = state })
   if ok then
-    return file.write(path, safetensors.pieces(tensors, {
+    return file.write(path, safetensors.chunks(tensors, {
       format = FORMAT, version = VERSION, state = text,
     }))
   end

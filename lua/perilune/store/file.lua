@@ -4,7 +4,7 @@
 -- name is fixed, so that a killed process leaves at most one stray file, which the next write
 -- removes; and it is a name that nobody else gives a file.
 --
--- Large files are read and written piece by piece, so that their bytes need not be in memory as a
+-- Large files are read and written chunk by chunk, so that their bytes need not be in memory as a
 -- whole beside what is made of them.
 
 local errors = require "perilune.errors"
@@ -81,25 +81,25 @@ local function begin(path)
   return handle, temporary, target
 end
 
--- Write all pieces and see them to the disk.
-local function fill(handle, next_piece)
+-- Write all chunks and see them to the disk.
+local function fill(handle, next_chunk)
   local count = 0
-  for piece in next_piece do
+  for chunk in next_chunk do
     count = count + 1
-    errors.check(type(piece) == "string", "strings expected, got %s as piece %d",
-      errors.show(piece), count)
-    local ok, message = handle:write(piece)
+    errors.check(type(chunk) == "string", "strings expected, got %s as chunk %d",
+      errors.show(chunk), count)
+    local ok, message = handle:write(chunk)
     if not ok then return nil, message end
   end
   return system.sync(handle)
 end
 
--- A function that gives the content as one piece, then nil
-local function one_piece(content)
+-- A function that gives the content as one chunk, then nil
+local function one_chunk(content)
   return function()
-    local piece = content
+    local chunk = content
     content = nil
-    return piece
+    return chunk
   end
 end
 
@@ -108,12 +108,12 @@ end
 ---file is replaced. Only a regular file is: a device, a directory or a pipe is refused.
 ---The permissions stay those of the file that is replaced.
 ---@param path string
----@param content string|fun(): string?  or a function that gives it piece by piece, then nil
+---@param content string|fun(): string?  or a function that gives it chunk by chunk, then nil
 ---@return true?
 ---@return string?  nil and "path: reason"
 function file.write(path, content)
   check_path(path)
-  if type(content) == "string" then content = one_piece(content) end
+  if type(content) == "string" then content = one_chunk(content) end
   errors.check(type(content) == "function",
     "a string or a function that gives strings expected, got %s", errors.show(content))
 

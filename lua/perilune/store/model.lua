@@ -75,7 +75,7 @@ local function from_json(value, depth)
   return copy
 end
 
--- The file, piece by piece
+-- The file, chunk by chunk
 local function encoded(net)
   if net.classes then net.check_classes(net.classes, net.outputs) end
   local description = net:describe()
@@ -86,7 +86,7 @@ local function encoded(net)
     local name, shape = tensor_of(tensor.name, value.rows, value.cols)
     tensors[k] = { name = name, shape = shape, matrix = value }
   end
-  return safetensors.pieces(tensors, {
+  return safetensors.chunks(tensors, {
     format = FORMAT, version = VERSION, network = plain.encode(to_json(description, 1)),
   })
 end
@@ -99,10 +99,10 @@ end
 ---@return true?
 ---@return string?  nil and "path: reason"
 function model.save(net, path)
-  local ok, pieces = errors.catch(encoded, net)
-  if ok then return file.write(path, pieces) end
-  if type(pieces) ~= "string" or pieces == "not enough memory" then error(pieces, 0) end
-  raise("the network cannot be saved: %s", pieces)
+  local ok, chunks = errors.catch(encoded, net)
+  if ok then return file.write(path, chunks) end
+  if type(chunks) ~= "string" or chunks == "not enough memory" then error(chunks, 0) end
+  raise("the network cannot be saved: %s", chunks)
 end
 
 -- What the metadata say the network is

@@ -30,16 +30,16 @@ end
 
 local write
 
-local function write_list(list, n, pieces, open)
-  pieces[#pieces + 1] = "["
+local function write_list(list, n, texts, open)
+  texts[#texts + 1] = "["
   for k = 1, n do
-    if k > 1 then pieces[#pieces + 1] = "," end
-    write(list[k], pieces, open)
+    if k > 1 then texts[#texts + 1] = "," end
+    write(list[k], texts, open)
   end
-  pieces[#pieces + 1] = "]"
+  texts[#texts + 1] = "]"
 end
 
-local function write_object(object, pieces, open)
+local function write_object(object, texts, open)
   local names = {}
   for name in next, object do
     if type(name) ~= "string" then
@@ -49,31 +49,31 @@ local function write_object(object, pieces, open)
   end
   table.sort(names)
   for k, name in ipairs(names) do
-    pieces[#pieces + 1] = k == 1 and "{" or ","
-    pieces[#pieces + 1] = json.quotestring(name)
-    pieces[#pieces + 1] = ":"
-    write(object[name], pieces, open)
+    texts[#texts + 1] = k == 1 and "{" or ","
+    texts[#texts + 1] = json.quotestring(name)
+    texts[#texts + 1] = ":"
+    write(object[name], texts, open)
   end
-  pieces[#pieces + 1] = "}"
+  texts[#texts + 1] = "}"
 end
 
--- Adds the text of `value` to the pieces; `open` holds the tables that it is within.
-function write(value, pieces, open)
+-- Add the text of `value` to the list of texts; `open` holds the tables that it is within.
+function write(value, texts, open)
   local kind = math.type(value) or type(value)
   if kind == "string" then
-    pieces[#pieces + 1] = json.quotestring(value)
+    texts[#texts + 1] = json.quotestring(value)
   elseif kind == "boolean" or kind == "integer" then
-    pieces[#pieces + 1] = tostring(value)
+    texts[#texts + 1] = tostring(value)
   elseif kind == "float" then
-    pieces[#pieces + 1] = float(value)
+    texts[#texts + 1] = float(value)
   elseif kind == "table" then
     if open[value] then error("a table within itself", 0) end
     open[value] = true
     local n = plain.length(value)
     if n then
-      write_list(value, n, pieces, open)
+      write_list(value, n, texts, open)
     else
-      write_object(value, pieces, open)
+      write_object(value, texts, open)
     end
     open[value] = nil
   else
@@ -87,9 +87,9 @@ end
 ---@param value any
 ---@return string
 function plain.encode(value)
-  local pieces = {}
-  write(value, pieces, {})
-  local text = table.concat(pieces)
+  local texts = {}
+  write(value, texts, {})
+  local text = table.concat(texts)
   if not utf8.len(text) then error("text that is not UTF-8", 0) end
   return text
 end

@@ -5,7 +5,7 @@
 -- detect accidents: whoever changes a file on purpose can mend them.
 --
 -- A file is never in memory as a whole: it is read twice, for the checksum and for the numbers, and
--- matrices are encoded twice likewise, piece by piece.
+-- matrices are encoded twice likewise, chunk by chunk.
 
 local collect = require "perilune.collect"
 local errors = require "perilune.errors"
@@ -44,7 +44,7 @@ local MOST_NAME_BYTES = 255
 local MOST_EXTENT = 2 ^ 31 - 1 | 0
 local MOST_DATA_BYTES = 2 ^ 53 | 0 -- beyond it other readers' numbers are not exact
 local ALIGNMENT = 8
-local PIECE = 2 ^ 18 | 0 -- bytes in memory at a time: whole numbers of every type
+local CHUNK = 2 ^ 18 | 0 -- bytes in memory at a time: whole numbers of every type
 
 local DATA_CHECKSUM = "crc32_data" -- of all bytes after the header
 local HEADER_CHECKSUM = "crc32_header" -- of all bytes before, with its own digits as zeros
@@ -140,7 +140,7 @@ local function aligned(tensors)
 end
 
 -- The numbers of all tensors, some at a time
-local function data_pieces(tensors)
+local function data_chunks(tensors)
   local k, first = 1, 1
   return function()
     local tensor = tensors[k]
@@ -150,8 +150,8 @@ local function data_pieces(tensors)
       k = k + 1
       return tensor.bytes
     end
-    local last = math.min(first + PIECE // widths[tensor.dtype] - 1, tensor.length)
-    collect(PIECE)
+    local last = math.min(first + CHUNK // widths[tensor.dtype] - 1, tensor.length)
+    collect(CHUNK)
     local bytes = matrix:encode(matrix.dtype, "little", "rows", first, last)
     first = last + 1
     if last == tensor.length then k, first = k + 1, 1 end
@@ -190,26 +190,26 @@ local function with_checksums(metadata, tensors)
     all[key] = value
   end
   local add, sum = zlib.crc32(), 0
-  for bytes in data_pieces(tensors) do sum = add(bytes) end
+  for bytes in data_chunks(tensors) do sum = add(bytes) end
   all[DATA_CHECKSUM], all[HEADER_CHECKSUM] = hexadecimal(sum), NO_CHECKSUM
   return all
 end
 
----The file, piece by piece: the header, then the numbers of each tensor, wider ones first. The same
+---The file, chunk by chunk: the header, then the numbers of each tensor, wider ones first. The same
 ---tensors and metadata give the same bytes. Raises for names that are not unique UTF-8 of 1 to 255
 ---bytes, other types, shapes and lengths that disagree, and a header of more than 1 MiB. The
----matrices must not change before the last piece.
+---matrices must not change before the last chunk.
 ---@param tensors StoredTensor[]
 ---@param metadata? table<string, string>  UTF-8; the keys crc32_data and crc32_header are added
 ---@return fun(): string?
-function safetensors.pieces(tensors, metadata)
+function safetensors.chunks(tensors, metadata)
   local checked, seen = {}, {}
   for k, tensor in ipairs(tensors) do checked[k] = checked_tensor(tensor, k, seen) end
   tensors = aligned(checked)
   local header = header_of(tensors, with_checksums(metadata or {}, tensors))
-  local next_piece = data_pieces(tensors)
+  local next_chunk = data_chunks(tensors)
   return function()
-    if not header then return next_piece() end
+    if not header then return next_chunk() end
     local bytes = header
     header = nil
     return bytes
@@ -300,9 +300,9 @@ end
 -- The checksum of the source's bytes from `first` on, or nil and a reason
 local function data_checksum(source, first)
   local add, sum = zlib.crc32(), 0
-  for from = first, source.size, PIECE do
-    collect(PIECE)
-    local bytes, reason = source:read(from, math.min(from + PIECE - 1, source.size))
+  for from = first, source.size, CHUNK do
+    collect(CHUNK)
+    local bytes, reason = source:read(from, math.min(from + CHUNK - 1, source.size))
     if not bytes then return nil, reason end
     sum = add(bytes)
   end
@@ -358,16 +358,16 @@ function Content:bytes(place)
   return check(self.source:read(place.first, place.last))
 end
 
----The bytes of a tensor, some at a time: for first, bytes in content:pieces(place) do ... end
+---The bytes of a tensor, some at a time: for first, bytes in content:chunks(place) do ... end
 ---@param place Place
 ---@return fun(): integer?, string?  the number of the first element, counted from 1; whole elements
-function Content:pieces(place)
+function Content:chunks(place)
   local from, width = place.first, widths[place.dtype]
   return function()
     if from > place.last then return nil end
-    local first, last = from, math.min(from + PIECE - 1, place.last)
+    local first, last = from, math.min(from + CHUNK - 1, place.last)
     from = last + 1
-    collect(PIECE)
+    collect(CHUNK)
     return (first - place.first) // width + 1, check(self.source:read(first, last))
   end
 end
@@ -377,7 +377,7 @@ end
 ---@param place Place  of F32 or F64
 ---@return Matrix M
 function Content:fill(M, place)
-  for first, bytes in self:pieces(place) do
+  for first, bytes in self:chunks(place) do
     M:decode(bytes, matrix_type[place.dtype], "little", "rows", first)
   end
   return M

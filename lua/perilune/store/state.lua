@@ -31,7 +31,7 @@ local LONG = 1024            -- numbers of a list, bytes of a string
 local LONG_TEXT = 2 ^ 16 | 0 -- bytes
 local MOST_DEPTH = 100       -- tables within tables; far below what overflows Lua's stack
 local MOST_ELEMENTS = 2 ^ 31 - 1 | 0
-local PIECE = 100            -- numbers to pack in one call
+local CHUNK = 100            -- numbers to pack in one call
 
 local dtypes = { integer = "I64", float = "F64" } -- of long lists
 local core_names = { F32 = "float32", F64 = "float64" }
@@ -105,13 +105,13 @@ local function common_type(list, n)
 end
 
 local function pack(list, n, format)
-  local pieces = {}
-  for first = 1, n, PIECE do
-    local last = math.min(first + PIECE - 1, n)
-    pieces[#pieces + 1] = string.pack("<" .. format:rep(last - first + 1),
+  local chunks = {}
+  for first = 1, n, CHUNK do
+    local last = math.min(first + CHUNK - 1, n)
+    chunks[#chunks + 1] = string.pack("<" .. format:rep(last - first + 1),
       table.unpack(list, first, last))
   end
-  return table.concat(pieces)
+  return table.concat(chunks)
 end
 
 local function describe_list(list, n, writer)
@@ -190,7 +190,7 @@ function describe(value, writer)
   return add_bytes(writer, "U8", #value, value)
 end
 
----A value as tensors for safetensors.pieces and a text for its metadata. The same value gives
+---A value as tensors for safetensors.chunks and a text for its metadata. The same value gives
 ---the same tensors and text. Matrices are not copied; one that is in two places is stored twice.
 ---Raises, naming the path, for functions and other userdata, tables with metatables, tables as
 ---keys, tables within themselves or more than 100 deep.
@@ -231,7 +231,7 @@ end
 
 local function read_list(place, content)
   local format, list = "<" .. formats[place.dtype], {}
-  for first, bytes in content:pieces(place) do
+  for first, bytes in content:chunks(place) do
     local k, from = first, 1
     while from <= #bytes do
       list[k], from = format:unpack(bytes, from)
