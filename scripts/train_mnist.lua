@@ -39,7 +39,7 @@ parser:option("--weight-decay", "L2 penalty (decoupled in adam)", "0")
   :convert(support.not_negative "--weight-decay")
 parser:option("--initializer",
   "glorot, he, lecun, uniform or normal (default: by activation)")
-parser:option("--validation", "share of the training set held out to validate on", "0.05")
+parser:option("--validation", "fraction of the training set held out to validate on", "0.05")
   :convert(support.fraction "--validation")
 parser:option("--seed", "of weights, order and dropout", "1")
   :convert(support.integer "--seed")
@@ -159,9 +159,9 @@ local function draw_bar(progress)
   local now = system.clock()
   if drawn and now - drawn < 0.1 then return end
   drawn = now
-  local share = progress.batch / progress.batches
-  local done = (progress.epoch - 1 + share) / progress.epochs
-  local filled = math.floor(share * 30)
+  local fraction = progress.batch / progress.batches
+  local done = (progress.epoch - 1 + fraction) / progress.epochs
+  local filled = math.floor(fraction * 30)
   io.stderr:write(("\repoch %d/%d [%s%s] loss %.4f, %d s left\27[K"):format(
     progress.epoch, progress.epochs, ("="):rep(filled), (" "):rep(30 - filled),
     progress.loss, math.ceil((now - started) / done * (1 - done))))
@@ -212,7 +212,7 @@ local validation
 if options.validation > 0 then
   local ok, held_out, rest = support.try(train.split, train, options.validation,
     pl.generator(options.seed))
-  if not ok then parser:error("--validation: " .. held_out:gsub("^share: ", "")) end
+  if not ok then parser:error("--validation: " .. held_out) end
   validation, train = held_out, rest
 end
 

@@ -163,7 +163,7 @@ describe("train_mnist.lua", function()
     local output = run_well("train_mnist.lua", TINY)
     assert.matches("^test accuracy %d+%.%d%d %%\n$", output)
     local accuracy = tonumber(output:match "[%d.]+")
-    assert.near(0, accuracy * TEST / 100 % 1, 1e-9) -- a share of 50 images
+    assert.near(0, accuracy * TEST / 100 % 1, 1e-9) -- of 50 images
   end)
 
   it("prints a line for each epoch and what it trains, unless quiet", function()
@@ -216,7 +216,7 @@ describe("train_mnist.lua", function()
       ["--validation 1"] =
         "--validation: a number from 0 up to, but not including, 1 expected, got '1'",
       ["--validation 0.0001"] =
-        "--validation: a share that leaves samples in both parts of 200 expected",
+        "--validation: a fraction that leaves samples in both subsets of 200 expected",
       ["--seed 1.5"] = "--seed: a whole number expected, got '1.5'",
       ["--threads 0"] = "--threads: a whole number of 1 to 256 expected, got '0'",
       ["--threads 257"] = "--threads: a whole number of 1 to 256 expected, got '257'",

@@ -17,9 +17,9 @@ static void activate(const void *context, const Matrix *Z, Block block) {
   affine_add_bias(f->b, Z, block);
   bool is_contiguous = block.rows == Z->rows;
   int n = is_contiguous ? block.rows * block.cols : block.rows;
-  int runs = is_contiguous ? 1 : block.cols;
+  int stretches = is_contiguous ? 1 : block.cols;
   int first = matrix_index(Z, block.row, block.col);
-  for (int j = 0; j < runs; j++, first += Z->rows)
+  for (int j = 0; j < stretches; j++, first += Z->rows)
     activation_apply(f->sigma, n, Z->data + first, f->A->data + first);
 }
 

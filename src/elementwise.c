@@ -150,8 +150,8 @@ MULTIVERSION static void fill(void *context, int first, int last) {
 
 typedef struct Operand {
   const real *data;
-  int step;       // within a line: 1, or 0 where one number serves the whole line
-  int line_step;  // from line to line: 0 where one line serves them all
+  int stride;       // within a line: 1, or 0 where one number serves the whole line
+  int line_stride;  // from line to line: 0 where one line serves them all
   real number;
 } Operand;
 
@@ -166,8 +166,8 @@ typedef struct Calculation {
 /* Operand `arg` for a result of this shape and order; raises when it does not fit. */
 static void check_operand(lua_State *L, int arg, int rows, int cols, Order order,
                           Operand *operand) {
-  operand->step = 0;
-  operand->line_step = 0;
+  operand->stride = 0;
+  operand->line_stride = 0;
   if (lua_type(L, arg) == LUA_TNUMBER) {
     operand->number = real_of(lua_tonumber(L, arg));
     operand->data = NULL;
@@ -184,8 +184,8 @@ static void check_operand(lua_State *L, int arg, int rows, int cols, Order order
   }
   int length = order == BY_COLUMNS ? rows : cols;
   operand->data = full ? matrix_in_order(L, m, order)->data : m->data;
-  operand->step = full || column == (order == BY_COLUMNS);
-  operand->line_step = full ? length : !operand->step;
+  operand->stride = full || column == (order == BY_COLUMNS);
+  operand->line_stride = full ? length : !operand->stride;
 }
 
 /*
@@ -193,8 +193,8 @@ static void check_operand(lua_State *L, int arg, int rows, int cols, Order order
 ** `span`.
 */
 static const real *elements(const Operand *o, int line, int first, int n, real *span) {
-  if (o->step == 1) return o->data + line * o->line_step + first;
-  real number = o->data == NULL ? o->number : o->data[line * o->line_step];
+  if (o->stride == 1) return o->data + line * o->line_stride + first;
+  real number = o->data == NULL ? o->number : o->data[line * o->line_stride];
   for (int k = 0; k < n; k++) span[k] = number;
   return span;
 }
@@ -202,7 +202,7 @@ static const real *elements(const Operand *o, int line, int first, int n, real *
 static void calculate_line(const Calculation *c, int line, int first, int last) {
   real spanA[SPAN];
   real spanB[SPAN];
-  bool whole = c->A.step == 1 && c->B.step == 1;
+  bool whole = c->A.stride == 1 && c->B.stride == 1;
   for (int k = first; k < last;) {
     int n = whole || last - k < SPAN ? last - k : SPAN;
     const real *A = elements(&c->A, line, k, n, spanA);
@@ -225,7 +225,7 @@ static void calculate(void *context, int first, int last) {
 }
 
 static bool is_flat(const Operand *o, int length) {
-  return (o->step == 1 && o->line_step == length) || (o->step == 0 && o->data == NULL);
+  return (o->stride == 1 && o->line_stride == length) || (o->stride == 0 && o->data == NULL);
 }
 
 /* C = A op B, the operands having been checked */

@@ -13,7 +13,7 @@
 enum { LANES = LANES_BYTES / sizeof(real) };
 
 typedef real Lanes __attribute__((vector_size(LANES_BYTES)));
-typedef real Unit __attribute__((vector_size(16)));
+typedef real Bytes16 __attribute__((vector_size(16)));
 typedef real Four __attribute__((vector_size(4 * sizeof(real))));
 
 #if REAL_BITS == 32
@@ -59,7 +59,7 @@ INLINE void lanes_store_masked(real *x, Mask mask, Lanes v) {
 }
 
 /*
-** Transpose LANES vectors: in turn, blocks of 1, 2, 4, ... lanes change places with those of a
+** Transpose LANES vectors: in turn, groups of 1, 2, 4, ... lanes change places with those of a
 ** vector as far away.
 */
 INLINE void lanes_transpose(Lanes v[LANES]) {
@@ -154,19 +154,19 @@ INLINE Lanes lanes_add_pairs(Lanes a, Lanes b) {
   return (Lanes)REALS(unpacklo)(x, y) + (Lanes)REALS(unpackhi)(x, y);
 }
 
-/* The sum of the 16-byte units */
-INLINE Unit lanes_sum_units(Lanes v) {
-  Unit units[2];
+/* The sum of the quarters of v, or of its halves where it has 32 bytes: 16 bytes */
+INLINE Bytes16 lanes_sum_to_16_bytes(Lanes v) {
+  Bytes16 two[2];
 #if LANES_BYTES == 64
   typedef real Half __attribute__((vector_size(32)));
   Half halves[2];
   memcpy(halves, &v, sizeof v);
   halves[0] += halves[1];
-  memcpy(units, halves, sizeof units);
+  memcpy(two, halves, sizeof two);
 #else
-  memcpy(units, &v, sizeof units);
+  memcpy(two, &v, sizeof two);
 #endif
-  return units[0] + units[1];
+  return two[0] + two[1];
 }
 
 /* The sum of each of four vectors */
@@ -176,9 +176,9 @@ INLINE Four lanes_sums(Lanes a, Lanes b, Lanes c, Lanes d) {
 #if REAL_BITS == 32
   Doubles x = (Doubles)ab;
   Doubles y = (Doubles)cd;
-  return lanes_sum_units((Lanes)DOUBLES(unpacklo)(x, y) + (Lanes)DOUBLES(unpackhi)(x, y));
+  return lanes_sum_to_16_bytes((Lanes)DOUBLES(unpacklo)(x, y) + (Lanes)DOUBLES(unpackhi)(x, y));
 #else
-  Unit halves[2] = {lanes_sum_units(ab), lanes_sum_units(cd)};
+  Bytes16 halves[2] = {lanes_sum_to_16_bytes(ab), lanes_sum_to_16_bytes(cd)};
   Four sums;
   memcpy(&sums, halves, sizeof sums);
   return sums;

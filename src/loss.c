@@ -279,8 +279,8 @@ static int loss_squared_error(lua_State *L) {
 
   Pool *pool = matrix_pool(L);
   double sum = loss.weights == NULL
-                 ? reduce_parts(pool, matrix_size(A), POOL_GRAIN, squared_differences, &loss)
-                 : reduce_parts(pool, A->cols, pool_lines(A->rows), weighted_squares, &loss);
+                 ? reduce_pieces(pool, matrix_size(A), POOL_GRAIN, squared_differences, &loss)
+                 : reduce_pieces(pool, A->cols, pool_lines(A->rows), weighted_squares, &loss);
   return push_error(L, sum / 2, loss.total);
 }
 
@@ -301,9 +301,9 @@ static int loss_softmax_cross_entropy(lua_State *L) {
   check_weights(L, Delta, &loss);
   if (loss.labels) check_labels(L, &loss);
 
-  Part part = Delta == NULL ? cross_entropy : cross_entropy_with_gradient;
-  if (loss.weights != NULL) part = weighted_cross_entropy;
-  double sum = reduce_parts(matrix_pool(L), Z->cols, pool_lines(Z->rows), part, &loss);
+  Contribution contribution = Delta == NULL ? cross_entropy : cross_entropy_with_gradient;
+  if (loss.weights != NULL) contribution = weighted_cross_entropy;
+  double sum = reduce_pieces(matrix_pool(L), Z->cols, pool_lines(Z->rows), contribution, &loss);
   return push_error(L, sum, loss.total);
 }
 

@@ -37,18 +37,18 @@ Matrix *matrix_new(lua_State *L, lua_Integer rows, lua_Integer cols, Order order
   check_size(L, rows, cols);
   size_t bytes = (size_t)(rows * cols) * sizeof(real);
   Matrix *m = lua_newuserdatauv(L, sizeof(Matrix) + ALIGNMENT + bytes, 0);
-  char *block = (char *)(m + 1);
-  size_t unused = (ALIGNMENT - (uintptr_t)block % ALIGNMENT) % ALIGNMENT;
+  char *room = (char *)(m + 1);
+  size_t unused = (ALIGNMENT - (uintptr_t)room % ALIGNMENT) % ALIGNMENT;
   m->rows = (int)rows;
   m->cols = (int)cols;
   m->order = normal_order(m->rows, m->cols, order);
-  m->data = (real *)(void *)(block + unused);
+  m->data = (real *)(void *)(room + unused);
   /*
   ** What alignment leaves before and after the elements is nobody's: only so can the sanitizer
   ** tell.
   */
-  ASAN_POISON_MEMORY_REGION(block, unused);
-  ASAN_POISON_MEMORY_REGION(block + unused + bytes, ALIGNMENT - unused);
+  ASAN_POISON_MEMORY_REGION(room, unused);
+  ASAN_POISON_MEMORY_REGION(room + unused + bytes, ALIGNMENT - unused);
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_setmetatable(L, -2);
   return m;

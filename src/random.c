@@ -7,8 +7,8 @@
 
 #include "matrix.h"
 
-#define GENERATOR "perilune.generator." REAL_NAME
-#define HALF_LINE 16  // hexadecimal digits of one word of state
+#define GENERATOR   "perilune.generator." REAL_NAME
+#define WORD_DIGITS 16  // hexadecimal, of one word of the state
 
 typedef struct Generator {
   uint64_t s[4];
@@ -263,10 +263,10 @@ static int random_integer(lua_State *L) {
 static int random_state(lua_State *L) {
   const Generator *g = generator_check(L);
   static const char digits[] = "0123456789abcdef";
-  char state[4 * HALF_LINE];
-  for (int k = 0; k < 4 * HALF_LINE; k++) {
-    int shift = 60 - 4 * (k % HALF_LINE);
-    state[k] = digits[g->s[k / HALF_LINE] >> shift & 15];
+  char state[4 * WORD_DIGITS];
+  for (int k = 0; k < 4 * WORD_DIGITS; k++) {
+    int shift = 60 - 4 * (k % WORD_DIGITS);
+    state[k] = digits[g->s[k / WORD_DIGITS] >> shift & 15];
   }
   lua_pushlstring(L, state, sizeof state);
   return 1;
@@ -278,12 +278,12 @@ static int random_restore(lua_State *L) {
   size_t length = 0;
   const char *state = luaL_checklstring(L, 2, &length);
   uint64_t s[4] = {0};
-  bool valid = length == 4 * HALF_LINE;
+  bool valid = length == 4 * WORD_DIGITS;
   for (size_t k = 0; valid && k < length; k++) {
     static const char digits[] = "0123456789abcdef";
     const char *digit = state[k] == '\0' ? NULL : strchr(digits, state[k]);
     valid = digit != NULL;
-    if (valid) s[k / HALF_LINE] = s[k / HALF_LINE] << 4 | (uint64_t)(digit - digits);
+    if (valid) s[k / WORD_DIGITS] = s[k / WORD_DIGITS] << 4 | (uint64_t)(digit - digits);
   }
   luaL_argcheck(L, valid && (s[0] | s[1] | s[2] | s[3]) != 0, 2,
                 "state of 64 hexadecimal digits, not all 0, expected");

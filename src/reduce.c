@@ -18,44 +18,44 @@
 /* Kernels */
 
 /*
-** Add to the totals `lines` runs of n neighbours, which begin `step` elements apart. In double, as
+** Add to the totals n neighbours of each line; lines begin `stride` elements apart. In double, as
 ** reduce_sum does, because a long sum in float32 loses the digits of each further line; but eight
 ** lines together in real, which costs little in digits and saves most of the conversions.
 */
-MULTIVERSION static void add_lines(int n, int lines, int step, const real *X, double *totals) {
+MULTIVERSION static void add_lines(int n, int lines, int stride, const real *X, double *totals) {
   int j = 0;
   for (; j + 8 <= lines; j += 8) {
-    const real *x = X + j * step;
+    const real *x = X + j * stride;
     VECTOR_LOOP
     for (int i = 0; i < n; i++) {
-      real four = (x[i] + x[i + step]) + (x[i + 2 * step] + x[i + 3 * step]);
-      real more = (x[i + 4 * step] + x[i + 5 * step]) + (x[i + 6 * step] + x[i + 7 * step]);
+      real four = (x[i] + x[i + stride]) + (x[i + 2 * stride] + x[i + 3 * stride]);
+      real more = (x[i + 4 * stride] + x[i + 5 * stride]) + (x[i + 6 * stride] + x[i + 7 * stride]);
       totals[i] += (double)(four + more);
     }
   }
   for (; j < lines; j++) {
-    const real *x = X + j * step;
+    const real *x = X + j * stride;
     VECTOR_LOOP
     for (int i = 0; i < n; i++) totals[i] += (double)x[i];
   }
 }
 
-/* y[i] = the sum over j of X[j * step + i] for j = 0..lines-1, or y[i] plus that sum */
-static void sum_lines(int n, int lines, int step, const real *X, bool adds, real *y) {
+/* y[i] = the sum over j of X[j * stride + i] for j = 0..lines-1, or y[i] plus that sum */
+static void sum_lines(int n, int lines, int stride, const real *X, bool adds, real *y) {
   double totals[LEAST_ROWS];
   for (int first = 0; first < n; first += LEAST_ROWS) {
     int count = n - first < LEAST_ROWS ? n - first : LEAST_ROWS;
     for (int i = 0; i < count; i++) totals[i] = adds ? (double)y[first + i] : 0;
-    add_lines(count, lines, step, X + first, totals);
+    add_lines(count, lines, stride, X + first, totals);
     for (int i = 0; i < count; i++) y[first + i] = (real)totals[i];
   }
 }
 
-/* Add to the totals the squares of what the runs of add_lines are off the means. */
-MULTIVERSION static void add_squares(int n, int lines, int step, const real *X, const double *means,
-                                     double *totals) {
+/* Add to the totals the squares of what the lines, as in add_lines, are off the means. */
+MULTIVERSION static void add_squares(int n, int lines, int stride, const real *X,
+                                     const double *means, double *totals) {
   for (int j = 0; j < lines; j++) {
-    const real *x = X + j * step;
+    const real *x = X + j * stride;
     VECTOR_LOOP
     for (int i = 0; i < n; i++) {
       double off = (double)x[i] - means[i];
@@ -64,9 +64,9 @@ MULTIVERSION static void add_squares(int n, int lines, int step, const real *X, 
   }
 }
 
-/* y[j] = the sum of the j-th run of n neighbours, or y[j] plus that sum */
-static void sum_runs(int n, int runs, const real *X, bool adds, real *y) {
-  for (int j = 0; j < runs; j++, X += n)
+/* y[j] = the sum of the j-th line, of n neighbours, or y[j] plus that sum */
+static void sum_each_line(int n, int lines, const real *X, bool adds, real *y) {
+  for (int j = 0; j < lines; j++, X += n)
     y[j] = (real)((adds ? (double)y[j] : 0) + reduce_sum(n, X));
 }
 
@@ -166,10 +166,10 @@ static double equal_elements(const void *context, int first, int last) {
 */
 static int extreme_row(const Matrix *X, int j, real sign) {
   const real *x = X->data + matrix_index(X, 0, j);
-  int step = X->order == BY_ROWS ? X->cols : 1;
+  int stride = X->order == BY_ROWS ? X->cols : 1;
   real most = sign * x[0];
   int best = 0;
-  for (int i = 0; i < X->rows; i++, x += step) {
+  for (int i = 0; i < X->rows; i++, x += stride) {
     if (*x != *x) return -1;
     if (sign * *x > most) {
       most = sign * *x;
@@ -191,7 +191,7 @@ static double nan_column(const void *context, int first, int last) {
 
 /* Pieces */
 
-/* Of two parts; NaN if one is. */
+/* Of what two pieces contribute; NaN if one is. */
 static double add(double a, double b) {
   return a + b;
 }
@@ -204,48 +204,48 @@ static double smaller(double a, double b) {
   return a < b || a != a ? a : b;
 }
 
-typedef struct Parts {
-  Part part;
+typedef struct Pieces {
+  Contribution contribution;
   const void *context;
-  int piece;
-  double found[MOST_PIECES];
-} Parts;
+  int size;                   // elements of each
+  double found[MOST_PIECES];  // what each contributes
+} Pieces;
 
-static void find_part(void *context, int first, int last) {
-  Parts *parts = context;
-  parts->found[first / parts->piece] = parts->part(parts->context, first, last);
+static void find(void *context, int first, int last) {
+  Pieces *pieces = context;
+  pieces->found[first / pieces->size] = pieces->contribution(pieces->context, first, last);
 }
 
-/* The parts of 0..n-1 put together in the order of the pieces */
-static double fold(Pool *pool, int n, int grain, Part part, const void *context,
+/* What 0..n-1 contribute, put together in the order of the pieces */
+static double fold(Pool *pool, int n, int grain, Contribution contribution, const void *context,
                    double (*together)(double, double)) {
   int least_grain = n / MOST_PIECES + 1;
   if (grain < least_grain) grain = least_grain;
-  Parts parts;
-  parts.part = part;
-  parts.context = context;
-  parts.piece = pool_piece(n, grain);
-  pool_run_range(pool, n, grain, find_part, &parts);
+  Pieces pieces;
+  pieces.contribution = contribution;
+  pieces.context = context;
+  pieces.size = pool_piece(n, grain);
+  pool_run_range(pool, n, grain, find, &pieces);
   FloatState host = float_state_change(FLOAT_PLAIN);
-  volatile double result = parts.found[0];  // all is computed before the host's state is back
-  int pieces = (n - 1) / parts.piece + 1;
-  for (int k = 1; k < pieces; k++) result = together(result, parts.found[k]);
+  volatile double result = pieces.found[0];  // all is computed before the host's state is back
+  int count = (n - 1) / pieces.size + 1;
+  for (int k = 1; k < count; k++) result = together(result, pieces.found[k]);
   float_state_change(host);
   return result;
 }
 
-double reduce_parts(Pool *pool, int n, int grain, Part part, const void *context) {
-  return fold(pool, n, grain, part, context, add);
+double reduce_pieces(Pool *pool, int n, int grain, Contribution contribution, const void *context) {
+  return fold(pool, n, grain, contribution, context, add);
 }
 
 double reduce_matrix(Pool *pool, const Matrix *M) {
-  return reduce_parts(pool, matrix_size(M), POOL_GRAIN, sum, M->data);
+  return reduce_pieces(pool, matrix_size(M), POOL_GRAIN, sum, M->data);
 }
 
 /* All elements of M put together */
-static double fold_elements(lua_State *L, const Matrix *M, Part part,
+static double fold_elements(lua_State *L, const Matrix *M, Contribution contribution,
                             double (*together)(double, double)) {
-  return fold(matrix_pool(L), matrix_size(M), POOL_GRAIN, part, M->data, together);
+  return fold(matrix_pool(L), matrix_size(M), POOL_GRAIN, contribution, M->data, together);
 }
 
 /*
@@ -261,7 +261,7 @@ static double norm(lua_State *L, const Matrix *M) {
   Scaled scaled = {M->data, fmax(fabs(high), fabs(low))};
   if (scaled.scale < (double)REAL_SMALLEST) return 0;  // denormals count as 0, here too
   if (scaled.scale > DBL_MAX) return scaled.scale;
-  total = reduce_parts(matrix_pool(L), matrix_size(M), POOL_GRAIN, sum_of_scaled_squares, &scaled);
+  total = reduce_pieces(matrix_pool(L), matrix_size(M), POOL_GRAIN, sum_of_scaled_squares, &scaled);
   return scaled.scale * sqrt(total);
 }
 
@@ -270,7 +270,7 @@ void reduce_columns(const Matrix *X, int first, int count, bool adds, real *b) {
   if (X->order == BY_COLUMNS)
     sum_lines(count, X->cols, X->rows, data, adds, b + first);
   else
-    sum_runs(X->cols, count, data, adds, b + first);
+    sum_each_line(X->cols, count, data, adds, b + first);
 }
 
 typedef struct Sums {
@@ -492,7 +492,7 @@ static int reduce_count_equal(lua_State *L) {
   const Matrix *B = matrix_check_shape(L, 2, A->rows, A->cols);
   Pair pair = {A, matrix_in_order(L, B, A->order)};
 
-  double count = reduce_parts(matrix_pool(L), matrix_size(A), POOL_GRAIN, equal_elements, &pair);
+  double count = reduce_pieces(matrix_pool(L), matrix_size(A), POOL_GRAIN, equal_elements, &pair);
   lua_pushinteger(L, (lua_Integer)count);
   return 1;
 }

@@ -37,13 +37,13 @@ static inline real reduce_largest(int n, const real *X) {
 }
 
 /* What elements first..last-1 contribute to a result */
-typedef double (*Part)(const void *context, int first, int last);
+typedef double (*Contribution)(const void *context, int first, int last);
 
 /*
 ** The sum of what 0..n-1 contribute, piece by piece as in pool_run_range, added in the order of the
 ** pieces: its bits depend on n and grain alone.
 */
-double reduce_parts(Pool *pool, int n, int grain, Part part, const void *context);
+double reduce_pieces(Pool *pool, int n, int grain, Contribution contribution, const void *context);
 
 /* The sum of all elements */
 double reduce_matrix(Pool *pool, const Matrix *M);

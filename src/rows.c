@@ -1,5 +1,5 @@
 /*
-** rows.c - some rows of a matrix: what parts side by side give, put together and taken apart.
+** rows.c - some rows of a matrix: what layers side by side give, put together and taken apart.
 */
 #include <string.h>
 

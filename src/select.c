@@ -1,5 +1,6 @@
 /*
-** select.c - parts of matrices as new ones: slices, chosen rows and columns, matrices put together.
+** select.c - what lies within matrices, as new ones: slices, chosen rows and columns, matrices put
+** together.
 */
 #include <string.h>
 

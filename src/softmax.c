@@ -1,5 +1,5 @@
 /*
-** softmax.c - the parts of softmax, and the logarithm of its denominator.
+** softmax.c - what softmax is made of, and the logarithm of its denominator.
 */
 #include "softmax.h"
 

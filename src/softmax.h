@@ -1,5 +1,5 @@
 /*
-** softmax.h - the parts of softmax(z)_i = e^z_i / sum_j e^z_j, for whatever is made of it. The
+** softmax.h - what softmax(z)_i = e^z_i / sum_j e^z_j is made of, for whatever needs it. The
 ** largest z of a column is subtracted first: then nothing overflows, and the sum is at least 1.
 */
 #ifndef PERILUNE_SOFTMAX_H

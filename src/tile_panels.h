@@ -81,7 +81,7 @@ static void fetch_columns(int from, int to, const real *A, int lda) {
 }
 
 /*
-** Some rows of C, which fit one panel. Meanwhile a share of the next rows is
+** Some rows of C, which fit one panel. Meanwhile some of the next rows are
 ** fetched with each tile where they lie in columns, far apart.
 */
 static void compute_panel(const TileProduct *p, int i, int rows) {

@@ -320,12 +320,12 @@ describe("split", function()
     assert.same(expected, both)
   end)
 
-  it("refuses a share that leaves a part empty, or is none", function()
+  it("refuses a fraction that leaves a subset empty, or is none", function()
     local dataset = pl.dataset { X = numbered(10), labels = labels_of(10, 4) }
     local g = pl.generator(1)
-    for _, share in ipairs { 0, 1, 0.01, 0.99, -1, 2, 0 / 0, 1 / 0, "0.5" } do
-      at_caller(function() local _ = dataset:split(share, g) end,
-        "a share that leaves samples in both parts of 10 expected, got ")
+    for _, fraction in ipairs { 0, 1, 0.01, 0.99, -1, 2, 0 / 0, 1 / 0, "0.5" } do
+      at_caller(function() local _ = dataset:split(fraction, g) end,
+        "a fraction that leaves samples in both subsets of 10 expected, got ")
     end
   end)
 

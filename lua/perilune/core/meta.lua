@@ -10,12 +10,12 @@
 --   * rows and columns count from 1; samples are columns;
 --   * a string is no number, even if it looks like one, wherever an element or a factor is given.
 
----A dense rows x cols matrix, elements and header in one block that Lua's collector owns. `A * B`
----is the matrix product, `x * A`, `A * x` and `A / x` scale, `A + B` and `A - B` add and subtract,
----`A ^ x` is the power of each element;
----in sums a rows x 1 matrix is repeated over the columns, a 1 x cols matrix over the rows, and a
----number over everything. Operators and methods that return a matrix allocate a new one. A value of
----another type beside a matrix answers by its own metamethod, if it has one.
+---A dense rows x cols matrix, elements and header in one userdata that Lua's collector owns.
+---`A * B` is the matrix product; `x * A`, `A * x` and `A / x` scale; `A ^ x` is the power of each
+---element; `A + B` and `A - B` add and subtract: a rows x 1 matrix is then repeated over the
+---columns, a 1 x cols matrix over the rows, and a number over everything. Operators and methods
+---that return a matrix allocate a new one. A value of another type beside a matrix answers by its
+---own metamethod, if it has one.
 ---@class Matrix
 ---@field rows integer
 ---@field cols integer

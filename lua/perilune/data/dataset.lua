@@ -281,15 +281,15 @@ end
 
 ---Two subsets, the first with the given fraction of the samples, drawn at random. Nothing is
 ---copied.
----@param share number         in (0, 1)
+---@param fraction number      in (0, 1)
 ---@param generator Generator
 ---@return Dataset, Dataset
-function Dataset:split(share, generator)
-  local is_share = type(share) == "number" and share > 0 and share < 1
-  local count = is_share and math.floor(share * self.N + 0.5) or 0
+function Dataset:split(fraction, generator)
+  local is_fraction = type(fraction) == "number" and fraction > 0 and fraction < 1
+  local count = is_fraction and math.floor(fraction * self.N + 0.5) or 0
   if count < 1 or count >= self.N then
-    raise("a share that leaves samples in both parts of %d expected, got %s", self.N,
-      show(share))
+    raise("a fraction that leaves samples in both subsets of %d expected, got %s", self.N,
+      show(fraction))
   end
   if not cores.is_generator(generator) then
     raise("generator: a generator expected, got %s", show(generator))

@@ -137,10 +137,10 @@ end
 
 -- The factor by which this step's rate differs from the optimiser's, and so those of groups from
 -- their own
-local function scale_of(self, rate, runs)
+local function scale_of(self, rate, stretches)
   local scale = self.rate > 0 and rate / self.rate or 1
-  for k = 1, #runs do
-    local own_rate = runs[k].settings.own_rate
+  for k = 1, #stretches do
+    local own_rate = stretches[k].settings.own_rate
     if own_rate then check_rate(own_rate * scale) end
   end
   return scale
@@ -157,15 +157,15 @@ function Optimizer:step(parameters, rate)
   if not plan or (plan.fixed ~= parameters and not plan:is_of(parameters)) then
     plan = new_plan(self, parameters)
   end
-  local runs, update, step, scale = plan.runs, self.kind.update, self.steps + 1, 1
-  if self.groups[1] then scale = scale_of(self, rate, runs) end
+  local stretches, update, step, scale = plan.stretches, self.kind.update, self.steps + 1, 1
+  if self.groups[1] then scale = scale_of(self, rate, stretches) end
 
-  for k = 1, #runs do
-    local run = runs[k]
-    local settings = run.settings
+  for k = 1, #stretches do
+    local stretch = stretches[k]
+    local settings = stretch.settings
     local own_rate = settings.own_rate
-    update(run.core, run.value, run.gradient, run.kept, settings,
-      own_rate and own_rate * scale or rate, run.decay, step)
+    update(stretch.core, stretch.value, stretch.gradient, stretch.kept, settings,
+      own_rate and own_rate * scale or rate, stretch.decay, step)
   end
   self.steps = step
   if plan ~= self.plan then self.plan, self.restored = plan, nil end

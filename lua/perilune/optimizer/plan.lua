@@ -1,18 +1,19 @@
--- How an optimiser steps over a list of parameters: in runs of neighbours that are treated alike,
--- each with what the optimiser keeps beside it. Parameters are { name =, value =, gradient = };
--- those of a network lie in flat vectors, of which `parameters.flat` tells, and many of them are
--- then one run. What is kept is congruent with the parameters and known by their names.
+-- How an optimiser steps over a list of parameters: in stretches of neighbours that are treated
+-- alike, each with what the optimiser keeps beside it. Parameters are
+-- { name =, value =, gradient = }; those of a network lie in flat vectors, of which
+-- `parameters.flat` tells, and many of them are then one stretch. What is kept is congruent with
+-- the parameters and known by their names.
 
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 
--- Elements: a parameter of so many begins a run of its own, so that a thread updates the units of a
--- layer whose gradients it has computed, and finds their numbers in its cache.
+-- Elements: a parameter of so many begins a stretch of its own, so that a thread updates the units
+-- of a layer whose gradients it has computed, and finds their numbers in its cache.
 local LARGE = 65536
 
 local raise, show = errors.raise, errors.show
 
----@class Run
+---@class Stretch
 ---@field value Matrix
 ---@field gradient Matrix
 ---@field kept table<string, Matrix>
@@ -22,7 +23,7 @@ local raise, show = errors.raise, errors.show
 ---@class Plan
 ---@field fixed table|false   the list of parameters where it is a network's own, which does not
 ---change
----@field runs Run[]
+---@field stretches Stretch[]
 ---@field places table<string, table>   what is kept for each parameter, by name
 local Plan = {}
 Plan.__index = Plan
@@ -111,24 +112,24 @@ local function viewed(kept, start, rows, cols, order)
   return views
 end
 
--- Runs of a network's parameters, whose order is that of their places in the flat vectors
+-- Stretches of a network's parameters, whose order is that of their places in the flat vectors
 local function cut(self, parameters, settings_of, keeps)
-  local flat, first, run = parameters.flat, nil, nil
+  local flat, first, stretch = parameters.flat, nil, nil
   local kept = kept_like(flat.value, keeps)
   local function close(last)
-    if not run then return end
-    run.value = flat.value:view(first, last - first + 1, 1)
-    run.gradient = flat.gradient:view(first, last - first + 1, 1)
-    run.kept = viewed(kept, first, last - first + 1, 1)
-    self.runs[#self.runs + 1] = run
+    if not stretch then return end
+    stretch.value = flat.value:view(first, last - first + 1, 1)
+    stretch.gradient = flat.gradient:view(first, last - first + 1, 1)
+    stretch.kept = viewed(kept, first, last - first + 1, 1)
+    self.stretches[#self.stretches + 1] = stretch
   end
   for k, parameter in ipairs(parameters) do
     local settings, decay = settings_of(name_of(parameter, k), parameter)
     local value = parameter.value
     local is_large = value.rows * value.cols >= LARGE
-    if not run or is_large or settings ~= run.settings or decay ~= run.decay then
+    if not stretch or is_large or settings ~= stretch.settings or decay ~= stretch.decay then
       close(parameter.start - 1)
-      first, run = parameter.start, { settings = settings, decay = decay }
+      first, stretch = parameter.start, { settings = settings, decay = decay }
     end
     if next(kept) then
       self.places[parameter.name] = viewed(kept, parameter.start, value.rows, value.cols,
@@ -144,7 +145,7 @@ local function single(self, parameters, settings_of, keeps)
     local settings, decay = settings_of(name, parameter)
     local kept = kept_like(parameter.value, keeps)
     if next(kept) then self.places[name] = kept end
-    self.runs[k] = {
+    self.stretches[k] = {
       value = parameter.value, gradient = parameter.gradient, kept = kept,
       settings = settings, decay = decay,
     }
@@ -157,7 +158,7 @@ end
 ---@param keeps string[]   names of what is kept for each
 ---@return Plan
 function Plan.new(parameters, settings_of, keeps)
-  local self = setmetatable({ runs = {}, places = {}, values = {}, gradients = {},
+  local self = setmetatable({ stretches = {}, places = {}, values = {}, gradients = {},
     parameters = {}, fixed = parameters.flat and parameters or false }, Plan)
   for k, parameter in ipairs(parameters) do
     self.parameters[k], self.values[k] = parameter, parameter.value
@@ -166,7 +167,7 @@ function Plan.new(parameters, settings_of, keeps)
   if #parameters > 0 then
     (parameters.flat and cut or single)(self, parameters, settings_of, keeps)
   end
-  for _, run in ipairs(self.runs) do run.core = cores.of(run.value) end
+  for _, stretch in ipairs(self.stretches) do stretch.core = cores.of(stretch.value) end
   return self
 end
 
