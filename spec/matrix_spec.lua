@@ -443,7 +443,10 @@ for _, name in ipairs { "float32", "float64" } do
         local M = numbered(core, 3, 3)
         local before = M:totable()
         local V = M:view(1, 3, 3, "rows")
-        raises("must not share memory with argument #1", M.assign, M, V)
+        raises("#2 to 'f' (must not share memory with argument #1: give a copy, M:copy())",
+          M.assign, M, V)
+        raises("#1 to 'assign' (must not share memory with the matrix itself: give a copy",
+          function() M:assign(V) end)
         assert.same(before, M:totable())
       end)
 

@@ -287,7 +287,7 @@ describe("the operating system's", function()
     end)
 
     it("is answered in a line or two", function()
-      raises("too long", system.catch_interrupt, ("x"):rep(161))
+      raises("at most 160 bytes expected", system.catch_interrupt, ("x"):rep(161))
       raises("string expected, got boolean", system.catch_interrupt, true)
     end)
 

@@ -131,14 +131,30 @@ void matrix_check_by_columns(lua_State *L, int arg, const Matrix *m) {
                 "matrix stored by columns expected, got one stored by rows (M:copy() makes one)");
 }
 
+/*
+** Argument `arg` as the user counts it. M:f(x) gives M as the first argument, but to the user x is
+** the first: so luaL_argerror counts, and what a message says of another argument must agree.
+*/
+static const char *argument_name(lua_State *L, int arg) {
+  lua_Debug call = {0};
+  lua_getstack(L, 0, &call);
+  lua_getinfo(L, "n", &call);
+  bool is_method = strcmp(call.namewhat, "method") == 0;
+  if (is_method && arg == 1) return "the matrix itself";
+  return lua_pushfstring(L, "argument #%d", is_method ? arg - 1 : arg);
+}
+
 void matrix_overlap_error(lua_State *L, int arg, int other) {
-  luaL_argerror(L, arg, lua_pushfstring(L, "must not share memory with argument #%d", other));
+  luaL_argerror(L, arg,
+                lua_pushfstring(L, "must not share memory with %s: give a copy, M:copy()",
+                                argument_name(L, other)));
 }
 
 void matrix_check_same(lua_State *L, int arg, const Matrix *a, int other, const Matrix *b) {
   if (a->data != b->data || a->order != b->order || a->rows != b->rows || a->cols != b->cols) {
     luaL_argerror(
-      L, arg, lua_pushfstring(L, "must be argument #%d itself or share no memory with it", other));
+      L, arg,
+      lua_pushfstring(L, "must be %s itself or share no memory with it", argument_name(L, other)));
   }
 }
 

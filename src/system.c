@@ -161,7 +161,8 @@ static int system_sync_directory(lua_State *L) {
 static int system_catch_interrupt(lua_State *L) {
   size_t length;
   const char *words = luaL_optlstring(L, 1, "", &length);
-  luaL_argcheck(L, length <= sizeof answer, 1, "too long");
+  luaL_argcheck(L, length <= sizeof answer, 1,
+                lua_pushfstring(L, "at most %d bytes expected", (int)sizeof answer));
   signal(SIGINT, SIG_DFL);  // while the handler's data change
   memcpy(answer, words, length);
   answer_length = length;
