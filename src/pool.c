@@ -1,5 +1,15 @@
 /*
-** pool.c - threads and what they share.
+** pool.c - the threads of a Lua state, and how they divide what there is to do.
+**
+** One operation, such as a product, is a run. It comes as pieces, numbered from 0, that can be done
+** in any order; to do a piece is to call the run's task once. Each thread, the one that called us
+** included (the caller), has a share of the pieces: neighbours, and the same ones in every run of
+** so many pieces, so that it finds in its cache what it wrote in the run before. A thread does its
+** own share first and then helps with those of the others. Before it does a piece it claims it;
+** then no other thread can.
+**
+** The caller starts a run by writing each share's ticket, and knows that the run is finished when
+** the counts of pieces that the threads have done add up to all that were ever given.
 */
 #include "pool.h"
 
@@ -23,19 +33,24 @@
 #define VECTOR 16
 
 /*
-** Looks at a word before a thread goes to sleep: some tens of microseconds, longer than the gap
-** between two primitives
+** How often a thread that waits looks again before it goes to sleep: for some tens of microseconds.
+** To wake a thread takes longer than many a run, and within a training step the next run comes
+** sooner than that.
 */
 #define SPINS 2000
 
 /*
+** Trials find out whether threads help just now. A trial is TRIAL seconds of runs in which the
+** caller works with the other threads and measures how it goes.
 ** Problem: other processes may hold the processors that our threads need. The caller then waits for
-** a thread that is not running, or shares its own processor with it, and would be faster alone.
-** Sign, over a trial of TRIAL seconds: the caller waited longer than it worked, or the speedup is
-** below 4/3. The speedup is pieces of all / pieces of the caller, corrected for the time that the
-** caller was not scheduled.
-** Rule: after a bad trial the caller works alone for `alone` seconds. `alone` starts at TRIAL,
-** doubles after a bad trial up to LONGEST_ALONE and halves after a good one.
+** a thread that is not running, or has to take turns with it on one processor, and would be faster
+** alone.
+** Sign of it: in the trial the caller waited longer than it worked, or the speedup was below 4/3.
+** The speedup is the pieces that all have done over those that the caller has done, less where the
+** caller was not running all the time that it seemed to work.
+** Rule: after a trial that fails so the caller does all pieces by itself for `alone` seconds, and
+** then tries again. `alone` starts at TRIAL, doubles with each trial that fails, up to
+** LONGEST_ALONE, and halves with each that passes.
 */
 #define TRIAL         0.02
 #define LONGEST_ALONE 0.4
@@ -47,49 +62,51 @@ typedef struct Worker {
 } Worker;
 
 /*
-** The pieces that one thread does first, and what it has done: all that the caller and that thread
-** tell each other of a run, in one cache line, because each line that goes from one processor to
-** another takes as long as a small piece.
+** The share of one thread in the run, and what the thread has done: all that it and the caller tell
+** each other. It lies in one cache line, because a cache line that another processor has written
+** takes as long to read as a small piece takes to do.
 */
 typedef struct Share {
   /*
-  generation << 32 | pieces not yet claimed: one word, so that a claim is for one run for certain
+  ** Which run this is and how many pieces of the share are unclaimed, generation << 32 | pieces. In
+  ** one word, so that no thread claims a piece of another run than it looked at: when a new run
+  ** has begun the word is another, and the claim fails.
   */
   atomic_uint_least64_t ticket;
   _Atomic(Task) task;
   _Atomic(void *) context;
-  atomic_int first;  // piece
-  atomic_uint done;  // pieces of any share that the thread has done, in all runs
+  atomic_int first;  // number of the share's first piece
+  atomic_uint done;  // how many pieces the thread has done, of any share, in all runs
   // cppcheck-suppress unusedStructMember
-  char rest_of_line[CACHE_LINE - sizeof(uint64_t) - 2 * sizeof(void *) - 2 * sizeof(int)];
+  char rest[CACHE_LINE - sizeof(uint64_t) - 2 * sizeof(void *) - 2 * sizeof(int)];
 } Share;
 
 struct Pool {
-  Share *shares;       // the caller's first
-  atomic_int threads;  // the caller included
-  atomic_int sleepers;
+  Share *shares;        // the caller's first
+  atomic_int threads;   // the caller included
+  atomic_int sleepers;  // workers that are asleep
   atomic_bool caller_sleeps;
   atomic_bool stopping;
   pthread_mutex_t mutex;
-  pthread_cond_t work;
-  pthread_cond_t done;
-  char line[CACHE_LINE];  // what follows is written in each run, and by the caller alone
-  uint64_t generation;    // of runs
-  unsigned given;         // pieces, in all runs
-  pthread_t caller;       // thread that began this trial
-  double running;         // seconds that it had a processor, before
-  double worked;          // seconds of the caller in this trial
-  double waited;          // seconds for the others
-  int pieces;             // in this trial
-  int own_pieces;         // done by the caller
-  double alone;           // seconds, after a trial that fails
-  double alone_until;     // moment
-  pid_t owner;
-  const Blas *blas;   // NULL until the first product that needs it
-  bool blas_checked;  // for this number of threads
-  bool closed;        // finalised: nothing would end threads started now
+  pthread_cond_t work;     // a run has begun, for workers that are asleep
+  pthread_cond_t done;     // pieces have been done, for a caller that is
+  char apart[CACHE_LINE];  // keeps what workers read from what the caller writes in each run
+  uint64_t generation;     // number of the run
+  unsigned given;          // pieces, in all runs
+  pthread_t caller;        // thread that began this trial
+  double running;          // seconds that it had a processor, before the trial
+  double worked;           // seconds that the caller worked in this trial
+  double waited;           // seconds that it waited for the others
+  int pieces;              // of this trial's runs
+  int own_pieces;          // those that the caller has done
+  double alone;            // seconds to work alone after a trial that fails
+  double alone_until;      // moment
+  pid_t owner;             // process that started the threads: in a forked child they are not there
+  const Blas *blas;        // NULL until the first product that needs it
+  bool blas_checked;       // for this number of threads
+  bool closed;             // finalised: nothing would end threads started now
   Worker workers[MAX_THREADS - 1];
-  /* for the shares, which begin where a line does */
+  /* for the shares, which begin where a cache line does */
   char room[(MAX_THREADS + 1) * CACHE_LINE];
 };
 
@@ -111,16 +128,19 @@ static int unclaimed(const Share *share) {
   return (int)(atomic_load_explicit(&share->ticket, memory_order_acquire) & UINT32_MAX);
 }
 
-/* Where the share of a thread begins; the caller's is the largest. */
+/*
+** The first piece of a thread's share. Shares differ by one piece at most, and none is larger than
+** the caller's.
+*/
 static int first_piece(int count, int thread, int threads) {
   return (int)(((int64_t)count * thread + threads - 1) / threads);
 }
 
-/* Claim a piece and do it; false when there is none. */
+/* Claim the last unclaimed piece of the share and do it; false when there is none. */
 static bool work_once(Share *share) {
   uint64_t ticket = atomic_load_explicit(&share->ticket, memory_order_acquire);
   while (ticket & UINT32_MAX) {
-    /* Should these be of a later run already, then the ticket has changed and the claim fails. */
+    /* These may be of the next run already; then the ticket has changed, and the claim fails. */
     Task task = atomic_load_explicit(&share->task, memory_order_relaxed);
     void *context = atomic_load_explicit(&share->context, memory_order_relaxed);
     int first = atomic_load_explicit(&share->first, memory_order_relaxed);
@@ -134,8 +154,8 @@ static bool work_once(Share *share) {
 }
 
 /*
-** Do pieces, those of `thread` first, until all are claimed; returns how many. They are reported at
-** once.
+** Do pieces until all are claimed, those of the thread's own share first; returns how many. They
+** are added to the thread's count together at the end, since the caller reads it all the while.
 */
 static int work(Pool *pool, int thread) {
   unsigned pieces = 0;
@@ -218,8 +238,8 @@ static void begin_trial(Pool *pool) {
 }
 
 /*
-** The fraction of the caller's working time during which it was scheduled. An overestimate: the
-** time that it had a processor is known with what it did between the runs.
+** The fraction of the time it worked in which the caller had a processor. At least the true one:
+** what is known is how long it had one in the runs and between them together.
 */
 static double scheduled_fraction(const Pool *pool) {
   if (!pthread_equal(pool->caller, pthread_self())) return 1;
@@ -252,10 +272,10 @@ static void run_together(Pool *pool, int count, Task task, void *context, double
     atomic_store_explicit(&share->ticket, pool->generation << 32 | (uint32_t)pieces,
                           memory_order_release);
   }
-  /* A worker may go to sleep between this test and its ticket. It then misses the run and the
-     caller does its share; to close the gap, the caller would have to wait until every ticket is
-     visible, which costs more. In a forked child the mutex may be held by a thread that is not
-     there. */
+  /* A worker that looks for work for the last time while the tickets are on their way may fall
+     asleep unseen here. It misses the run, and its share is done by the others; to rule that out,
+     the caller would have to wait until every ticket has arrived, which takes longer. In a forked
+     child the workers are not there, and one of them may have held the mutex. */
   if (atomic_load(&pool->sleepers) > 0 && getpid() == pool->owner) {
     pthread_mutex_lock(&pool->mutex);
     pthread_cond_broadcast(&pool->work);
@@ -302,8 +322,8 @@ static void range_piece(void *context, int index) {
 }
 
 /*
-** As equal as whole vectors allow; where these would make pieces unequal, as for a few columns,
-** single elements
+** Pieces are as equal as can be when each begins where a vector does. With few elements in each, as
+** when columns are counted, whole vectors would make them unequal, and any size is as good.
 */
 int pool_piece(int n, int grain) {
   int pieces = (n - 1) / grain + 1;

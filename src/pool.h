@@ -1,9 +1,9 @@
 /*
-** pool.h - one pool of threads for a Lua state, shared by both element types. The caller of
-** pool_run works too. Each thread does the same share of the pieces in every run, so that what it
-** wrote in one is in its cache in the next, and then helps with the others'. Work is claimed piece
-** by piece: a thread that the system has put aside delays nobody, and in a forked child, where the
-** threads are gone, the caller does it all.
+** pool.h - one pool of threads for a Lua state, which both element types use. The thread that calls
+** pool_run works with the others. Each thread does the same share of the pieces in every run, so
+** that what it wrote in one is in its cache in the next, and then helps with the others' shares.
+** Pieces are claimed one by one: a thread that the system has put aside delays nobody, and in a
+** forked child, where the other threads are gone, the caller does them all.
 */
 #ifndef PERILUNE_POOL_H
 #define PERILUNE_POOL_H
@@ -14,8 +14,8 @@
 #include "blas.h"
 
 /*
-** Elements of a piece of elementwise work: enough to be worth a second thread, few enough for the
-** cache
+** Elements in a piece of an elementwise operation: enough to be worth a second thread, few enough
+** for the cache
 */
 #define POOL_GRAIN 32768
 
@@ -23,20 +23,21 @@
 
 typedef struct Pool Pool;
 
-/* One piece of work. Pieces of one run must not write to the same memory. */
+/* Do the piece of this number. The pieces of one run must not write to the same memory. */
 typedef void (*Task)(void *context, int index);
 
-/* The same for a piece that is elements first..last-1 */
+/* Do the piece that is elements (or rows, or columns) first..last-1. */
 typedef void (*RangeTask)(void *context, int first, int last);
 
 /* Push the state's pool, made on first use. */
 void pool_push(lua_State *L);
 
 /*
-** Call task(context, index) for each index in 0..count-1, in any order, on as many threads as are
-** set, and return when all are done. The division into pieces is the caller's and must depend on
-** shapes alone: then so do the results. Tasks run with denormals flushed to zero and default
-** rounding; the caller's floating-point state is restored.
+** Run: call task(context, index) for each piece, index = 0..count-1, in any order, on as many
+** threads as are set, and return when all are done. Who calls this cuts the operation into pieces,
+** and must do so by shapes alone: then results do not depend on the number of threads. Tasks run
+** with denormals flushed to zero and default rounding; afterwards the caller's floating-point state
+** is as it was.
 */
 void pool_run(Pool *pool, int count, Task task, void *context);
 
@@ -48,12 +49,12 @@ void pool_run(Pool *pool, int count, Task task, void *context);
 void pool_run_range(Pool *pool, int n, int grain, RangeTask task, void *context);
 
 /*
-** Elements in each piece but the last, which may have fewer: by n and grain alone, never by the
-** number of threads
+** How many elements pool_run_range puts into each piece but the last, which may have fewer. It
+** depends on n and grain alone, never on the number of threads.
 */
 int pool_piece(int n, int grain);
 
-/* The grain of rows or columns, each of `length` elements */
+/* The grain where whole lines are counted, rows or columns, each of `length` elements */
 static inline int pool_lines(int length) {
   return POOL_GRAIN / length + 1;
 }

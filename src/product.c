@@ -1,31 +1,39 @@
 /*
-** product.c - matrix products in blocks, each on one thread: by OpenBLAS, in tiles where they are
-** faster (tile.h), and by plain loops where one side is a vector, which is a matter of memory and
-** not of arithmetic.
+** product.c - matrix products. The result C is cut into blocks, rectangles that are the pieces of a
+** run of the pool: each is computed by one call on one thread. There are three ways to compute one:
+** in tiles (tile.h) where they are faster, by OpenBLAS, and where A, B or C is a vector by plain
+** loops, whose speed is that of the memory whatever they do.
 */
 #include "product.h"
 
 #include "tile.h"
 #include "vector.h"
 
-/* What the kernels work on at once: block sizes are multiples of it. */
+/* Kernels work on so many rows or columns at once: the sizes of blocks are multiples of it. */
 #define BLOCK_EDGE 16
 
-/* Of a product by OpenBLAS or by loops */
+/* Blocks of a product by OpenBLAS or by loops, at most. For tiles: most_blocks in tile.h. */
 #define MAX_BLOCKS 4
 
-/* Of a block that is cut in one direction first */
+/*
+** `cut` halves the units of C as long as so many rows or columns remain in each half; tile.h says
+** how many columns where C is not LARGE.
+*/
 #define LEAST_ROWS       128
 #define LEAST_LARGE_COLS 512
 
-/* Elements of C that no core's cache holds from step to step */
+/* Elements in a C of which the cache of no core holds anything from one step to the next */
 #define LARGE (1 << 20)
 
 /* Multiplications in the smallest block: with fewer a second thread costs more than it brings. */
 #define MIN_VOLUME        (1 << 20)
 #define MIN_VECTOR_VOLUME (1 << 17)
 
-/* C = op(A) op(B) as m x n x k in the order that C is stored in: by columns, or its transpose is */
+/*
+** C = op(A) op(B) as loops and BLAS see it: C is m x n and stored by columns, and k is what is
+** summed over. A matrix that is stored by rows is taken for its transpose, which is stored by
+** columns: if C is, then m and n, A and B change places.
+*/
 typedef struct Product {
   int m;
   int n;
@@ -44,8 +52,8 @@ typedef struct Product {
   int block_cols;
   int blocks_down;
   int blocks_across;
-  bool shares_are_rows;  // the threads': rows of C; else columns
-  const Matrix *result;  // C, as the epilogue sees it
+  bool shares_are_rows;  // a thread's share of the blocks is rows of C; else columns
+  const Matrix *result;  // C as it was given, for the epilogue
   Epilogue epilogue;
   const void *context;
 } Product;
@@ -65,7 +73,7 @@ static bool is_with_vector(const Product *p) {
   return p->m == 1 || p->n == 1 || p->k == 1;
 }
 
-/* The tiles to multiply in, or NULL */
+/* The tiles that suit this product and this processor, or NULL */
 static const Tiles *suitable_tiles(const Product *p) {
   const Tiles *tiles = tiles_here();
   if (is_with_vector(p) || !tiles) return NULL;
@@ -73,6 +81,7 @@ static const Tiles *suitable_tiles(const Product *p) {
   return tiles->suit(p->m, p->n, p->k, p->opA == CblasTrans) ? tiles : NULL;
 }
 
+/* All of p but how it is cut */
 static inline void prepare(Product *p, const Matrix *C, const Matrix *A, const Matrix *B,
                            const How *how) {
   bool transposeA = how->transposeA;
@@ -103,18 +112,25 @@ static inline void prepare(Product *p, const Matrix *C, const Matrix *A, const M
 }
 
 /*
-** C is halved until there are as many blocks as pay, or until half a block would be too little for
-** a thread. - OpenBLAS copies the operands of each block anew: few blocks, near-square, because
-** these share most of their operands. - Tiles read the operands as they are or copy little at a
-** time: as many blocks as there may be threads. They are cut
-**   along the units of a layer, as long as there are some for each. Units are the rows of Z and
-**   Delta, and the columns of dJ/dW where it is stored as W is: what a thread reads and writes of
-**   W, its gradient and its optimiser's state is then the same from step to step, and stays in its
-**   cache.
-** - Where C is larger than any cache nothing stays: near-square again, which read the operands less
-** often. Blocks are numbered, and so shared by threads, in the same direction; but along the
-** samples (n) where they are twice as many as the units (m): then a thread reads in the next layer
-** what it wrote in this one.
+** Cut C into blocks: in two, these in two, and so on, until there are as many as pay, or half a
+** block would be too little for a thread. Shapes alone decide, never the number of threads.
+**
+** What is cut in two, rows or columns?
+** - OpenBLAS copies the operands of each block. Near-square blocks have the least to copy: so the
+**   longer side of a block is cut.
+** - Tiles read the operands where they are, and the problem is another: what one processor has
+**   written is slow to read for the others. So C is cut along the units of the layer, which are the
+**   rows of Z and Delta and the columns of dJ/dW (in the order that W is stored in). Then a thread
+**   reads and writes the same units of W, of its gradient and of what the optimiser keeps for it in
+**   every step, and has them in its cache. Where there are too few units left for that, the longer
+**   side is cut.
+** - No cache holds a thread's share of a LARGE dJ/dW from one step to the next: its blocks stay
+**   LEAST_LARGE_COLS columns wide, nearer to squares, which read less of the operands.
+**
+** How are the blocks numbered? A thread's share is blocks with neighbouring numbers. They are
+** numbered so that a share is some of the units, with all samples; but where there are at least
+** twice as many samples (n) as units (m), some of the samples, with all units: then a thread reads
+** in the next layer those samples that it has written in this one.
 */
 static void cut(Product *p) {
   int rows = p->m;
@@ -140,6 +156,7 @@ static void cut(Product *p) {
   p->shares_are_rows = rows_first && p->n / 2 < p->m;
 }
 
+/* The block of this number. Those at the lower and the right edge of C may be smaller. */
 static Block block_at(const Product *p, int index) {
   int down = p->shares_are_rows ? index / p->blocks_across : index % p->blocks_down;
   int across = p->shares_are_rows ? index % p->blocks_across : index / p->blocks_down;
@@ -151,7 +168,7 @@ static Block block_at(const Product *p, int index) {
 }
 
 
-/* Where one side is a vector. Each computes its result or, if told, adds to it. */
+/* Products in which A, B or C is a vector. With `adds` they add to the result. */
 
 /* C = a b^t: packing for gemm would cost more than the product */
 MULTIVERSION static void outer_product(int m, int n, const real *a, const real *b, bool adds,
@@ -163,7 +180,10 @@ MULTIVERSION static void outer_product(int m, int n, const real *a, const real *
   }
 }
 
-/* y = M x for rows of k neighbours, `step` apart; four at a time keep the memory busy */
+/*
+** y = M x for a matrix of rows, each k neighbours, that begin `step` elements apart. Four rows at a
+** time, because one alone does not ask for memory as fast as it comes.
+*/
 MULTIVERSION static void four_rows_times_vector(int rows, int k, const real *M, int step,
                                                 const real *x, bool adds, real *y) {
   int i = 0;
@@ -204,7 +224,7 @@ static void rows_times_vector(int rows, int k, const real *M, int step, const re
     four_rows_times_vector(rows, k, M, step, x, adds, y);
 }
 
-/* y = M x for columns of `rows` neighbours, `step` apart */
+/* y = M x for a matrix of columns, each `rows` neighbours, that begin `step` elements apart */
 MULTIVERSION static void columns_times_vector(int rows, int k, const real *M, int step,
                                               const real *x, bool adds, real *y) {
   for (int i = 0; i < rows && !adds; i++) y[i] = 0;
@@ -224,7 +244,10 @@ MULTIVERSION static void columns_times_vector(int rows, int k, const real *M, in
   }
 }
 
-/* The elements of a vector are neighbours, transposed or not. */
+/*
+** The block b where A, B or C is a vector. A vector's elements are neighbours, whether it is
+** transposed or not, so that four cases are all.
+*/
 static void compute_with_vector(const Product *p, Block b, const real *A, const real *B, real *C) {
   if (p->k == 1) {
     outer_product(b.rows, b.cols, A, B, p->adds, C, p->m);
@@ -268,6 +291,7 @@ static void compute(const Product *p, Block b) {
   }
 }
 
+/* The pool's task: compute the block of this number, then what follows it (the epilogue). */
 static void compute_block(void *product, int index) {
   const Product *p = product;
   Block b = block_at(p, index);

@@ -1,14 +1,14 @@
 /*
-** product.h - matrix products, cut into blocks that threads can share. The blocks depend on the
-** shapes alone and each is one call on one thread, so the result is the same to the last bit
-** however many threads there are.
+** product.h - matrix products, cut into blocks for the threads of the pool. How they are cut
+** depends on the shapes alone, and each block is one call on one thread: so the result is the same
+** to the last bit however many threads there are.
 */
 #ifndef PERILUNE_PRODUCT_H
 #define PERILUNE_PRODUCT_H
 
 #include "matrix.h"
 
-/* A part of a matrix: `rows` rows from `row` on, `cols` columns from `col` on */
+/* A rectangle of a matrix: `rows` rows from `row` on, `cols` columns from `col` on */
 typedef struct Block {
   int row;
   int col;
