@@ -28,8 +28,8 @@ enum { DOT_ROWS = 3, DOT_COLS = 4, COLUMN_ROWS = 2, COLUMN_COLS = 6 };
 #define COLS_TO_4(X, kind, rows) X(kind, rows, 1) X(kind, rows, 2) X(kind, rows, 3) X(kind, rows, 4)
 #define COLS_TO_6(X, kind, rows) COLS_TO_4(X, kind, rows) X(kind, rows, 5) X(kind, rows, 6)
 
-/* A product is taken in parts of so many inner elements, of which a tile's operands fit the first
-   cache, and so many rows, of which A fits the second. */
+/* A product is taken some of its inner elements at a time, so many that a tile's operands fit the
+   first cache (DEPTH), and some of its rows at a time, so many that A fits the second (BAND). */
 enum { DOT_DEPTH = 4096 / sizeof(real), DOT_BAND = 128 };
 enum { COLUMN_DEPTH = 1024 / sizeof(real), COLUMN_BAND = 1024 / sizeof(real) };
 
@@ -40,7 +40,7 @@ typedef struct Tile {
   int lda;
   const real *B;
   int step_l;  // from B(l, j) to B(l + 1, j)
-  int step_j;  // ... to B(l, j + 1)
+  int step_j;  // from B(l, j) to B(l, j + 1)
   real *C;
   int ldc;
   bool adds;        // C += op(A) op(B)
@@ -71,13 +71,13 @@ static int least(int a, int b) {
   return a < b ? a : b;
 }
 
-/* The next of the fewest parts of at most `most` that `n` can be cut into, all of about one size */
+/* How many of n to take next, at most `most`: so that turns are as few as can be, and alike */
 static int next_part(int n, int most) {
   int parts = (n - 1) / most + 1;
   return (n + parts - 1) / parts;
 }
 
-/* ... in whole vectors */
+/* The same in whole vectors, as far as there are any */
 static int next_vectors(int n, int most) {
   return least((next_part(n, most) + LANES - 1) / LANES * LANES, n);
 }
@@ -144,9 +144,10 @@ INLINE void dot(int rows, int cols, const Tile *t) {
 KERNELS(dot, DOT_ROWS, DOT_COLS)
 
 /*
-** Columns that lie a multiple of 4 KiB apart fall into the same few places of the cache: then work
-** on a copy. Meanwhile the following columns are fetched, past the end of B too, where the next
-** mini-batch often lies.
+** Columns of B that lie a multiple of 4 KiB apart go to the same few places of the cache and drive
+** each other out: these are copied to a stride that does not. With each tile one of the columns
+** that follow is fetched into the cache. Beyond the end of B that does no harm, and there the next
+** batch often lies.
 */
 static void dot_columns(const TileProduct *p, Tile *t, int l, int j, int cols, int i, int rows) {
   enum { ALIASED = 4096 / sizeof(real), ENOUGH = 32, STRIDE = DOT_DEPTH + LANES };
@@ -222,7 +223,7 @@ INLINE void column_sums(int rows, int cols, bool masked, int step_l, int step_j,
   }
 }
 
-/* One of the steps is 1, and addresses are simpler where it is known which. */
+/* One of step_l and step_j is 1, and addresses are simpler where it is known which. */
 INLINE void column_sums_by_step(int rows, int cols, bool masked, const Tile *t,
                                 Lanes sums[][COLUMN_ROWS]) {
   if (t->step_l == 1)
@@ -349,8 +350,8 @@ static void compute(const TileProduct *p) {
 enum { MOST_BLOCKS = 16, LEAST_COLS = 32 };
 
 /*
-** Dot products; columns that fill a vector; and where the way into OpenBLAS costs more than what is
-** left unused
+** Tiles suit dot products; columns that fill a vector; and products so small that the way into
+** OpenBLAS costs more than vectors that are left half empty.
 */
 static bool suit(int m, int n, int k, bool transposeA) {
   return transposeA || m >= 16 || (double)m * n * k < 1 << 14;
@@ -360,7 +361,10 @@ static bool suit(int m, int n, int k, bool transposeA) {
 
 enum { MOST_BLOCKS = 8, LEAST_COLS = 64 };
 
-/* Up to a number of multiplications, which is less where columns of A are read in place */
+/*
+** Tiles suit products up to a number of multiplications, which is smaller where columns of A are
+** read where they are.
+*/
 static bool suit(int m, int n, int k, bool transposeA) {
   bool in_columns = !transposeA && !panels_pay(m, n, k, transposeA);
   return (double)m * n * k <= (in_columns ? 1 << 23 : 1 << 29);

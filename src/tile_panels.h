@@ -1,14 +1,16 @@
 /*
-** tile_panels.h - products with copies, where these pay: a part of tile_kernels.h. A tile's rows of
-** op(A) at a time are copied to a panel that fits the first cache, in the order in which they are
-** multiplied. In place, columns a multiple of some KiB apart fall into the same few places of the
-** caches, and dot products have to be summed up across their vectors.
+** tile_panels.h - products with a copy of A, where that pays; included by tile_kernels.h. As many
+** rows of op(A) as a tile has are copied to a panel that fits the first cache, in the order in
+** which they are multiplied. Problem: where they lie, columns some KiB apart go to the same few
+** places of the caches and drive each other out, and dot products have to be summed up across each
+** vector.
 */
 #include <limits.h>
 
 /*
-** A product is taken in parts: of so many inner elements that a panel fits the first cache; with
-** AVX-512 of so many rows that their C fits the second, with AVX2 of so many columns that B does.
+** A product is taken in parts, which are products of their own: with so many inner elements that a
+** panel fits the first cache (PANEL_DEPTH), and with AVX-512 of so many rows that their C fits the
+** second, with AVX2 of so many columns that B does.
 */
 #if LANES_BYTES == 64
 enum { PANEL_BYTES = 32768, PART_ROWS = 128, PART_COLS = INT_MAX };
@@ -19,8 +21,9 @@ enum { PANEL_ROWS = COLUMN_ROWS * LANES };
 enum { PANEL_DEPTH = PANEL_BYTES / PANEL_ROWS / sizeof(real) };
 
 /*
-** Panels pay for many columns, and where dot products would be short, of so many elements for each
-** column. Very short ones they replace for fewer rows, too.
+** A panel is copied once and read for each column: it pays from MIN_ROWS rows and MIN_COLUMNS
+** columns on. For A^t B, where dot products are the other way, it also pays where these are short:
+** of at most SHORT_FOR_COLUMN * n elements; and of fewer than VERY_SHORT even for few rows.
 */
 #if LANES_BYTES == 64
 enum { MIN_ROWS = 2 * LANES, MIN_COLUMNS = 256, SHORT_FOR_COLUMN = 32 / LANES };
@@ -35,7 +38,7 @@ static bool panels_pay(int m, int n, int k, bool transposeA) {
   return m >= least_rows && has_columns;
 }
 
-/* With AVX2 a copy of B's rows pays too, if for so many rows of A. */
+/* With AVX2 it pays to copy a transposed B as well, once so many rows of A read it. */
 enum { MIN_COPY_ROWS = 128, COPY_DEPTH = 512 / sizeof(real), COPY_COLS = 64 };
 enum { COPY_STRIDE = COPY_COLS + LANES };
 
@@ -81,8 +84,8 @@ static void fetch_columns(int from, int to, const real *A, int lda) {
 }
 
 /*
-** Some rows of C, which fit one panel. Meanwhile some of the next rows are
-** fetched with each tile where they lie in columns, far apart.
+** Compute some rows of C, as many as a panel has. Where the next rows of A lie in columns, far
+** apart, some of these columns are fetched into the cache with each tile.
 */
 static void compute_panel(const TileProduct *p, int i, int rows) {
   _Alignas(LANES_BYTES) real panel[PANEL_ROWS * PANEL_DEPTH];
@@ -117,7 +120,10 @@ static void compute_part(const TileProduct *p) {
   }
 }
 
-/* ... with a copy of the rows of B, which are further apart than what is needed of them. */
+/*
+** Compute the part from a copy of its rows of B: they are ldb apart, and only n elements of each
+** are needed.
+*/
 static void compute_part_of_copy(const TileProduct *p) {
   _Alignas(LANES_BYTES) real copy[COPY_DEPTH * COPY_STRIDE];
   for (int l = 0; l < p->k; l++) {
@@ -129,7 +135,7 @@ static void compute_part_of_copy(const TileProduct *p) {
   compute_part(&copied);
 }
 
-/* Move a part to where its operands and its result begin. */
+/* Let the part begin at C(i, j), and with inner element l. */
 static void move(TileProduct *part, const TileProduct *p, int i, int j, int l) {
   part->A = p->A + (p->transposeA ? i * p->lda + l : l * p->lda + i);
   part->B = p->B + (p->transposeB ? l * p->ldb + j : j * p->ldb + l);
