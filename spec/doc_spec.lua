@@ -55,6 +55,15 @@ for _, document in ipairs(documents) do
 end
 
 describe("README.md", function()
+  it("has each source in its tree", function()
+    local tree = read("README.md"):match("\n## The tree\n(.-)\n## ")
+    for _, path in ipairs(files "-d src/*.c lua/perilune/*") do
+      local name = path:match("[^/]+$")
+      local group = name:match "^tile" and "tile*"
+      assert.is_truthy(tree:find(group or name, 1, true), path)
+    end
+  end)
+
   it("names a spec for each promise to hosts", function()
     local section = read("README.md"):match("\n## In a host application\n(.-)\n## ")
     local promises = {}
