@@ -208,7 +208,5 @@ describe("an initializer", function()
       "generator: a generator expected, got 1")
     at_caller(function() pl.initializer(function() end)(pl.matrix(2, 2)) end,
       "generator: a generator expected, got nil")
-    at_caller(function() pl.initializer.he(pl.float64.matrix(2, 2), pl.generator(1)) end,
-      "generator: one of float64 expected")
   end)
 end)

@@ -472,7 +472,7 @@ for _, name in ipairs { "float32", "float64" } do
 
       it("is told from files, generators, tables and plain values", function()
         for _, value in ipairs {
-          { io.stdout, "FILE*" }, { core.generator(), "perilune.generator." .. name },
+          { io.stdout, "FILE*" }, { core.generator(), "perilune.generator" },
           { {}, "table" }, { "x", "string" }, { 1, "number" }, { print, "function" },
           { true, "boolean" }, { coroutine.create(print), "thread" },
         } do

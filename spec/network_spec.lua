@@ -279,8 +279,6 @@ describe("misuse of a network", function()
       "dtype: \"float32\" or \"float64\" expected, got \"double\"")
     refused({ seed = "one" }, "seed: a whole number expected, got \"one\"")
     refused({ generator = 5 }, "generator: a generator expected, got 5")
-    refused({ generator = pl.float64.generator() },
-      "generator: one of float32 expected (pl.float32.generator(seed) makes it)")
     refused({ layers = 5 }, "layers: a table expected, got 5")
     refused({ gives = "numbers" },
       "gives: \"logits\" or \"probabilities\" or \"values\" expected")

@@ -1,5 +1,6 @@
 -- The generator: src/random.c.
 
+local child = require "spec.support.child"
 local memory = require "spec.support.memory"
 local naive = require "spec.support.naive"
 local raises = require "spec.support.raises"
@@ -120,20 +121,61 @@ for _, name in ipairs(naive.types) do
       assert.is_nil(g.seed)
     end)
 
-    it("is no matrix, no file and no generator of the other type", function()
+    it("is no matrix and no file, and fills nothing but matrices", function()
       local g, M = core.generator(), core.matrix(2, 2)
-      local text = "perilune.generator." .. name .. " expected, got "
-      local stranger = cores[other].generator()
-      raises(text .. "perilune.generator." .. other, g.uniform, stranger, M)
+      local text = "perilune.generator expected, got "
       raises(text .. "perilune.matrix." .. name, g.uniform, M, M)
       raises(text .. "FILE*", g.number, io.stdout)
       raises(text .. "no value", g.state)
+      text = "perilune.matrix expected, got "
       for _, fill in ipairs { "uniform", "normal", "dropout" } do
-        raises("expected, got perilune.matrix." .. other, g[fill], g,
-          cores[other].matrix(2, 2), 0.5)
-        raises("expected, got number", g[fill], g, 1, 0.5)
-        raises("expected, got no value", g[fill], g)
+        raises(text .. "perilune.generator", g[fill], g, g, 0.5)
+        raises(text .. "FILE*", g[fill], g, io.stdout, 0.5)
+        raises(text .. "table", g[fill], g, setmetatable({}, {}), 0.5)
+        raises(text .. "number", g[fill], g, 1, 0.5)
+        raises(text .. "no value", g[fill], g)
       end
+    end)
+
+    for _, fill in ipairs { "uniform", "normal", "dropout" } do
+      it("fills matrices of the other type as that type's own does: " .. fill, function()
+        for _, order in ipairs { "columns", "rows" } do
+          for _, size in ipairs { { 11, 6 }, { 7, 301 }, { 1, 1 } } do
+            local M = cores[other].matrix(size[1], size[2], order)
+            local g, h = core.generator(3), cores[other].generator(3)
+            assert.equal(M, g[fill](g, M, 0.25))
+            local wanted = h[fill](h, cores[other].matrix(size[1], size[2]), 0.25)
+            assert.same(wanted:totable(), M:totable())
+            assert.equal(h:state(), g:state())
+          end
+        end
+      end)
+    end
+
+    it("is the same kind of value whichever core made it", function()
+      local g, h = core.generator(4), cores[other].generator(5)
+      assert.equal(h, h:assign(g))
+      assert.equal(g:state(), h:state())
+      assert.equal(core.generator(4):number(), h:copy():number())
+    end)
+
+    it("serves a network of either type", function()
+      local pl = require "perilune"
+      local function outputs(generator)
+        local net = pl.network({ inputs = 5, pl.dense(3), pl.dropout(0.5) },
+          { dtype = other, generator = generator })
+        return net:forward(cores[other].matrix(5, 40) + 1):encode(other)
+      end
+      assert.equal(outputs(cores[other].generator(7)), outputs(core.generator(7)))
+    end)
+
+    it("needs no core but those of the matrices that it fills", function()
+      assert.equal("true\ttrue\n", child.run(([[
+        local core = require "perilune.core.%s"
+        local g = core.generator()
+        local before = g:normal(core.matrix(3, 3)):norm() > 0
+        local M = require("perilune.core.%s").matrix(3, 3)
+        print(before, g:normal(M):norm() > 0)]]):format(name, other)))
     end)
 
     for _, fill in ipairs { "uniform", "normal", "dropout" } do

@@ -2,12 +2,15 @@
 ** random.c - a seeded generator userdata: xoshiro256++ (D. Blackman, S. Vigna, "Scrambled linear
 ** pseudorandom number generators", 2019), its state filled from the seed by splitmix64, as they
 ** advise.
+**
+** A generator knows no element type: the cores share its metatable, and each tells there how its
+** matrices are filled.
 */
 #include <string.h>
 
 #include "matrix.h"
 
-#define GENERATOR   "perilune.generator." REAL_NAME
+#define GENERATOR "perilune.generator"
 #define WORD_DIGITS 16  // hexadecimal, of one word of the state
 
 typedef struct Generator {
@@ -57,26 +60,29 @@ static uint64_t next_below(Generator *g, uint64_t n) {
   return draw % n;
 }
 
-/* Numbers for the elements of a matrix; what a and b mean depends on the distribution. */
-typedef struct Draw {
+/* Filling. What a and b mean depends on the distribution. */
+
+typedef enum Distribution { UNIFORM, NORMAL, DROPOUT } Distribution;
+
+typedef struct Fill {
   Generator *g;
+  const Matrix *M;
+  Distribution distribution;
   double a;
   double b;
-  real *M;
-} Draw;
+} Fill;
 
 /* In [a, b) */
-static void fill_uniform(void *context, int first, int last) {
-  const Draw *draw = context;
-  double low = draw->a;
-  double high = draw->b;
+static void draw_uniform(const Fill *fill, int n, real *x) {
+  double low = fill->a;
+  double high = fill->b;
   double range = high - low;
   bool fits = range - range == 0;
-  for (int k = first; k < last; k++) {
-    double u = next_double(draw->g);
-    real x = (real)(fits ? low + range * u : low * (1 - u) + high * u);
-    bool below = x < (real)high || low == high;  // rounding may have reached `high`
-    draw->M[k] = below ? x : (real)low;
+  for (int k = 0; k < n; k++) {
+    double u = next_double(fill->g);
+    x[k] = (real)(fits ? low + range * u : low * (1 - u) + high * u);
+    bool below = x[k] < (real)high || low == high;  // rounding may have reached `high`
+    if (!below) x[k] = (real)low;
   }
 }
 
@@ -84,36 +90,41 @@ static void fill_uniform(void *context, int first, int last) {
 ** Of mean a and deviation b, by G. Marsaglia's polar form of the Box-Muller transform: pairs of
 ** independent numbers
 */
-static void fill_normal(void *context, int first, int last) {
-  const Draw *draw = context;
-  for (int k = first; k < last; k += 2) {
+static void draw_normal(const Fill *fill, int n, real *numbers) {
+  for (int k = 0; k < n; k += 2) {
     double x = 0;
     double y = 0;
     double square = 0;
     do {
-      x = 2 * next_double(draw->g) - 1;
-      y = 2 * next_double(draw->g) - 1;
+      x = 2 * next_double(fill->g) - 1;
+      y = 2 * next_double(fill->g) - 1;
       square = x * x + y * y;
     } while (square >= 1 || square == 0);
-    double factor = draw->b * sqrt(-2 * log(square) / square);
-    draw->M[k] = (real)(draw->a + factor * x);
-    if (k + 1 < last) draw->M[k + 1] = (real)(draw->a + factor * y);
+    double factor = fill->b * sqrt(-2 * log(square) / square);
+    numbers[k] = (real)(fill->a + factor * x);
+    if (k + 1 < n) numbers[k + 1] = (real)(fill->a + factor * y);
   }
 }
 
 /* Inverted dropout with probability a: expectation 1 */
-static void fill_dropout(void *context, int first, int last) {
-  const Draw *draw = context;
-  real kept = (real)(1 / (1 - draw->a));
-  for (int k = first; k < last; k++) draw->M[k] = next_double(draw->g) < draw->a ? 0 : kept;
+static void draw_dropout(const Fill *fill, int n, real *x) {
+  real kept = (real)(1 / (1 - fill->a));
+  for (int k = 0; k < n; k++) x[k] = next_double(fill->g) < fill->a ? 0 : kept;
 }
 
-/* A matrix to fill, and how */
-typedef struct Fill {
-  const Matrix *M;
-  RangeTask distribution;
-  Draw draw;
-} Fill;
+static void draw(const Fill *fill, int n, real *x) {
+  switch (fill->distribution) {
+  case UNIFORM:
+    draw_uniform(fill, n, x);
+    break;
+  case NORMAL:
+    draw_normal(fill, n, x);
+    break;
+  case DROPOUT:
+    draw_dropout(fill, n, x);
+    break;
+  }
+}
 
 /*
 ** In the order of the columns, so that the same seed fills the paper's W alike however W is stored.
@@ -124,19 +135,16 @@ static void fill_elements(void *context, int first, int last) {
   enum { SOME = 256 };  // even: normal numbers are drawn in pairs
   const Fill *fill = context;
   const Matrix *M = fill->M;
-  Draw draw = fill->draw;
   if (M->order == BY_COLUMNS) {
-    draw.M = M->data;
-    fill->distribution(&draw, first, last);
+    draw(fill, last - first, M->data + first);
     return;
   }
   real drawn[SOME];
-  draw.M = drawn;
   int i = 0;
   int j = 0;
   for (int count = 0; first < last; first += count) {
     count = last - first < SOME ? last - first : SOME;
-    fill->distribution(&draw, 0, count);
+    draw(fill, count, drawn);
     for (int k = 0; k < count; k++) {
       M->data[matrix_index(M, i, j)] = drawn[k];
       if (++i < M->rows) continue;
@@ -145,6 +153,9 @@ static void fill_elements(void *context, int first, int last) {
     }
   }
 }
+
+/* What this core lays in the generators' metatable */
+static const RangeTask filler = fill_elements;
 
 
 /* Bindings */
@@ -159,14 +170,29 @@ static double check_finite(lua_State *L, int arg, double otherwise) {
   return x;
 }
 
-/* Fill M in one piece, because each draw follows from the one before. */
-static int fill_matrix(lua_State *L, const Matrix *M, RangeTask distribution, Generator *g,
-                       double a, double b) {
-  Fill fill = {
-    M, distribution, {g, a, b, NULL}
-  };
-  int n = matrix_size(M);
-  pool_run_range(matrix_pool(L), n, n, fill_elements, &fill);
+/*
+** What fills the matrix at 2, which may be of any core. Upvalue 1 has a filler for the metatable of
+** each core's matrices.
+*/
+static RangeTask check_filler(lua_State *L) {
+  const RangeTask *task = NULL;
+  if (lua_getmetatable(L, 2)) {
+    lua_rawget(L, lua_upvalueindex(1));
+    task = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+  }
+  if (task == NULL) {
+    luaL_typeerror(L, 2, "perilune.matrix");
+    return NULL;
+  }
+  return *task;
+}
+
+/* Fill the matrix at 2 in one piece, because each draw follows from the one before. */
+static int fill_matrix(lua_State *L, RangeTask task, Fill fill) {
+  fill.M = lua_touserdata(L, 2);
+  int n = matrix_size(fill.M);
+  pool_run_range(matrix_pool(L), n, n, task, &fill);
   lua_settop(L, 2);
   return 1;
 }
@@ -183,33 +209,33 @@ static int random_generator(lua_State *L) {
 /* g:uniform(M [, low [, high]]) --> M */
 static int random_uniform(lua_State *L) {
   Generator *g = generator_check(L);
-  const Matrix *M = matrix_check(L, 2);
+  RangeTask task = check_filler(L);
   double low = check_finite(L, 3, 0);
   double high = check_finite(L, 4, 1);
   luaL_argcheck(L, low <= high, 4, "number not below the lower bound expected");
 
-  return fill_matrix(L, M, fill_uniform, g, low, high);
+  return fill_matrix(L, task, (Fill){.g = g, .distribution = UNIFORM, .a = low, .b = high});
 }
 
 /* g:normal(M [, mean [, deviation]]) --> M */
 static int random_normal(lua_State *L) {
   Generator *g = generator_check(L);
-  Matrix *M = matrix_check(L, 2);
+  RangeTask task = check_filler(L);
   double mean = check_finite(L, 3, 0);
   double deviation = check_finite(L, 4, 1);
   luaL_argcheck(L, deviation >= 0, 4, "number >= 0 expected");
 
-  return fill_matrix(L, M, fill_normal, g, mean, deviation);
+  return fill_matrix(L, task, (Fill){.g = g, .distribution = NORMAL, .a = mean, .b = deviation});
 }
 
 /* g:dropout(M, p) --> M */
 static int random_dropout(lua_State *L) {
   Generator *g = generator_check(L);
-  Matrix *M = matrix_check(L, 2);
+  RangeTask task = check_filler(L);
   double p = luaL_checknumber(L, 3);
   luaL_argcheck(L, p >= 0 && p < 1, 3, "probability in [0, 1) expected");
 
-  return fill_matrix(L, M, fill_dropout, g, p, 0);
+  return fill_matrix(L, task, (Fill){.g = g, .distribution = DROPOUT, .a = p});
 }
 
 /* g:permutation(n) --> table, of 1..n or the table n, by the Fisher-Yates shuffle */
@@ -329,13 +355,19 @@ static const luaL_Reg methods[] = {
   {NULL,          NULL              },
 };
 
+/* Done anew by each core, so that one whose loading broke off leaves nothing half done. */
 void random_open(lua_State *L) {
   matrix_register(L, functions);
   luaL_newmetatable(L, GENERATOR);
   lua_pushliteral(L, "generator");
   lua_setfield(L, -2, "__metatable");
-  lua_newtable(L);
-  matrix_register(L, methods);
+  luaL_newlibtable(L, methods);
+  luaL_getsubtable(L, -2, "fillers");
+  luaL_getmetatable(L, MATRIX);
+  lua_pushlightuserdata(L, (void *)(uintptr_t)&filler);
+  lua_rawset(L, -3);
+  pool_push(L);
+  luaL_setfuncs(L, methods, 2);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
 }

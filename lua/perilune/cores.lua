@@ -30,23 +30,18 @@ function cores.is_matrix(value)
   return type(value) == "userdata" and getmetatable(value) == "matrix"
 end
 
----Whether `value` is a generator of either type.
+---Whether `value` is a generator; it fills matrices of both types.
 ---@param value any
 ---@return boolean
 function cores.is_generator(value)
   return type(value) == "userdata" and getmetatable(value) == "generator"
 end
 
----Raise unless `generator` is one of the element type `dtype`, which alone fills its matrices.
----@param generator any
----@param dtype "float32"|"float64"
-function cores.check_generator(generator, dtype)
-  local own = cores[dtype].generator()
-  if not cores.is_generator(generator) then
-    errors.raise("generator: a generator expected, got %s", errors.show(generator))
-  elseif not pcall(own.assign, own, generator) then
-    errors.raise("generator: one of %s expected (pl.%s.generator(seed) makes it)", dtype, dtype)
-  end
+---Raise unless `value` is a generator.
+---@param value any
+function cores.check_generator(value)
+  if cores.is_generator(value) then return end
+  errors.raise("generator: a generator expected, got %s", errors.show(value))
 end
 
 ---A value as a message shows it, matrices with their type.

@@ -56,7 +56,7 @@ for option in pairs(own_tables) do own_fields[option] = { "table", default = {} 
 local option_fields = {
   dtype = { "choice", choices = { "float32", "float64" }, default = "float32" },
   seed = { "integer", default = 1 },
-  generator = { "value", optional = true },
+  generator = { "value", optional = true, test = cores.is_generator, expected = "a generator" },
   classes = { "names", optional = true },
   gives = { "choice", choices = { "logits", "probabilities", "values" },
     optional = true },
@@ -80,7 +80,6 @@ local function declared(inputs, layers, given, what)
   local options = fields.check(option_fields, given, what)
   inputs, layers = fields.value("inputs", inputs, { "count" }), tree.copy(layers)
   for option in pairs(own_tables) do options[option] = copied(options[option]) end
-  if options.generator then cores.check_generator(options.generator, options.dtype) end
   local core = cores[options.dtype]
   local self = setmetatable({
     X = NONE, Delta = NONE, -- of the last forward and the last backward

@@ -172,8 +172,8 @@ function Matrix:encode(type, endian, order, first, last) end
 function Matrix:decode(bytes, type, endian, order, first) end
 
 ---A seeded pseudo-random generator: xoshiro256++ (Blackman and Vigna 2019), seeded by splitmix64.
----The same seed gives the same numbers on every machine; a float32 matrix gets the float64 numbers,
----rounded.
+---The same seed gives the same numbers on every machine. A generator fills matrices of both types,
+---whichever core made it; those of float32 get the float64 numbers, rounded.
 ---@class Generator
 local Generator = {}
 

@@ -291,9 +291,7 @@ function Dataset:split(fraction, generator)
     raise("a fraction that leaves samples in both subsets of %d expected, got %s", self.N,
       show(fraction))
   end
-  if not cores.is_generator(generator) then
-    raise("generator: a generator expected, got %s", show(generator))
-  end
+  cores.check_generator(generator)
   local columns = generator:permutation(self:order())
   return subset(self.source, table.move(columns, 1, count, 1, {})),
     subset(self.source, table.move(columns, count + 1, self.N, 1, {}))

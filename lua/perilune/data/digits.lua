@@ -9,7 +9,6 @@
 
 local cores = require "perilune.cores"
 local digit_strokes = require "perilune.data.digit_strokes"
-local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local file = require "perilune.store.file"
 local idx = require "perilune.data.idx"
@@ -232,14 +231,12 @@ end
 
 ---Draw digits: as many of each as `count` allows, in random order.
 ---@param count integer         >= 1
----@param generator Generator   of either element type
+---@param generator Generator
 ---@return string images        count images of 28 x 28 bytes, row by row, 0 (black) to 255 (white)
 ---@return string labels        count bytes, 0..9
 function digits.generate(count, generator)
   count = fields.value("count", count, { "count" })
-  if not cores.is_generator(generator) then
-    errors.raise("generator: a generator expected, got %s", errors.show(generator))
-  end
+  cores.check_generator(generator)
   local labels, images = {}, {}
   for n = 1, count do labels[n] = n % 10 end
   generator:permutation(labels)

@@ -23,7 +23,7 @@ function Initializer:__call(W, generator)
   if not cores.is_matrix(W) then
     errors.raise("W: a matrix expected, got %s", errors.show(W))
   end
-  cores.check_generator(generator, W.dtype)
+  cores.check_generator(generator)
   return self.fill(W, generator, self.options)
 end
 
