@@ -216,7 +216,7 @@ describe("classify", function()
         local wrong = naive.random(pl.float64, 1, outputs, 4):set(outputs, 3, 0 / 0)
         at_caller(function()
           net:classify(wrong)
-        end, "the network gives NaN for sample 3")
+        end, ("the network gives NaN for sample 3: X is NaN in row %d of sample 3"):format(outputs))
       end
     end
   end)

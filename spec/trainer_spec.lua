@@ -423,6 +423,9 @@ describe("an optimizer that evaluates", function()
   end)
 end)
 
+-- An optimiser that changes nothing
+local silent = { step = function() end }
+
 describe("a loss that is not finite", function()
   -- Its third call gives a J that is not finite.
   local function third(value)
@@ -473,11 +476,39 @@ describe("a loss that is not finite", function()
     assert.is_true(same(before, network.theta))
   end)
 
-  it("names the layer whose numbers are wrong", function()
-    local network = classifier()
-    network.layers[2].b:set(2, 1, 0 / 0)
-    at_caller(function() pl.fit(network, train, { loss = "softmax_cross_entropy" }) end,
-      "in epoch 1, batch 1: b of layer 2 is not finite")
+  it("is told with its cause: the layer, and the sample as the dataset counts it", function()
+    local X = pl.generator(1):uniform(pl.matrix(1, 90)):set(1, 71, 1e30)
+    local whole = pl.dataset { X = X, T = pl.matrix(1, 90) }
+    local small, large = whole:split(0.3, pl.generator(3))
+    for _, dataset in ipairs { whole, small, large } do
+      local sample = 1
+      while sample <= dataset.N and dataset.X:get(1, sample) < 1 do sample = sample + 1 end
+      for _, shuffle in ipairs { true, false } do
+        local network = pl.network { inputs = 1, pl.dense(1) }
+        network.layers[1].W:fill(1e10)
+        local function train_it()
+          pl.fit(network, dataset, {
+            loss = "squared_error", shuffle = shuffle, batch = 16, epochs = 1, optimizer = silent,
+          })
+        end
+        if sample > dataset.N then
+          train_it()
+        else
+          at_caller(train_it, (": Z of layer 1 is inf in row 1 of sample %d (inputs reach 1e+30: "
+            .. "scale them, or lower the rate)"):format(sample))
+        end
+      end
+    end
+  end)
+
+  it("is told with its cause: samples that were changed meanwhile", function()
+    local X = pl.matrix(2, 8):fill(1)
+    at_caller(function()
+      pl.fit(pl.network { inputs = 2, pl.dense(3) }, pl.dataset { X = X, T = pl.matrix(3, 8) }, {
+        loss = "squared_error", batch = 4, shuffle = false,
+        on_batch = function() X:set(2, 7, 0 / 0) end,
+      })
+    end, "the loss is NaN in epoch 1, batch 2: X is NaN in row 2 of sample 7")
   end)
 
   it("is found in a later epoch as well", function()
@@ -492,6 +523,62 @@ describe("a loss that is not finite", function()
         loss = turning, batch = 100, on_epoch = function() epochs = epochs + 1 end,
       })
     end, "in epoch 3, batch 1")
+  end)
+end)
+
+describe("a parameter that is not finite", function()
+  -- tanh makes 1 or -1 of it, and a gradient of 0.
+  local function broken()
+    local network = classifier()
+    network.layers[1].W:set(2, 2, math.huge)
+    return network
+  end
+
+  it("is noticed before the first step, where the loss and the gradients hide it", function()
+    local network = broken()
+    local before = network.theta:copy()
+    at_caller(function() pl.fit(network, train, { loss = "softmax_cross_entropy" }) end,
+      "1.W is inf in row 2, column 2, in epoch 1 after batch 0")
+    assert.is_true(same(before, network.theta))
+  end)
+
+  it("is noticed at the end of the epoch, before anything is made of it", function()
+    local network, hooked = classifier(), 0
+    local trainer = pl.trainer(network, train, {
+      loss = "softmax_cross_entropy", batch = 100, validation = test, early_stopping = true,
+      on_batch = function(progress)
+        local is_second = progress.epoch == 1 and progress.batch == 2
+        if is_second then network.layers[1].W:set(2, 2, math.huge) end
+      end,
+      on_epoch = function() hooked = hooked + 1 end,
+    })
+    for _ = 1, 2 do -- a second call changes nothing
+      at_caller(function() trainer:run() end,
+        "1.W is inf in row 2, column 2, in epoch 1 after batch 3")
+      assert.same({ 0, 0, 0 }, { #trainer.history, hooked, trainer.early_stopping.epoch })
+    end
+    network.layers[1].W:set(2, 2, 0)
+    assert.equal("epochs", trainer:run().stopped)
+  end)
+
+  it("is not saved, and the file there before stays", function()
+    local path = os.tmpname()
+    local network = classifier()
+    local trainer = pl.trainer(network, train, { loss = "softmax_cross_entropy" })
+    assert(trainer:save(path))
+    network.layers[1].W:set(2, 2, math.huge)
+    at_caller(function() trainer:save(path) end,
+      "the training cannot be saved: 1.W is inf in row 2, column 2")
+    assert(trainer:load(path))
+    os.remove(path)
+    assert.is_true(network.theta:is_finite())
+  end)
+
+  it("may be state, which batches do not show", function()
+    local network = pl.network { inputs = 2, pl.dense(3), pl.batch_norm() }
+    network.layers[2].tensors.running_variance.value:fill(math.huge)
+    at_caller(function() pl.fit(network, train, { loss = "softmax_cross_entropy" }) end,
+      "2.running_variance is inf in row 1, column 1, in epoch 1 after batch 0")
   end)
 end)
 

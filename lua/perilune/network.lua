@@ -5,6 +5,7 @@ local activation = require "perilune.activation"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
+local nonfinite = require "perilune.nonfinite"
 local registry = require "perilune.registry"
 local restore_all = require "perilune.restore_all"
 local tree = require "perilune.layer.tree"
@@ -319,14 +320,6 @@ function Network:predict(X, result)
   return result
 end
 
-local function check_no_NaN(A)
-  if A:max() == A:max() then return end
-  for n = 1, A.cols do
-    local largest = A:columns(n, n):max()
-    if largest ~= largest then raise("the network gives NaN for sample %d", n) end
-  end
-end
-
 ---The class of each sample: names where the network has names for its classes, else labels counted
 ---from 1. Raises where the network gives NaN.
 ---@param X Matrix|Bytes     S_0 x N
@@ -343,7 +336,7 @@ function Network:classify(X)
   if gives == "logits" then
     activation:resolve(self.outputs == 1 and "sigmoid" or "softmax").forward(P, P)
   end
-  check_no_NaN(P)
+  nonfinite.check_outputs(self, X, P)
   local labels = {}
   local best = self.outputs > 1 and P:argmax() or nil
   for n = 1, P.cols do
@@ -371,10 +364,13 @@ function Network:parameter_count()
   return self.held.size
 end
 
----Write the network to a safetensors file, atomically.
+---Write the network to a safetensors file, atomically. Raises where a parameter or a state is not
+---finite: the file before, which may be the better one, stays.
 ---@param path string
 ---@return true?, string?  nil and a message on failure
 function Network:save(path)
+  local wrong = nonfinite.in_tensors(self.held)
+  if wrong then raise("the network cannot be saved: %s", wrong) end
   return require("perilune.store.model").save(self, path)
 end
 

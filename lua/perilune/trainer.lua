@@ -12,6 +12,7 @@ local Tally = require "perilune.metrics.tally"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local metrics = require "perilune.metrics"
+local nonfinite = require "perilune.nonfinite"
 local registry = require "perilune.registry"
 local restore_all = require "perilune.restore_all"
 local system = require "perilune.core.system"
@@ -152,31 +153,28 @@ function Trainer.new(net, dataset, given)
   return self
 end
 
--- The layer whose numbers first went wrong, and a likely cure, for the message.
-local function explain(self, X)
-  local where = ""
-  for l, layer in ipairs(self.net.layers) do
-    for _, quantity in ipairs { "W", "b", "Z", "A" } do
-      local M = layer[quantity]
-      if where == "" and cores.is_matrix(M) and not M:is_finite() then
-        where = (": %s of layer %d is not finite"):format(quantity, l)
-      end
-    end
-  end
+-- What went wrong first in the batch, and a likely cure, for the message
+local function explain(self)
+  local X = self.X
+  local cause = nonfinite.in_batch(self.net, self, function(column)
+    return self.batches:sample(self.position + column)
+  end)
+  local text = cause and ": " .. cause or ""
+  if not X:is_finite() then return text end
   local largest = math.max(X:max(), -X:min())
   local cure = largest > 100
     and ("inputs reach %.3g: scale them, or lower the rate"):format(largest)
     or "a lower rate may help"
-  return ("%s (%s)"):format(where, cure)
+  return ("%s (%s)"):format(text, cure)
 end
 
-local function check_loss(self, J, Delta, X)
+local function check_loss(self, J, Delta)
   local progress = self.progress
   if type(J) ~= "number" then
     raise("loss: a number J and Delta expected from it, got %s", show(J))
   elseif J - J ~= 0 then
-    raise("the loss is %s in epoch %d, batch %d%s", J, progress.epoch, progress.batch,
-      explain(self, X))
+    raise("the loss is %s in epoch %d, batch %d%s", show(J), progress.epoch, progress.batch,
+      explain(self))
   elseif not cores.is_matrix(Delta) then
     raise("loss: a number J and a matrix Delta expected from it, got %s as Delta", show(Delta))
   end
@@ -184,14 +182,23 @@ end
 
 -- The parameter whose gradient first went wrong. An activation may hide from the loss what it does
 -- not hide from the gradient: tanh(inf) is 1, but H A^t then has 0 inf.
-local function check_gradients(self, X)
+local function check_gradients(self)
   local gradients = self.net.dJ_dtheta
   if not gradients or gradients:is_finite() then return end
   for _, parameter in ipairs(self.parameters) do
     if not parameter.gradient:is_finite() then
       raise("the gradient of %s is not finite in epoch %d, batch %d%s", parameter.name,
-        self.progress.epoch, self.progress.batch, explain(self, X))
+        self.progress.epoch, self.progress.batch, explain(self))
     end
+  end
+end
+
+-- Neither the loss nor the gradients need show that a parameter is not finite: behind tanh an
+-- infinite one only says 1 or -1, with a gradient of 0.
+local function check_tensors(self)
+  local wrong = nonfinite.in_tensors(self.net.held)
+  if wrong then
+    raise("%s, in epoch %d after batch %d", wrong, self.progress.epoch, self.progress.batch)
   end
 end
 
@@ -234,20 +241,21 @@ end
 
 -- One batch: forward, backward, update. Gives whether a hook wants to stop.
 local function train(self)
+  if self.progress.batch == 0 then check_tensors(self) end
   open(self)
   local _ <close> = self
   local net, options, progress, tally = self.net, self.options, self.progress, self.tally
   local X, T, weights = self.X, self.T, self.weights
   local A = net:forward(X)
   local J, Delta = self.loss.compute(A, T, self.Deltas:columns(X.cols), weights)
-  if type(J) ~= "number" or J - J ~= 0 or not Delta then check_loss(self, J, Delta, X) end
+  if type(J) ~= "number" or J - J ~= 0 or not Delta then check_loss(self, J, Delta) end
   net:backward(Delta)
-  check_gradients(self, X)
+  check_gradients(self)
   progress.rate = rate_of(self)
   local stops = false
   if options.on_gradients then
     stops = is_stop(options.on_gradients(net, progress), "on_gradients")
-    check_gradients(self, X)
+    check_gradients(self)
   end
   if self.evaluate then A = self.outputs:columns(X.cols):assign(A) end -- forward writes it again
   self.optimizer:step(self.parameters, progress.rate, self.evaluate)
@@ -270,6 +278,7 @@ end
 -- End the epoch: its record, validation, early stopping, the hook. Gives whether the hook wants to
 -- stop. What a state taken in the hook holds is the end of the epoch.
 local function close_epoch(self)
+  check_tensors(self)
   local progress, record = self.progress, new_record(self)
   if self.validation then
     local result = metrics.evaluate(self.net, self.validation, self.loss)
@@ -534,10 +543,12 @@ local function described(self)
 end
 
 ---Write the state to a file, atomically: at any moment the file there before or the new one is
----there, whole.
+---there, whole. Raises where a parameter or a state of the network is not finite.
 ---@param path string
 ---@return true?, string?  nil and a message on failure
 function Trainer:save(path)
+  local wrong = nonfinite.in_tensors(self.net.held)
+  if wrong then raise("the training cannot be saved: %s", wrong) end
   return require("perilune.store.checkpoint").save(path, described(self), self:state())
 end
 

@@ -48,12 +48,6 @@ for _, name in ipairs { "float32", "float64" } do
       assert.is_true(rawequal(result, classes.actual(A, 2, result)))
       assert.is_true(rawequal(result, classes.actual(a, 1, result)))
     end)
-
-    it("is unknown where a column holds NaN", function()
-      local M = core.matrix { { 1, 2, 0 / 0 }, { 1, 0 / 0, 1 } }
-      assert.equal(2, classes.find_nan(M))
-      assert.is_nil(classes.find_nan(core.matrix { { 1, math.huge }, { 2, -math.huge } }))
-    end)
   end)
 end
 

@@ -269,10 +269,17 @@ describe("misuse of evaluate", function()
     local broken = X:copy()
     broken:set(1, 1017, 0 / 0)
     local set = labelled { X = broken }
-    at_caller(function() pl.evaluate(network, set) end,
-      "the network gives NaN for sample 1017")
-    at_caller(function() pl.evaluate(network, set, "softmax_cross_entropy") end,
-      "the network gives NaN for sample 1017")
+    for _, loss in ipairs { false, "softmax_cross_entropy" } do
+      at_caller(function() pl.evaluate(network, set, loss or nil) end,
+        "the network gives NaN for sample 1017: X is NaN in row 1 of sample 1017")
+    end
+  end)
+
+  it("names the parameter for which the network gives NaN", function()
+    local broken = network:clone()
+    broken.layers[1].b:fill(0 / 0)
+    at_caller(function() pl.evaluate(broken, labelled {}) end,
+      "the network gives NaN for sample 1: 1.b is NaN in row 1, column 1")
   end)
 
   it("names weights that are all 0", function()

@@ -210,12 +210,31 @@ describe("A model file", function()
     assert.equal(7, again.layers[2].W:get(1, 1))
   end)
 
-  it("keeps weights that are not finite, and negative zero", function()
+  it("keeps negative zero and the smallest numbers", function()
     local net = pl.network({ inputs = 4, pl.dense(5) }, { dtype = "float64" })
-    local W = net.layers[1].W
-    for j, x in ipairs { 0 / 0, 1 / 0, -1 / 0, -0.0 } do W:set(1, j, x) end
-    W:set(2, 1, 5e-324)
+    net.layers[1].W:set(1, 1, -0.0):set(2, 1, 5e-324)
     assert(net:save(path))
+    assert_same_tensors(net, assert(pl.load(path)))
+  end)
+
+  it("is not overwritten by a network that is not finite", function()
+    local net = pl.network { inputs = 2, pl.dense(3), pl.batch_norm() }
+    assert(net:save(path))
+    local before = file.read(path)
+    local norm = net.layers[2].tensors
+    norm.running_mean.value:set(2, 1, 0 / 0)
+    at_caller(function() net:save(path) end,
+      "the network cannot be saved: 2.running_mean is NaN in row 2, column 1")
+    net.layers[1].W:set(3, 2, -math.huge)
+    at_caller(function() net:save(path) end,
+      "the network cannot be saved: 1.W is -inf in row 3, column 2")
+    assert.equal(before, file.read(path))
+  end)
+
+  it("gives weights that are not finite as they are, where another program wrote them", function()
+    local net = pl.network({ inputs = 3, pl.dense(5) }, { dtype = "float64" })
+    for j, x in ipairs { 0 / 0, 1 / 0, -1 / 0 } do net.layers[1].W:set(1, j, x) end
+    assert(require("perilune.store.model").save(net, path))
     assert_same_tensors(net, assert(pl.load(path)))
   end)
 

@@ -69,6 +69,17 @@ local function draw_order(self)
   self.generator:permutation(self.dataset:order(self.order))
 end
 
+---The sample of the dataset at this place in the epoch, for messages.
+---@param place integer  1 to N
+---@return integer
+function Batches:sample(place)
+  local column, chosen = self.order[place], self.dataset.chosen
+  if not chosen then return column end
+  for n = 1, #chosen do
+    if chosen[n] == column then return n end
+  end
+end
+
 ---Go back to an earlier `position` in this epoch: the same batches come again. For the library's
 ---own loops, without checks.
 ---@param samples integer

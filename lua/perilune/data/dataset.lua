@@ -12,6 +12,7 @@ local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local given = require "perilune.data.given"
+local nonfinite = require "perilune.nonfinite"
 
 local raise, show = errors.raise, errors.show
 
@@ -321,14 +322,10 @@ local function first_nonfinite(self, letter)
   local M = self.source[letter]
   if not cores.is_matrix(M) or M:is_finite() then return nil end
   for first, chunk in self:chunks(letter) do
-    for j = 1, chunk:is_finite() and 0 or chunk.cols do
-      for i = 1, chunk.rows do
-        local x, n = chunk:get(i, j), first + j - 1
-        if x - x ~= 0 and (letter == "X" or not is_left_out(self, i, n)) then
-          return i, n
-        end
-      end
-    end
+    local i, j = nonfinite.find(chunk, letter == "T" and function(i, j)
+      return is_left_out(self, i, first + j - 1)
+    end or nil)
+    if i then return i, first + j - 1 end
   end
 end
 

@@ -4,23 +4,11 @@
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
+local nonfinite = require "perilune.nonfinite"
 
 local raise, show = errors.raise, errors.show
 
 local classes = {}
-
----The first column of M that holds NaN.
----@param M Matrix
----@return integer?  nil where none does
-function classes.find_nan(M)
-  if M:is_finite() then return nil end
-  for n = 1, M.cols do
-    for i = 1, M.rows do
-      local x = M:get(i, n)
-      if x ~= x then return n end
-    end
-  end
-end
 
 local function check_shapes(A, T)
   if not cores.is_matrix(A) then raise("A: a matrix expected, got %s", show(A)) end
@@ -60,9 +48,9 @@ end
 ---@param T any  1 x N labels, or S_L x N target columns
 function classes.check(A, T)
   check_shapes(A, T)
-  local n = classes.find_nan(A)
+  local n = nonfinite.find_nan(A)
   if n then raise("A is NaN for sample %d", n) end
-  n = T.rows > 1 and classes.find_nan(T)
+  n = T.rows > 1 and nonfinite.find_nan(T)
   if n then raise("T is NaN for sample %d", n) end
   if A.rows == 1 then
     check_targets(T)

@@ -10,6 +10,7 @@ local consultation = require "perilune.consultation"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local losses = require "perilune.loss"
+local nonfinite = require "perilune.nonfinite"
 
 local raise, show = errors.raise, errors.show
 
@@ -50,7 +51,7 @@ end
 
 ---The mean loss over a dataset, and where it has classes the accuracy. Both are weighted by the
 ---weights of the samples; weights of single targets are the loss's alone. Training state is not
----touched. Raises, with the sample, for outputs that are NaN.
+---touched. Raises, with the sample and the cause, for outputs that are NaN.
 ---@param network Network
 ---@param dataset Dataset  two classes may have one output (see Dataset:for_outputs)
 ---@param loss? any        a name, a description, or a function (A, T, Delta, weights) --> J
@@ -71,7 +72,7 @@ function metrics.evaluate(network, dataset, loss)
   local results = Buffer.new(core, outputs)
   for X, T, weights in Batches.new(dataset, { batch = CHUNK, dtype = network.dtype }) do
     local A = network:predict(X, results:columns(X.cols))
-    tally:check(A)
+    nonfinite.check_outputs(network, X, A, tally.samples)
     local J = loss and loss(A, T, false, weights)
     if loss and type(J) ~= "number" then
       raise("loss: a number J expected from it, got %s", show(J))

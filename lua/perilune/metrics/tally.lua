@@ -5,8 +5,8 @@
 local Buffer = require "perilune.buffer"
 local classes = require "perilune.metrics.classes"
 local cores = require "perilune.cores"
-local errors = require "perilune.errors"
 local fields = require "perilune.fields"
+local nonfinite = require "perilune.nonfinite"
 
 ---@class Tally
 ---@field loss number      sum of J times the batches' weights
@@ -77,12 +77,12 @@ end
 
 -- A sample whose target holds NaN says no class, and is not counted: its weight becomes 0.
 local function without_unknown(T, weights)
-  if not classes.find_nan(T) then return T, weights end
+  if not nonfinite.find_nan(T) then return T, weights end
   T = T:copy()
   weights = weights and weights:copy() or cores.of(T).matrix(1, T.cols):fill(1)
   for n = 1, T.cols do
     local column = T:columns(n, n)
-    if classes.find_nan(column) then
+    if nonfinite.find_nan(column) then
       column:fill(0)
       weights:set(1, n, 0)
     end
@@ -108,14 +108,6 @@ local function count(self, A, T, weights)
     or cores.of(A).count_equal(predicted, actual)
   self.correct = self.correct + correct
   self.counted = self.counted + Tally.total_weight(weights, N, 1)
-end
-
----Raise where the outputs of the next batch are NaN, with the sample, counted from the first batch
----on.
----@param A Matrix  S_L x N
-function Tally:check(A)
-  local n = classes.find_nan(A)
-  if n then errors.raise("the network gives NaN for sample %d", self.samples + n) end
 end
 
 ---Add a batch. Nothing is allocated once every size of batch was seen.
