@@ -111,7 +111,7 @@ kernels:  ## run the specs of products with the kernels of lesser processors: AV
 	@for bytes in 32 0; do \
 	  $(MAKE) --no-print-directory test BUILD=$(BUILD)/kernels$$bytes CFLAGS="$(CFLAGS) -DWIDEST_TILES=$$bytes" \
 	  BUSTED_FLAGS="spec/tile_spec.lua spec/product_spec.lua spec/affine_spec.lua spec/dense_spec.lua \
-	  spec/pool_spec.lua" || exit 1; done
+	  spec/pool_spec.lua spec/host_spec.lua" || exit 1; done
 
 # A host exports Lua's symbols, which the modules need.
 $(BUILD)/oom_host: spec/oom/host.c Makefile | $(BUILD)/libraries

@@ -2,6 +2,7 @@
 -- that is compiled here, because Lua cannot set that state.
 
 local child = require "spec.support.child"
+local compiled = require "spec.support.compiled"
 local naive = require "spec.support.naive"
 
 local cores = {
@@ -12,14 +13,7 @@ local cores = {
 describe("in a host", function()
   local library
 
-  setup(function()
-    library = os.tmpname()
-    if not os.execute(("cc -shared -fPIC -o %s spec/support/float_state.c -lm 2>/dev/null")
-      :format(child.quote(library))) then
-      os.remove(library)
-      library = nil
-    end
-  end)
+  setup(function() library = compiled("float_state", "-lm") end)
   teardown(function() if library then os.remove(library) end end)
 
   for _, name in ipairs(naive.types) do
