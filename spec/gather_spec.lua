@@ -211,6 +211,14 @@ for _, name in ipairs(naive.types) do
       end
     end)
 
+    it("takes octets as it takes a string", function()
+      local octets = core.octets(10):append "abcdef"
+      local X = core.gather_bytes(core.matrix(2, 2), octets, 1, 1, { 2, 1 })
+      assert.same({ { 100, 98 }, { 101, 99 } }, X:totable())
+      refuses(X, "samples 1 to 2 expected, got 3", -- the bytes there are, not those there may be
+        function() core.gather_bytes(X, octets, 1, 1, { 3, 1 }) end)
+    end)
+
     it("begins at element first of the indices", function()
       local X = core.gather_bytes(core.matrix(2, 2), "abcdef", 0, 1, { 3, 1, 2 }, 2)
       assert.same({ { 97, 99 }, { 98, 100 } }, X:totable())
@@ -249,12 +257,12 @@ for _, name in ipairs(naive.types) do
     it("refuses offsets outside the string, and other wrong arguments", function()
       local X = core.matrix(1, 1):fill(9)
       for _, offset in ipairs { -1, 5, math.mininteger, math.maxinteger } do
-        refuses(X, "offset within the string expected",
+        refuses(X, "offset within the bytes expected",
           function() core.gather_bytes(X, "four", offset, 1, { 1 }) end)
       end
       refuses(X, "no integer representation",
         function() core.gather_bytes(X, "four", 0.5, 1, { 1 }) end)
-      refuses(X, "string expected, got number",
+      refuses(X, "string or octets expected, got number",
         function() core.gather_bytes(X, 1234, 0, 1, { 1 }) end)
       refuses(X, "number expected, got string",
         function() core.gather_bytes(X, "four", 0, "scale", { 1 }) end)

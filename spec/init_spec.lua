@@ -44,6 +44,7 @@ describe("the public table", function()
         count_equal affine_forward affine_gradients affine_backward dense_forward
         dense_gradients activation log_sum_exp squared_error
         softmax_cross_entropy sgd_update momentum_update adam_update gather gather_bytes
+        octets
       ]])
       assert_has("table", core.activations, [[
         elu identity leaky_relu relu sigmoid softmax softsign tanh

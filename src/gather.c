@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "matrix.h"
+#include "octets.h"
 #include "vector.h"
 
 #define INDICES 512  // read from the table at once
@@ -129,13 +130,12 @@ static int gather_gather(lua_State *L) {
 static int gather_bytes(lua_State *L) {
   Matrix *X = matrix_check(L, 1);
   size_t length = 0;
-  luaL_checktype(L, 2, LUA_TSTRING);
-  const char *bytes = lua_tolstring(L, 2, &length);
+  const char *bytes = octets_check(L, 2, &length);
   lua_Integer offset = luaL_checkinteger(L, 3);
   real scale = matrix_check_element(L, 4);
   lua_Integer first = luaL_optinteger(L, 6, 1);
   matrix_check_by_columns(L, 1, X);
-  luaL_argcheck(L, offset >= 0 && (size_t)offset <= length, 3, "offset within the string expected");
+  luaL_argcheck(L, offset >= 0 && (size_t)offset <= length, 3, "offset within the bytes expected");
   int64_t samples = (int64_t)((length - (size_t)offset) / (size_t)X->rows);
   check_indices(L, 5, first, X->cols, samples);
 

@@ -149,6 +149,7 @@ void loss_open(lua_State *L);
 void update_open(lua_State *L);
 void random_open(lua_State *L);
 void bytes_open(lua_State *L);
+void octets_open(lua_State *L);
 void gather_open(lua_State *L);
 void rows_open(lua_State *L);
 void select_open(lua_State *L);

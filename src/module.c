@@ -22,6 +22,7 @@ int luaopen_core(lua_State *L) {
   update_open(L);
   random_open(L);
   bytes_open(L);
+  octets_open(L);
   gather_open(L);
   rows_open(L);
   select_open(L);

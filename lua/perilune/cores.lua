@@ -37,6 +37,13 @@ function cores.is_generator(value)
   return type(value) == "userdata" and getmetatable(value) == "generator"
 end
 
+---Whether `value` is bytes: a string, or octets.
+---@param value any
+---@return boolean
+function cores.is_bytes(value)
+  return type(value) == "string" or type(value) == "userdata" and getmetatable(value) == "octets"
+end
+
 ---Raise unless `value` is a generator.
 ---@param value any
 function cores.check_generator(value)

@@ -81,11 +81,11 @@ describe("bytes", function()
     end
   end)
 
-  it("refuse what is no string", function()
+  it("refuse what is neither a string nor octets", function()
     at_caller(function() local _ = pl.bytes(nil, 2, 2) end,
-      "bytes: a string expected, got nil")
+      "bytes: a string or octets expected, got nil")
     at_caller(function() local _ = pl.bytes({ 1, 2, 3, 4 }, 2, 2) end,
-      "bytes: a string expected, got a table")
+      "bytes: a string or octets expected, got a table")
   end)
 
   it("refuse an unknown option", function()

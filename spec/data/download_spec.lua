@@ -74,8 +74,8 @@ describe("Downloading MNIST", function()
 
   local function is_complete(path)
     assert.same({ "first-file.gz", "second-file.gz" }, entries(path))
-    assert.equal(first_bytes, idx.read(path .. "/first-file.gz").bytes)
-    assert.equal(second_bytes, idx.read(path .. "/second-file.gz").bytes)
+    assert.equal(first_bytes, tostring(idx.read(path .. "/first-file.gz").bytes))
+    assert.equal(second_bytes, tostring(idx.read(path .. "/second-file.gz").bytes))
   end
 
   it("fetches every file, and leaves nothing beside them", function()

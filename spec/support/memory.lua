@@ -1,6 +1,7 @@
 -- What a function allocates, what it needs at its greatest, and what it does where it may not.
 
 local Buffer = require "perilune.buffer"
+local child = require "spec.support.child"
 local file = require "perilune.store.file"
 
 local memory = {}
@@ -33,7 +34,8 @@ function memory.without_buffer(k, f, ...)
 end
 
 ---The most memory that a function uses beyond what was in use before, as far as it shows with each
----chunk of a file that it reads or writes. The collector runs.
+---chunk of a file that it reads or writes. The collector runs; what it has not come to yet grows
+---with the process: see peak_alone.
 ---@param f fun()
 ---@return number bytes
 function memory.peak(f)
@@ -60,6 +62,24 @@ function memory.peak(f)
   if not ok then error(message, 0) end
   look()
   return 1024 * most
+end
+
+---The same of `call` in a process of its own, whose collector is the incremental one or the
+---generational one: whichever lets it use more.
+---@param before string  Lua that prepares it, with globals for `call`
+---@param call string    Lua
+---@return number bytes
+function memory.peak_alone(before, call)
+  local most = 0
+  for _, collector in ipairs { "incremental", "generational" } do
+    local output = child.run(([[
+      collectgarbage %q
+      memory, pl = require "spec.support.memory", require "perilune"
+      %s
+      print(memory.peak(function() %s end))]]):format(collector, before, call))
+    most = math.max(most, tonumber(output))
+  end
+  return most
 end
 
 return memory

@@ -607,9 +607,30 @@ function core.adam_update(p, g, m, v, rate, beta1, beta2, epsilon, step, decay) 
 ---@return Matrix X
 function core.gather(X, S, indices, first) end
 
+---Bytes that are put together piece by piece, with no memory but for them: a string would need its
+---pieces beside it. `#octets` is how many there are, tostring(octets) a string of them.
+---@class Octets
+local Octets = {}
+
+---Put bytes behind those there are. Raises where there is no room for all of them.
+---@param bytes string|Octets
+---@return Octets self
+function Octets:append(bytes) end
+
+---As string.sub.
+---@param first integer
+---@param last? integer
+---@return string
+function Octets:sub(first, last) end
+
+---Octets with room for so many bytes, and none there yet.
+---@param capacity integer
+---@return Octets
+function core.octets(capacity) end
+
 ---As gather, from samples of X.rows consecutive unsigned bytes each: column j of X = scale * byte.
 ---@param X Matrix
----@param bytes string
+---@param bytes string|Octets
 ---@param offset integer      bytes before the first sample
 ---@param scale number
 ---@param indices integer[]   samples, counted from 1

@@ -11,7 +11,7 @@ local raise, show = errors.raise, errors.show
 ---@class Bytes
 ---@field rows integer    bytes of a sample
 ---@field cols integer    samples
----@field bytes string
+---@field bytes string|Octets
 ---@field offset integer  bytes before the first sample
 ---@field scale number
 local Bytes = {}
@@ -24,13 +24,15 @@ local declared = {
 
 ---`cols` samples of `rows` consecutive bytes each, seen as a rows x cols matrix of scale * byte.
 ---Options: offset, bytes before the first sample (default 0); scale (default 1/255).
----@param bytes string
+---@param bytes string|Octets
 ---@param rows integer
 ---@param cols integer
 ---@param given? { offset: integer, scale: number }
 ---@return Bytes
 function Bytes.new(bytes, rows, cols, given)
-  fields.value("bytes", bytes, { "string" })
+  if not cores.is_bytes(bytes) then
+    raise("bytes: a string or octets expected, got %s", show(bytes))
+  end
   rows = fields.value("rows", rows, { "count" })
   cols = fields.value("cols", cols, { "count" })
   local options = fields.check(declared, given, "pl.bytes")

@@ -3,10 +3,11 @@
 -- and then the elements, the last dimension running fastest. One type occurs in practice, unsigned
 -- bytes, and is read.
 --
--- The content stays the one string it was read as, with the place where the elements begin: cutting
--- them off would copy all of it once more.
+-- The content is put together where it stays, in octets, whatever the file's form; and header and
+-- all, because cutting that off would copy the rest.
 
 local collect = require "perilune.collect"
+local core = require "perilune.core.float32"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local file = require "perilune.store.file"
@@ -18,14 +19,14 @@ local UNSIGNED_BYTES = 0x08
 local GZIP = "\x1f\x8b"
 local GZIP_ONLY = 31 -- zlib's window bits: a 32 KiB window in a gzip wrapper, nothing else
 local LARGEST_RATIO = 1032 -- deflate makes no more bytes of one
-local CHUNK = 4096 -- packed bytes that are inflated at once: to about 4 MB at most
-local STRINGS = 8 -- that the content is put together from: as many as `join` takes
+local PACKED_CHUNK = 4096 -- packed bytes that are inflated at once: to about 4 MB at most
+local CHUNK = 2 ^ 18 | 0 -- bytes of a plain file that are read at once
 local DIMENSION = { "integer", least = 1, most = 0xffffffff } -- four bytes
 
 ---@class Idx
 ---@field dimensions integer[]  each >= 1; the last one runs fastest
 ---@field type "uint8"
----@field bytes string          the whole content, header included
+---@field bytes Octets          the whole content, header included
 ---@field offset integer        bytes of header: the elements are bytes offset + 1..#bytes
 
 -- The header of `bytes` and the size of the whole file that it promises. While the bytes end before
@@ -70,14 +71,6 @@ local function expectation(header, promised)
     shape(header.dimensions), header.offset)
 end
 
--- At most eight strings as one, with no memory but for the result: table.concat needs a buffer as
--- well.
-local function join(strings)
-  local a, b, c, d, e, f, g, h = table.unpack(strings)
-  return (a or "") .. (b or "") .. (c or "") .. (d or "") .. (e or "") .. (f or "")
-    .. (g or "") .. (h or "")
-end
-
 -- What so many packed bytes inflate to, whether that is the end, and how many bytes were used by
 -- then
 local function inflate_chunk(stream, packed)
@@ -87,74 +80,94 @@ local function inflate_chunk(stream, packed)
   return nil, "damaged gzip data: content or checksum is wrong"
 end
 
--- The header of the inflated content, and what it promises, unless so few packed bytes cannot hold
--- it
-local function parse_inflated(start, packed_size)
-  local header, promised, reason = parse(start)
-  if header and promised > LARGEST_RATIO * packed_size then
-    return nil, nil, ("%s, more than %d bytes of gzip data can hold"):format(
-      expectation(header, promised), packed_size)
+-- Each gives the next chunk of the content of `source`; nil at its end, or nil and a reason.
+
+local function plain_chunks(source)
+  local last = 0
+  return function()
+    local first = last + 1
+    last = math.min(last + CHUNK, source.size)
+    if first <= last then return source:read(first, last) end
   end
-  return header, promised, reason
 end
 
--- The content of a gzip file that holds one IDX file. The header is read as soon as it is inflated,
--- and nothing is inflated beyond the first chunk that exceeds what it promises: a small file cannot
--- fill the memory. The content is put together from eight strings, so that it is never there more
--- than twice.
-local function inflate(source)
-  local stream, header, promised = zlib.inflate(GZIP_ONLY), nil, 4
-  local strings, chunks, loose, size = {}, {}, 0, 0 -- bytes of the chunks, and of all
+local function inflated_chunks(source)
+  local stream, last, size = zlib.inflate(GZIP_ONLY), 0, 0
   local ended, consumed = false, 0
-  for first = 1, source.size, CHUNK do
-    local packed, reason = source:read(first, math.min(first + CHUNK - 1, source.size))
+  return function()
+    if ended and source.size == consumed then return nil end
+    if ended then
+      return nil, ("%d bytes follow the gzip data (none expected)"):format(source.size - consumed)
+    end
+    local first = last + 1
+    last = math.min(last + PACKED_CHUNK, source.size)
+    if first > last then
+      return nil, ("the gzip data ends too early: %d bytes came out of it"):format(size)
+    end
+    local packed, reason = source:read(first, last)
     if not packed then return nil, reason end
     local chunk
     chunk, ended, consumed = inflate_chunk(stream, packed)
     if not chunk then return nil, ended end
-    chunks[#chunks + 1], loose, size = chunk, loose + #chunk, size + #chunk
-    if not header and size >= promised then
-      chunks = { table.concat(chunks) }
-      header, promised, reason = parse_inflated(chunks[1], source.size)
-      if reason then return nil, reason end
-    end
-    if header and size > promised then
-      return nil, ("%s, more came"):format(expectation(header, promised))
-    elseif header and loose > promised // STRINGS then
-      strings[#strings + 1], chunks = table.concat(chunks), {}
-      collect(loose)
-      loose = 0
-    end
-    if ended then break end
+    size = size + #chunk
+    return chunk
   end
-  if not ended then
-    return nil, ("the gzip data ends too early: %d bytes came out of it"):format(size)
-  end
-  local rest = source.size - consumed
-  if rest > 0 then return nil, ("%d bytes follow the gzip data (none expected)"):format(rest) end
-  strings[#strings + 1] = table.concat(chunks)
-  return join(strings)
 end
 
-local function content_of(source)
-  local start, reason = source:read(1, math.min(2, source.size))
-  local bytes
-  if start == GZIP then
-    bytes, reason = inflate(source)
-  elseif start then
-    bytes, reason = source:read(1, source.size)
+-- Add a chunk to what there is. The header is read as soon as it is there: `doubt` gives a reason
+-- not to believe what it promises, before memory is asked for. Gives the size of the chunk; nil at
+-- the end, or nil and a reason to go no further.
+local function add(self, doubt, chunk, reason)
+  if not chunk then return nil, reason end
+  local added = chunk
+  if not self.content then
+    self.start = self.start .. chunk
+    self.content, self.promised, reason = parse(self.start)
+    reason = reason or self.content and doubt(self.content, self.promised)
+    if reason then return nil, reason end
+    if not self.content then return #chunk end
+    added, self.start, self.bytes = self.start, nil, core.octets(self.promised)
   end
-  if not bytes then return nil, reason end
+  if #added > self.promised - #self.bytes then
+    return nil, ("%s, more came"):format(expectation(self.content, self.promised))
+  end
+  self.bytes:append(added)
+  return #chunk
+end
 
-  local content, promised
-  content, promised, reason = parse(bytes)
+-- One IDX file of its chunks, or nil and a reason. They are let go before the collector is told of
+-- them.
+local function assemble(next_piece, doubt)
+  local self = { start = "", promised = 4 }
+  repeat
+    local size, reason = add(self, doubt, next_piece())
+    if reason then return nil, reason end
+    if size then collect(size) end
+  until not size
+  local content, bytes, promised = self.content, self.bytes, self.promised
   if not content then
-    return nil, reason or ("a header of %d bytes expected, %d came"):format(promised, #bytes)
-  elseif #bytes ~= promised then
+    return nil, ("a header of %d bytes expected, %d came"):format(promised, #self.start)
+  elseif #bytes < promised then
     return nil, ("%s, %d came"):format(expectation(content, promised), #bytes)
   end
   content.bytes = bytes
   return content
+end
+
+local function content_of(source)
+  local size = source.size
+  local start, reason = source:read(1, math.min(2, size))
+  if not start then return nil, reason end
+  if start == GZIP then
+    return assemble(inflated_chunks(source), function(header, promised)
+      return promised > LARGEST_RATIO * size
+        and ("%s, more than %d bytes of gzip data can hold"):format(
+          expectation(header, promised), size)
+    end)
+  end
+  return assemble(plain_chunks(source), function(header, promised)
+    return promised ~= size and ("%s, %d came"):format(expectation(header, promised), size)
+  end)
 end
 
 -- What `source` holds, or nil and "name: reason"

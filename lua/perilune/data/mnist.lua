@@ -51,14 +51,15 @@ local function combine(images, labels, images_name, labels_name)
     return nil, ("%s: %d labels expected, as many as images in %s, %d came"):format(
       labels_name, N, images_name, labels.dimensions[1])
   end
-  local wrong = labels.bytes:find("[^\0-\9]", labels.offset + 1)
+  local digits = labels.bytes:sub(labels.offset + 1)
+  local wrong = digits:find "[^\0-\9]"
   if wrong then
     return nil, ("%s: label %d at sample %d: 0 to 9 expected"):format(labels_name,
-      labels.bytes:byte(wrong), wrong - labels.offset)
+      digits:byte(wrong), wrong)
   end
   return Dataset.new {
     X = Bytes.new(images.bytes, SIDE * SIDE, N, { offset = images.offset }),
-    labels = core.decode(labels.bytes, "uint8", 1, N, "little", labels.offset) + 1,
+    labels = core.decode(digits, "uint8", 1, N) + 1,
     classes = CLASSES,
   }
 end
