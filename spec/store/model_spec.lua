@@ -238,16 +238,14 @@ describe("A model file", function()
     assert_same_tensors(net, assert(pl.load(path)))
   end)
 
-  it("takes less than four times its size to be loaded or saved", function()
-    local net = pl.network { inputs = 2000, pl.dense(2000) }
-    local saving = memory.peak(function() assert(net:save(path)) end)
-    net = nil
-    local loading = memory.peak(function() net = assert(pl.load(path)) end)
-    assert.equal(4002000, net:parameter_count())
+  it("takes twice its size to be loaded, and little to be saved", function()
+    local saving = memory.peak_alone("net = pl.network { inputs = 2000, pl.dense(2000) }",
+      ("assert(net:save %q)"):format(path))
+    local loading = memory.peak_alone("", ("net = assert(pl.load %q)"):format(path))
     local size = lfs.attributes(path, "size")
-    -- Weights and gradients are twice; the rest are chunks that the collector has not come to yet.
-    assert.is_true(saving < 4 * size, ("%.2f of the file"):format(saving / size))
-    assert.is_true(loading < 4 * size, ("%.2f of the file"):format(loading / size))
+    assert.is_true(size > 16e6)
+    assert.is_true(saving < 0.3 * size, ("%.2f of the file"):format(saving / size))
+    assert.is_true(loading < 2.2 * size, ("%.2f of the file"):format(loading / size))
   end)
 
   it("is loaded by another process, given nothing but the file", function()
