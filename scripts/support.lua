@@ -35,16 +35,6 @@ function support.fail(message)
   os.exit(1, true)
 end
 
--- Lua's print does not say that what it wrote is lost, on a full disk for one, and a script whose
--- result nobody has would end well. It is replaced, because argparse prints the help by it.
-rawset(_G, "print", function(...)
-  local words = table.pack(...)
-  for k = 1, words.n do words[k] = tostring(words[k]) end
-  local ok, message = io.stdout:write(table.concat(words, "\t"), "\n")
-  if ok then ok, message = io.stdout:flush() end
-  if not ok then support.fail("the output cannot be written: " .. message) end
-end)
-
 -- Modules by what they need, for a message that says what to do.
 local advice = {
   ["perilune.core"] = "the C core is not built: run make " .. (_VERSION == "Lua 5.4"
@@ -65,24 +55,11 @@ function support.require(name)
   support.fail(tostring(result))
 end
 
----Call f(...): true and what it returns, or false and what the library says is wrong with what it
----was given, for the user of a script. Other errors are the script's own, and go on.
----@param f function
----@return boolean, any ...
-function support.try(f, ...)
-  local results = table.pack(support.require("perilune.errors").catch(f, ...))
-  local is_message = results[3]
-  if not results[1] and not is_message then
-    local want = tostring(results[2]):match("not enough memory.*")
-    if want then support.fail(want) end
-    error(results[2], 0)
-  end
-  return table.unpack(results, 1, results.n)
-end
 
-
-
--- Ctrl-C
+-- Ctrl-C. It is heard from here on: before all else, because until then lua5.4's own answer, once
+-- the script runs, is a traceback. What remains are the script's first lines, the reading of this
+-- file and the loading of the module: half a millisecond. Earlier, while the interpreter itself
+-- starts, Ctrl-C ends it without a word.
 
 local system = support.require "perilune.core.system"
 
@@ -109,6 +86,34 @@ function support.end_if_interrupted()
 end
 
 support.end_at_interrupt()
+
+
+-- Output and errors
+
+-- Lua's print does not say that what it wrote is lost, on a full disk for one, and a script whose
+-- result nobody has would end well. It is replaced, because argparse prints the help by it.
+rawset(_G, "print", function(...)
+  local words = table.pack(...)
+  for k = 1, words.n do words[k] = tostring(words[k]) end
+  local ok, message = io.stdout:write(table.concat(words, "\t"), "\n")
+  if ok then ok, message = io.stdout:flush() end
+  if not ok then support.fail("the output cannot be written: " .. message) end
+end)
+
+---Call f(...): true and what it returns, or false and what the library says is wrong with what it
+---was given, for the user of a script. Other errors are the script's own, and go on.
+---@param f function
+---@return boolean, any ...
+function support.try(f, ...)
+  local results = table.pack(support.require("perilune.errors").catch(f, ...))
+  local is_message = results[3]
+  if not results[1] and not is_message then
+    local want = tostring(results[2]):match("not enough memory.*")
+    if want then support.fail(want) end
+    error(results[2], 0)
+  end
+  return table.unpack(results, 1, results.n)
+end
 
 
 -- Arguments

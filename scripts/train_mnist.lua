@@ -1,9 +1,14 @@
 #!/usr/bin/env lua5.4
 -- Train a network on the MNIST digits.
 
--- Beside this file, also where a link to it was started
-local file = io.popen("readlink -f -- '" .. arg[0]:gsub("'", [['\'']]) .. "' 2>&-"):read()
-local support = dofile(((file or arg[0]):gsub("[^/]*$", "support.lua", 1)))
+-- support.lua lies beside this file. Where a link to it was started, a process says where that is;
+-- it takes milliseconds in which Ctrl-C is not heard yet, so it is asked only then.
+local function near(path, name) return (path:gsub("[^/]*$", name, 1)) end
+local is_here = io.open(near(arg[0], "support.lua"))
+  and io.open(near(arg[0], "../lua/perilune/init.lua"))
+local file = not is_here
+  and io.popen("readlink -f -- '" .. arg[0]:gsub("'", [['\'']]) .. "' 2>&-"):read()
+local support = dofile(near(file or arg[0], "support.lua"))
 local pl = support.require "perilune"
 local store = support.require "perilune.store.file"
 local system = support.require "perilune.core.system"

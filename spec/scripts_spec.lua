@@ -602,6 +602,25 @@ describe("Ctrl-C", function()
     ends(drawing, "predict.lua", "any.safetensors --synthetic", "^")
   end)
 
+  it("is heard before another module is loaded or a process is started", function()
+    for _, script in ipairs { "train_mnist", "predict", "train_xor", "gradients", "bench" } do
+      ends(PRESS .. [[
+        local load, popen = require, io.popen
+        io.popen = function() error "a process" end
+        require = function(name)
+          if name ~= "perilune.core.system" then error(name) end
+          local module = load(name)
+          local catch = module.catch_interrupt
+          module.catch_interrupt = function(...)
+            catch(...)
+            io.popen = popen
+            press()
+          end
+          return module
+        end]], script .. ".lua", "", "^")
+    end
+  end)
+
   it("ends scripts that only print at once", function()
     ends(at_line("^activation", "press()"), "gradients.lua", "", "^activation[^\n]*\n")
     ends(at_line("^workload", "press()"), "bench.lua", "", "^workload[^\n]*\n")
