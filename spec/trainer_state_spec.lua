@@ -379,6 +379,19 @@ describe("a run that goes on from a file", function()
     end
   end)
 
+  it("may have more epochs, and goes on past the end of the one that was saved", function()
+    local given = { schedule = false, early_stopping = false }
+    local longer = { epochs = 5, schedule = false, early_stopping = false }
+    for _, epochs in ipairs { 1, EPOCHS } do
+      local left = new(1, given)
+      left:run { epochs = epochs }
+      assert(left:save(path))
+      local again = new(77, longer)
+      assert(again:load(path))
+      assert.equal(finished(new(1, longer)), finished(again))
+    end
+  end)
+
   it("must be the same run, or the message says what is not", function()
     local left = new(1)
     left:run { steps = 9 }

@@ -514,7 +514,8 @@ function Trainer:restore(state)
   return self
 end
 
--- What makes this run what it is: a checkpoint is taken only by one that is the same.
+-- What makes this run what it is: a checkpoint is taken only by one that is the same. How many
+-- epochs it has is no part of that, so that a run may be made longer.
 local function described(self)
   local options, families = self.options, registry.families
   local function description(part, family)
@@ -535,8 +536,7 @@ local function described(self)
       loss = description(self.loss, "loss"),
       optimizer = description(self.optimizer, "optimizer"),
       schedule = description(self.schedule, "schedule"),
-      epochs = options.epochs, batch = options.batch, shuffle = options.shuffle,
-      seed = options.seed,
+      batch = options.batch, shuffle = options.shuffle, seed = options.seed,
       early_stopping = self.early_stopping and self.early_stopping:describe(),
     },
   }
@@ -552,7 +552,8 @@ function Trainer:save(path)
   return require("perilune.store.checkpoint").save(path, described(self), self:state())
 end
 
----Continue from a file that save wrote, for the same network, data and options.
+---Continue from a file that save wrote, for the same network, data and options but epochs: where
+---there are more of them, training goes on past that run's end.
 ---@param path string
 ---@return true?, string?  nil and a message that says what is not the same, or what is wrong with
 ---the file; the trainer is as it was then
