@@ -423,6 +423,38 @@ describe("an optimizer that evaluates", function()
   end)
 end)
 
+describe("a limit of steps", function()
+  -- A state taken in on_batch after the last batch of an epoch leaves the epoch to be closed.
+  local function with_epoch_to_close(given)
+    local options = { loss = "softmax_cross_entropy", batch = 100, epochs = 5 }
+    local left, state
+    options.on_batch = function(progress)
+      if progress.batch == 3 then state = state or left:state() end
+    end
+    left = pl.trainer(classifier(), train, options)
+    left:epoch()
+    for name, value in pairs(given or {}) do options[name] = value end
+    return pl.trainer(classifier(), train, options):restore(state)
+  end
+
+  it("is one of batches, not of the calls that only close an epoch", function()
+    for steps = 1, 4 do
+      local count = 0
+      local trainer = with_epoch_to_close { on_batch = function() count = count + 1 end }
+      assert.equal("limit", trainer:run { steps = steps }.stopped)
+      assert.equal(steps, count)
+      assert.equal(1 + steps // 3, #trainer.history)
+    end
+  end)
+
+  it("or of time is reached after a batch", function()
+    local count = 0
+    local trainer = with_epoch_to_close { on_batch = function() count = count + 1 end }
+    assert.equal("limit", trainer:run { us = 0 }.stopped)
+    assert.equal(1, count)
+  end)
+end)
+
 -- An optimiser that changes nothing
 local silent = { step = function() end }
 

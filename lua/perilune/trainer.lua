@@ -33,6 +33,7 @@ local raise, show = errors.raise, errors.show
 ---@field history History
 ---@field progress table   epoch, epochs, batch, batches, samples, loss, rate
 ---@field dataset Dataset   as the network needs it; `given` is as it was given
+---@field trained integer  batches, by this object
 ---@field finished string? "epochs" or "early" when there is nothing more to do
 local Trainer = {}
 Trainer.__index = Trainer
@@ -139,7 +140,7 @@ function Trainer.new(net, dataset, given)
   self.tally = Tally.new {
     core = net.core, outputs = net.outputs, has_classes = whole.has_classes, gives = self.gives,
   }
-  self.history = { warnings = warnings }
+  self.history, self.trained = { warnings = warnings }, 0
   self.progress = {
     epoch = 1, epochs = options.epochs, batch = 0, batches = self.batches.count, samples = 0,
   }
@@ -259,7 +260,7 @@ local function train(self)
   end
   if self.evaluate then A = self.outputs:columns(X.cols):assign(A) end -- forward writes it again
   self.optimizer:step(self.parameters, progress.rate, self.evaluate)
-  self.is_open = false
+  self.is_open, self.trained = false, self.trained + 1
 
   tally:add(A, T, weights, J)
   progress.samples, progress.loss = tally.samples, tally:mean_loss()
@@ -353,21 +354,21 @@ local limit_fields = {
 function Trainer:run(limits)
   limits = fields.check(limit_fields, limits, "run")
   local seconds = (limits.ms or limits.us) and (limits.ms or 0) / 1e3 + (limits.us or 0) / 1e6
-  local start = system.clock()
-  local now, steps, history = start, 0, self.history
+  local start, first = system.clock(), self.trained
+  local now, history = start, self.history
   local last_epoch = limits.epochs and self.progress.epoch + limits.epochs - 1
   history.stopped = nil
   while not history.stopped do
     local before = now
     local progress, stops = self:step()
-    steps = steps + 1
+    local batches = self.trained - first -- a step may also only close an epoch
     if self.finished then
       history.stopped = self.finished
     elseif stops then
       history.stopped = "callback"
-    elseif steps == limits.steps or (last_epoch and progress.epoch > last_epoch) then
+    elseif batches == limits.steps or (last_epoch and progress.epoch > last_epoch) then
       history.stopped = "limit"
-    elseif seconds then
+    elseif seconds and batches > 0 then
       now = system.clock()
       if now - start + (now - before) > seconds then history.stopped = "limit" end
     end
