@@ -75,6 +75,31 @@ for _, name in ipairs(naive.types) do
       assert.equal(t[1][3], X:get(1, 1))
     end)
 
+    it("takes the samples in order where there are no indices", function()
+      local S, bytes = samples(3, 1200), ("perilune"):rep(450)
+      for _, range in ipairs { { 1, 1200 }, { 1, 5 }, { 600, 600 }, { 1197, 4 }, { 7, 1030 } } do
+        local first, count = table.unpack(range)
+        local indices = list(count, function(k) return first + k - 1 end)
+        local function same(A, B) assert.equal(3 * count, core.count_equal(A, B)) end
+        local X, Y = core.matrix(3, count), core.matrix(3, count)
+        same(core.gather(X, S, indices), core.gather(Y, S, nil, first))
+        same(core.gather_bytes(X, bytes, 0, 1, indices),
+          core.gather_bytes(Y, bytes, 0, 1, nil, first))
+      end
+      assert.same(S:columns(1, 2):totable(), core.gather(core.matrix(3, 2), S, nil):totable())
+    end)
+
+    it("refuses samples in order that are not all there", function()
+      local S, X = samples(2, 5), core.matrix(2, 3):fill(9)
+      for _, first in ipairs { 0, -1, 4, 6, math.mininteger, math.maxinteger } do
+        local text = ("samples 1 to 5 expected, got 3 from %d on"):format(first)
+        refuses(X, text, function() core.gather(X, S, nil, first) end)
+        refuses(X, text, function() core.gather_bytes(X, "perilunes!", 0, 1, nil, first) end)
+      end
+      refuses(core.matrix(2, 6), "samples 1 to 5 expected, got 6 from 1 on",
+        function() core.gather(core.matrix(2, 6), S, nil) end)
+    end)
+
     it("takes any part of a table, at any key", function()
       local S = samples(2, 5)
       local indices = { [-1] = 5, [0] = 4, [1] = 3 }
@@ -153,7 +178,7 @@ for _, name in ipairs(naive.types) do
     it("refuses what is no table, or no whole number as first", function()
       local S, X = samples(2, 5), core.matrix(2, 3):fill(9)
       refuses(X, "table expected, got number", function() core.gather(X, S, 1) end)
-      refuses(X, "table expected, got nil", function() core.gather(X, S, nil) end)
+      refuses(X, "table expected, got no value", function() core.gather(X, S) end)
       refuses(X, "table expected, got peri", function() core.gather(X, S, S) end)
       refuses(X, "no integer representation",
         function() core.gather(X, S, { 1, 2, 3 }, 1.5) end)

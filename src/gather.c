@@ -54,11 +54,22 @@ static void gather_columns(void *context, int first, int last) {
 
 /* Bindings */
 
+static void check_range(lua_State *L, int arg, lua_Integer first, int count, int64_t samples) {
+  if (first >= 1 && first <= samples && count <= samples - first + 1) return;
+  luaL_argerror(L, arg,
+                lua_pushfstring(L, "samples 1 to %I expected, got %d from %I on",
+                                (LUAI_UACINT)samples, count, (LUAI_UACINT)first));
+}
+
 /*
 ** Raise unless elements first..first+count-1 of the table at `arg` are whole numbers from 1 to
-** `samples`.
+** `samples`. Without a table the samples are first..first+count-1 themselves.
 */
 static void check_indices(lua_State *L, int arg, lua_Integer first, int count, int64_t samples) {
+  if (lua_isnil(L, arg)) {
+    check_range(L, arg, first, count, samples);
+    return;
+  }
   luaL_checktype(L, arg, LUA_TTABLE);
   for (int j = 0; j < count; j++) {
     int is_integer = 0;
@@ -77,16 +88,23 @@ static void check_indices(lua_State *L, int arg, lua_Integer first, int count, i
   }
 }
 
-/* Element `position` of the table, counted from 0, or -1 where it is none of the samples */
+/*
+** The sample at `position` of the table, or without one the sample `position`: counted from 0, or
+** -1 where it is none of the samples
+*/
 static int64_t index_at(lua_State *L, int arg, lua_Integer position, int64_t samples) {
-  lua_rawgeti(L, arg, position);
-  lua_Integer index = lua_tointeger(L, -1);
-  lua_pop(L, 1);
+  lua_Integer index = position;
+  if (!lua_isnil(L, arg)) {
+    lua_rawgeti(L, arg, position);
+    index = lua_tointeger(L, -1);
+    lua_pop(L, 1);
+  }
   return index >= 1 && index <= samples ? index - 1 : -1;
 }
 
 /*
-** The samples of the table at `arg` from element `first` on, checked before, into the columns of X
+** The samples of the table at `arg`, or without one of all, from `first` on, checked before, into
+** the columns of X
 */
 static void run(lua_State *L, Gather *g, const Matrix *X, int arg, lua_Integer first,
                 int64_t samples) {
@@ -109,7 +127,7 @@ static void run(lua_State *L, Gather *g, const Matrix *X, int arg, lua_Integer f
   }
 }
 
-/* gather(X, S, indices [, first]) --> X */
+/* gather(X, S, indices or nil [, first]) --> X */
 static int gather_gather(lua_State *L) {
   Matrix *X = matrix_check(L, 1);
   const Matrix *S = matrix_check(L, 2);
@@ -126,7 +144,7 @@ static int gather_gather(lua_State *L) {
   return 1;
 }
 
-/* gather_bytes(X, bytes, offset, scale, indices [, first]) --> X */
+/* gather_bytes(X, bytes, offset, scale, indices or nil [, first]) --> X */
 static int gather_bytes(lua_State *L) {
   Matrix *X = matrix_check(L, 1);
   size_t length = 0;

@@ -1,4 +1,5 @@
 local at_caller = require("spec.support.misuse").at_caller
+local memory = require "spec.support.memory"
 local pl = require "perilune"
 
 -- J = sum over samples and targets of w (a - t)^2 / 2, over the total weight; by loops.
@@ -280,6 +281,16 @@ describe("misuse of evaluate", function()
     broken.layers[1].b:fill(0 / 0)
     at_caller(function() pl.evaluate(broken, labelled {}) end,
       "the network gives NaN for sample 1: 1.b is NaN in row 1, column 1")
+  end)
+
+  it("takes no memory that grows with the samples", function()
+    local small = pl.network { inputs = 1, pl.dense(1) }
+    local numbers, bytes = pl.matrix(1, 200000), pl.bytes(("x"):rep(200000), 1, 200000)
+    for _, samples in ipairs { numbers, bytes } do
+      local set = pl.dataset { X = samples, T = numbers }
+      local allocated = memory.allocated(function() pl.evaluate(small, set, "squared_error") end)
+      assert.is_true(allocated < 200000, allocated)
+    end
   end)
 
   it("names weights that are all 0", function()

@@ -602,7 +602,7 @@ function core.adam_update(p, g, m, v, rate, beta1, beta2, epsilon, step, decay) 
 ---Column j of X = column indices[first + j - 1] of S, for j = 1..X.cols.
 ---@param X Matrix            rows as S
 ---@param S Matrix
----@param indices integer[]   columns of S
+---@param indices integer[]?  columns of S; nil for 1, 2, 3, ...
 ---@param first? integer      default 1
 ---@return Matrix X
 function core.gather(X, S, indices, first) end
@@ -633,7 +633,7 @@ function core.octets(capacity) end
 ---@param bytes string|Octets
 ---@param offset integer      bytes before the first sample
 ---@param scale number
----@param indices integer[]   samples, counted from 1
+---@param indices integer[]?  samples, counted from 1; nil for 1, 2, 3, ...
 ---@param first? integer      default 1
 ---@return Matrix X
 function core.gather_bytes(X, bytes, offset, scale, indices, first) end

@@ -47,7 +47,9 @@ function Batches.new(dataset, given)
     batch = batch, count = (dataset.N + batch - 1) // batch,
     X = Buffer.new(core, dataset.inputs), T = Buffer.new(core, dataset.targets),
     weights = source.weights and Buffer.new(core, source.weights.rows),
-    order = dataset:order(), position = 0,
+    -- the columns of the source, epoch by epoch; nil for all as they stand
+    order = options.generator and dataset:order() or dataset.chosen,
+    position = 0,
   }, Batches)
 end
 
@@ -73,6 +75,7 @@ end
 ---@param place integer  1 to N
 ---@return integer
 function Batches:sample(place)
+  if not self.generator then return place end
   local column, chosen = self.order[place], self.dataset.chosen
   if not chosen then return column end
   for n = 1, #chosen do

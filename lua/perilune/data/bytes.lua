@@ -48,7 +48,7 @@ end
 
 ---As gather, without checks but those of C: for the library's own loops.
 ---@param X Matrix
----@param indices integer[]
+---@param indices integer[]?  nil for all, in order
 ---@param first? integer
 ---@return Matrix X
 function Bytes:take(X, indices, first)
@@ -80,9 +80,7 @@ function Bytes:columns(first, last, dtype)
     raise("samples within 1 to %d expected, got %s to %s", self.cols, show(first),
       show(last))
   end
-  local indices = {}
-  for k = from, to do indices[#indices + 1] = k end
-  return self:take(core.matrix(self.rows, #indices), indices)
+  return self:take(core.matrix(self.rows, to - from + 1), nil, from)
 end
 
 ---The samples that `indices` names, in bytes of their own.

@@ -3,8 +3,8 @@
 -- they are asked for.
 --
 -- The library's loops need not ask: `source` is the set that holds the data (of a whole set
--- itself), order() lists this set's columns there, and `take` gathers them, in one call of C for
--- each of X, T and weights.
+-- itself), `chosen` lists this set's columns there (nil for a whole set: all of them), and `take`
+-- gathers them, in one call of C for each of X, T and weights.
 
 local Buffer = require "perilune.buffer"
 local check_indices = require "perilune.data.indices"
@@ -158,7 +158,7 @@ end
 ---loops.
 ---@param X Matrix
 ---@param T Matrix
----@param columns integer[]
+---@param columns integer[]?  nil for all, in order
 ---@param first? integer
 ---@param weights? Matrix
 function Dataset:take(X, T, columns, first, weights)
@@ -209,7 +209,7 @@ end
 ---@return fun(): integer?, Matrix?  the place of M's first column in the set; M, of the data's
 ---type, float32 for bytes; valid until the next chunk
 function Dataset:chunks(letter)
-  local S, order, next_first = self.source[letter], self:order(), 1
+  local S, next_first = self.source[letter], 1
   local buffer = Buffer.new(cores[S.dtype or "float32"], S.rows)
   local most = math.max(1, CHUNK // S.rows)
   return function()
@@ -217,7 +217,7 @@ function Dataset:chunks(letter)
     if first > self.N then return nil end
     local M = buffer:columns(math.min(most, self.N - first + 1))
     next_first = first + M.cols
-    return first, take(M, S, order, first)
+    return first, take(M, S, self.chosen, first)
   end
 end
 
