@@ -75,6 +75,20 @@ for _, name in ipairs(naive.types) do
       assert.equal(t[1][3], X:get(1, 1))
     end)
 
+    it("takes samples of the other type, converted as to() converts", function()
+      local other = cores[name == "float32" and "float64" or "float32"]
+      local special = { 0.1, -0.1, 1 / 3, 3e38, -3e38, 1e-37, 0, -0.0, infinity, -infinity }
+      table.move({ 1e39, 16777217, 1 + 2 ^ -24 }, 1, 3, 11, special) -- that float32 has not
+      for rows = 1, #special do
+        local S = other.generator(1):normal(other.matrix(rows, 20))
+        for i = 1, rows do S:set(i, 7, special[i]) end
+        local indices = core.generator(2):permutation(20)
+        local X = core.gather(core.matrix(rows, 20), S, indices)
+        local expected = core.gather(core.matrix(rows, 20), S:to(name), indices)
+        assert.equal(expected:encode(name), X:encode(name))
+      end
+    end)
+
     it("takes the samples in order where there are no indices", function()
       local S, bytes = samples(3, 1200), ("perilune"):rep(450)
       for _, range in ipairs { { 1, 1200 }, { 1, 5 }, { 600, 600 }, { 1197, 4 }, { 7, 1030 } } do
@@ -193,7 +207,7 @@ for _, name in ipairs(naive.types) do
       refuses(X, "expected", function() core.gather(X, S, indices, math.maxinteger) end)
     end)
 
-    it("refuses samples of another length, storage by rows, and other types", function()
+    it("refuses samples of another length, storage by rows, and what is no matrix", function()
       local S, X = samples(4, 5), core.matrix(3, 2):fill(9)
       refuses(X, "3 x 5 matrix expected, got 4 x 5",
         function() core.gather(X, S, { 1, 2 }) end)
@@ -202,9 +216,12 @@ for _, name in ipairs(naive.types) do
       local R = core.matrix(4, 2, "rows")
       refuses(R, text, function() core.gather(R, S, { 1, 2 }) end)
       refuses(X, "expected, got number", function() core.gather(X, 1, { 1, 2 }) end)
-      local stranger = cores[name == "float32" and "float64" or "float32"].matrix(3, 5)
-      refuses(X, "expected, got perilune.matrix",
-        function() core.gather(X, stranger, { 1, 2 }) end)
+      local other = cores[name == "float32" and "float64" or "float32"]
+      refuses(X, "3 x 5 matrix expected, got 4 x 5",
+        function() core.gather(X, other.matrix(4, 5), { 1, 2 }) end)
+      refuses(X, text, function() core.gather(X, other.matrix(3, 5, "rows"), { 1, 2 }) end)
+      refuses(X, "samples 1 to 5 expected",
+        function() core.gather(X, other.matrix(3, 5), { 1, 6 }) end)
     end)
 
     it("refuses a result that is part of the samples", function()

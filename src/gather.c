@@ -9,14 +9,17 @@
 
 #define INDICES 512  // read from the table at once
 
-/* Columns of X from samples: elements as X has them, or bytes to be scaled */
+/* What samples consist of: elements as X has them, those of the other type, bytes to be scaled */
+typedef enum Elements { REALS, OTHER_REALS, BYTES } Elements;
+
+/* Columns of X from samples */
 typedef struct Gather {
   int rows;
   const int64_t *indices;
   const int64_t *following;  // what the table has a mini-batch later, or -1
   const char *samples;
   size_t sample_size;  // in bytes
-  bool are_bytes;
+  Elements elements;
   real scale;
   real *X;
 } Gather;
@@ -27,6 +30,11 @@ typedef struct Gather {
 MULTIVERSION static void bytes_to_reals(int n, const uint8_t *bytes, real scale, real *x) {
   VECTOR_LOOP
   for (int k = 0; k < n; k++) x[k] = (real)bytes[k] * scale;
+}
+
+MULTIVERSION static void others_to_reals(int n, const other_real *others, real *x) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) x[k] = (real)others[k];
 }
 
 /*
@@ -44,10 +52,17 @@ static void gather_columns(void *context, int first, int last) {
     const char *sample = g->samples + (size_t)g->indices[j] * size;
     real *x = g->X + j * g->rows;
     if (g->following[j] >= 0) fetch(g->samples + (size_t)g->following[j] * size, size);
-    if (g->are_bytes)
-      bytes_to_reals(g->rows, (const uint8_t *)sample, g->scale, x);
-    else
+    switch (g->elements) {
+    case REALS:
       memcpy(x, sample, size);
+      break;
+    case OTHER_REALS:
+      others_to_reals(g->rows, (const void *)sample, x);
+      break;
+    case BYTES:
+      bytes_to_reals(g->rows, (const uint8_t *)sample, g->scale, x);
+      break;
+    }
   }
 }
 
@@ -130,15 +145,19 @@ static void run(lua_State *L, Gather *g, const Matrix *X, int arg, lua_Integer f
 /* gather(X, S, indices or nil [, first]) --> X */
 static int gather_gather(lua_State *L) {
   Matrix *X = matrix_check(L, 1);
-  const Matrix *S = matrix_check(L, 2);
+  /* A matrix of the other core differs in nothing but what its data are. */
+  const Matrix *other = luaL_testudata(L, 2, "perilune.matrix." OTHER_REAL_NAME);
+  const Matrix *S = other != NULL ? other : matrix_check(L, 2);
   lua_Integer first = luaL_optinteger(L, 4, 1);
-  matrix_check_samples(L, 2, X->rows, S->cols);
+  matrix_check_size(L, 2, S, X->rows, S->cols);
+  matrix_check_by_columns(L, 2, S);
   matrix_check_by_columns(L, 1, X);
   check_indices(L, 3, first, X->cols, S->cols);
-  matrix_check_distinct(L, 1, X, 2, S);
+  if (other == NULL) matrix_check_distinct(L, 1, X, 2, S);
 
   Gather g = {.samples = (const char *)S->data};
-  g.sample_size = (size_t)S->rows * sizeof(real);
+  g.elements = other != NULL ? OTHER_REALS : REALS;
+  g.sample_size = (size_t)S->rows * (other != NULL ? sizeof(other_real) : sizeof(real));
   run(L, &g, X, 3, first, S->cols);
   lua_settop(L, 1);
   return 1;
@@ -157,7 +176,7 @@ static int gather_bytes(lua_State *L) {
   int64_t samples = (int64_t)((length - (size_t)offset) / (size_t)X->rows);
   check_indices(L, 5, first, X->cols, samples);
 
-  Gather g = {.samples = bytes + offset, .are_bytes = true, .scale = scale};
+  Gather g = {.samples = bytes + offset, .elements = BYTES, .scale = scale};
   g.sample_size = (size_t)X->rows;
   run(L, &g, X, 5, first, samples);
   lua_settop(L, 1);

@@ -13,8 +13,10 @@
 
 #if REAL_BITS == 32
 typedef float real;
+typedef double other_real;  // of the other core
 typedef uint32_t RealBits;
 #define REAL_NAME          "float32"
+#define OTHER_REAL_NAME    "float64"
 #define luaopen_core       luaopen_perilune_core_float32
 #define REAL_GEMM          sgemm
 #define REAL_MANTISSA      23
@@ -53,8 +55,10 @@ static inline double real_to_number(real x) {
 }
 #elif REAL_BITS == 64
 typedef double real;
+typedef float other_real;
 typedef uint64_t RealBits;
 #define REAL_NAME          "float64"
+#define OTHER_REAL_NAME    "float32"
 #define luaopen_core       luaopen_perilune_core_float64
 #define REAL_GEMM          dgemm
 #define REAL_MANTISSA      52

@@ -601,7 +601,7 @@ function core.adam_update(p, g, m, v, rate, beta1, beta2, epsilon, step, decay) 
 
 ---Column j of X = column indices[first + j - 1] of S, for j = 1..X.cols.
 ---@param X Matrix            rows as S
----@param S Matrix
+---@param S Matrix            of either type; elements of the other are rounded to X's
 ---@param indices integer[]?  columns of S; nil for 1, 2, 3, ...
 ---@param first? integer      default 1
 ---@return Matrix X

@@ -28,7 +28,8 @@ local declared = {
 
 ---The samples of a dataset in batches of `batch` (default 128), the last one smaller where they do
 ---not divide. With a `generator` in a new order each epoch, without one as they stand. In `dtype`
----(default: that of the dataset's X, of its T where X is bytes).
+---(default: that of the dataset's X, of its T where X is bytes); samples of the other type are
+---converted as their batch is made.
 ---@param dataset Dataset
 ---@param given? { batch: integer, generator: Generator, dtype: string }
 ---@return Batches
@@ -37,8 +38,6 @@ function Batches.new(dataset, given)
   local options = fields.check(declared, given, "pl.batches")
   local source = dataset.source
   local dtype = options.dtype or source.X.dtype or source.T.dtype
-  dataset = dataset:to(dtype)
-  source = dataset.source
   local core = cores[dtype]
   local batch = math.min(options.batch, dataset.N)
   return setmetatable({
