@@ -137,10 +137,10 @@ end
 
 -- One IDX file of its chunks, or nil and a reason. They are let go before the collector is told of
 -- them.
-local function assemble(next_piece, doubt)
+local function assemble(next_chunk, doubt)
   local self = { start = "", promised = 4 }
   repeat
-    local size, reason = add(self, doubt, next_piece())
+    local size, reason = add(self, doubt, next_chunk())
     if reason then return nil, reason end
     if size then collect(size) end
   until not size
