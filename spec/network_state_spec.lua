@@ -2,6 +2,7 @@
 
 local Network = require "perilune.network"
 local at_caller = require("spec.support.misuse").at_caller
+local memory = require "spec.support.memory"
 local naive = require "spec.support.naive"
 local own = require "spec.support.layers"
 local pl = require "perilune"
@@ -145,6 +146,68 @@ describe("a network's state", function()
     train(net, 1)
     net:restore(state)
     assert.same(expected, plain(net:state()))
+  end)
+end)
+
+describe("a forward that raises", function()
+  it("has moved nothing: the next one gives the same bits", function()
+    local net, X = new(), samples(12)
+    train(net, 1)
+    local expected, before, last = net:clone():forward(X), plain(net:state()), net.layers[9]
+    local forward = last.forward
+    for _ = 1, 2 do
+      function last.forward() error("fault", 0) end
+      assert.has_error(function() net:forward(X) end, "fault")
+      assert.same(before, plain(net:state()))
+    end
+    last.forward = forward
+    assert.is_true(same(expected, net:forward(X)))
+  end)
+
+  it("has moved nothing, whichever buffer there is no memory for", function()
+    local X, count = samples(12), 0
+    local ok, message
+    repeat
+      local net = new()
+      local expected, before = net:clone():forward(X), plain(net:state())
+      ok, message = memory.without_buffer(count + 1, net.forward, net, X)
+      if not ok then
+        count = count + 1
+        assert.equal("not enough memory", message)
+        assert.same(before, plain(net:state()))
+        assert.is_true(same(expected, net:forward(X)))
+      end
+    until ok
+    assert.is_true(count > 10)
+  end)
+
+  it("has moved nothing where its coroutine is closed", function()
+    local net = new()
+    local before = plain(net:state())
+    net.layers[9].forward = coroutine.yield
+    local thread = coroutine.create(net.forward)
+    assert(coroutine.resume(thread, net, samples(12)))
+    assert.is_true(coroutine.close(thread))
+    assert.same(before, plain(net:state()))
+  end)
+
+  it("leaves nothing to go backward from", function()
+    local net = new()
+    local A = net:forward(samples(12)):copy()
+    net.layers[9].forward = error
+    assert.is_false((pcall(net.forward, net, samples(12))))
+    at_caller(function() net:backward(A) end, "backward needs a forward before it")
+  end)
+
+  it("costs a snapshot of each only where there is something to move", function()
+    local function before(...)
+      return pl.network({ inputs = 4, ... }, { layers = own }).before
+    end
+    assert.is_false(before(pl.dense(4), pl.residual { pl.dense(4), pl.layer_norm() }))
+    assert.is_truthy(before(pl.branch { pl.dropout(0.1) }))
+    assert.is_truthy(before(pl.gaussian_noise()))
+    assert.is_truthy(before(pl.batch_norm()))
+    assert.is_truthy(before("scale")) -- it might draw, as any class of one's own
   end)
 end)
 

@@ -123,10 +123,13 @@ local function gradient_check(network, X, T, given)
   elseif not cores.is_matrix(X) then
     errors.raise("X: a matrix expected, got %s", errors.show(X))
   end
-  local before, X_before, snapshot = network:state(), X:copy(X.order), Snapshot.new(network)
+  local snapshot, theta = Snapshot.new(network), network.theta
+  local theta_before, X_before = theta and theta:copy(), X:copy(X.order)
   local ok, report = pcall(check, network, X, T, chosen, snapshot)
-  network:restore(before)
+  -- None of this needs memory, which may have run out.
+  if theta then theta:assign(theta_before) end
   X:assign(X_before)
+  snapshot:put_back()
   if not ok then error(report, 0) end
   return report
 end

@@ -1,5 +1,6 @@
 -- The owner of one tree of layers: forward, backward, prediction in chunks, tensors, state, files.
 
+local Snapshot = require "perilune.snapshot"
 local Tensors = require "perilune.tensors"
 local activation = require "perilune.activation"
 local cores = require "perilune.cores"
@@ -22,6 +23,7 @@ local tree = require "perilune.layer.tree"
 ---@field generator Generator
 ---@field theta Matrix        all parameters to train, one after the other
 ---@field dJ_dtheta Matrix    their gradients, likewise
+---@field before Snapshot|false  of before the last forward; false where a forward moves nothing
 local Network = {}
 Network.__index = Network
 
@@ -99,10 +101,20 @@ local function declared(inputs, layers, given, what)
   return self
 end
 
+-- Whether a forward changes more than what layers keep for backward
+local function moves(self)
+  if self.held.moving then return true end
+  for _, node in ipairs(self.nodes) do
+    if node.draws or node.layer.state then return true end
+  end
+  return false
+end
+
 local function allocate(self, is_empty)
   self.held:allocate(self.generator, is_empty)
   self.theta, self.dJ_dtheta = self.held.theta, self.held.dJ_dtheta
   self.shared = self.held.shared
+  self.before = moves(self) and Snapshot.new(self)
   return self
 end
 
@@ -257,13 +269,14 @@ local function accept_X(self, X)
   return X
 end
 
----A^(L) of the samples X, keeping in the layers what backward needs.
+---A^(L) of the samples X, keeping in the layers what backward needs. Where a layer raises, state
+---and the generator are as they were.
 ---@param X Matrix  S_0 x N; must not change before backward
 ---@return Matrix   S_L x N; valid until the next forward
 function Network:forward(X)
   if X ~= self.X then X = accept_X(self, X) end
-  -- A layer of the user's own may raise: then there is nothing to go backward from.
-  self.A = nil
+  self.A = nil -- where a layer raises there is nothing to go backward from
+  local _ <close> = self.before and self.before:take()
   self.A = self.root.layer:forward(X)
   return self.A
 end

@@ -11,38 +11,37 @@ Snapshot.__index = Snapshot
 ---@param net Network
 ---@return Snapshot  of the network as it is now
 function Snapshot.new(net)
-  local self = setmetatable({
-    net = net, generator = net.generator:copy(),
-    tensors = {}, values = {}, layers = {}, states = {},
-  }, Snapshot)
-  for _, tensor in ipairs(net:tensors()) do
-    if tensor.role == "state" then
-      self.tensors[#self.tensors + 1] = tensor.value
-      self.values[#self.values + 1] = tensor.value:copy(tensor.value.order)
-    end
-  end
+  local moving, layers = net.held.moving, {}
   for _, node in ipairs(net.nodes) do
-    if node.layer.state then self.layers[#self.layers + 1] = node.layer end
+    if node.layer.state then layers[#layers + 1] = node.layer end
   end
-  return self:take()
+  return setmetatable({
+    net = net, generator = net.generator:copy(), moving = moving and moving:copy(),
+    layers = layers, states = {},
+  }, Snapshot):take()
 end
 
 ---Keep what is there now.
 ---@return Snapshot self
 function Snapshot:take()
-  local values, tensors, layers = self.values, self.tensors, self.layers
-  self.generator:assign(self.net.generator)
-  for k = 1, #values do values[k]:assign(tensors[k]) end
+  local net, moving, layers = self.net, self.moving, self.layers
+  self.generator:assign(net.generator)
+  if moving then moving:assign(net.held.moving) end
   for k = 1, #layers do self.states[k] = layers[k]:state() end
   return self
 end
 
 ---Give the network back what was kept.
 function Snapshot:put_back()
-  local values, tensors, layers = self.values, self.tensors, self.layers
-  self.net.generator:assign(self.generator)
-  for k = 1, #values do tensors[k]:assign(values[k]) end
+  local net, moving, layers = self.net, self.moving, self.layers
+  net.generator:assign(self.generator)
+  if moving then net.held.moving:assign(moving) end
   for k = 1, #layers do layers[k]:restore(self.states[k]) end
+end
+
+---Where a forward that began with this snapshot has not come to its A, give back what was kept.
+function Snapshot:__close()
+  if not self.net.A then self:put_back() end
 end
 
 return Snapshot

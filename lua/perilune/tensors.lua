@@ -1,6 +1,6 @@
 -- All parameters and all state of a tree of layers, by name: views of flat vectors, so that a norm,
 -- a copy of the best weights, an optimiser's step are few calls. Parameters to train lie in theta,
--- their gradients likewise in dJ_dtheta; state and frozen parameters in `fixed`.
+-- their gradients likewise in dJ_dtheta; state in `moving`, frozen parameters in `fixed`.
 
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
@@ -49,7 +49,8 @@ end
 ---@class Tensors
 ---@field theta Matrix?        all parameters to train, one after the other
 ---@field dJ_dtheta Matrix?    their gradients, likewise
----@field fixed Matrix?        all state and all frozen parameters
+---@field moving Matrix?       all state, likewise
+---@field fixed Matrix?        all frozen parameters, likewise
 ---@field all Tensor[]         each once, in the order of the tree
 ---@field by_name table<string, Tensor>
 ---@field parameters Tensor[]  those to train
@@ -129,7 +130,8 @@ end
 
 -- The place of a tensor in its flat vector, which must not become too long for a matrix
 local function place(self, entry)
-  local room = entry.trains and "theta" or "fixed"
+  local room = entry.trains and "theta" or entry.role == "state" and "moving" or "fixed"
+  entry.room = room
   local size, ends = entry.rows * entry.cols, self.ends
   entry.start = ends[room] + 1
   ends[room] = ends[room] + (size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
@@ -168,7 +170,7 @@ end
 function Tensors.new(core, nodes)
   local self = setmetatable({
     core = core, nodes = nodes, entries = {}, owners = {},
-    ends = { theta = 0, fixed = 0 },
+    ends = { theta = 0, moving = 0, fixed = 0 },
     all = {}, by_name = {}, parameters = {}, shared = {}, size = 0,
   }, Tensors)
   collect(self, nodes)
@@ -180,7 +182,7 @@ local function vector(core, size)
 end
 
 local function tensor_of(self, entry)
-  local values = entry.trains and self.theta or self.fixed
+  local values = self[entry.room]
   local tensor = setmetatable({
     core = self.core, name = entry.name, role = entry.role, frozen = entry.frozen,
     decays = entry.decays, start = entry.start, rows = entry.rows, cols = entry.cols,
@@ -229,6 +231,7 @@ function Tensors:allocate(generator, is_empty)
   local core = self.core
   self.theta = vector(core, self.ends.theta)
   self.dJ_dtheta = vector(core, self.ends.theta)
+  self.moving = vector(core, self.ends.moving)
   self.fixed = vector(core, self.ends.fixed)
   self.parameters.flat = self.theta and { value = self.theta, gradient = self.dJ_dtheta }
   local of = make(self)

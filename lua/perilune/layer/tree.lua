@@ -27,6 +27,9 @@
 --       only of a layer that remembers more than its tensors, which prediction does not need: a
 --       model file holds tensors alone. restore checks all of the state before it changes anything
 --
+-- Where a forward raises, the network puts back what it has moved by then: the place of the
+-- generator, tensors that are state, and what layers give by state().
+--
 -- Matrices that layers hand to each other are stored by columns, and may be handed on as they are:
 -- A may be A_below, and Delta_below may be Delta. What a layer of the user's own gives is looked at
 -- each time.
@@ -65,6 +68,7 @@ local watch = require "perilune.layer.watch"
 ---@field own_shared string?  it was described so
 ---@field shared string?     key of the tensors that it shares, by itself or with a layer around it
 ---@field trains boolean     it, or a layer within it, has parameters to train
+---@field draws boolean      its forward may draw from the generator
 
 local raise, show = errors.raise, errors.show
 
@@ -186,15 +190,20 @@ local make
 local function build(self, parent, path, description, input, name)
   local node, options, everywhere = read(description, self.own)
   node.tree, node.path, node.trains = self, path, false
+  node.draws = kinds.kinds[node.kind] == nil -- one of the user's own may do it in any way
   node.children, node.names, node.of = {}, {}, {}
   node.own_frozen, node.own_shared = everywhere.frozen, everywhere.shared
   node.frozen = everywhere.frozen or parent ~= nil and parent.frozen
   -- What lies within a layer is shared with what lies at the same place within the other.
   local shares_with_parent = parent and parent.shared and parent.shared .. "." .. name
   node.shared = everywhere.shared or shares_with_parent
-  local context = {
-    core = self.core, generator = self.generator, input = input, name = path,
-  }
+  local context = setmetatable({ core = self.core, input = input, name = path }, {
+    __index = function(_, key)
+      if key ~= "generator" then return nil end
+      node.draws = true
+      return self.generator
+    end,
+  })
   function context.make(inner, inner_input, inner_name)
     check_inner(node, inner_input, inner_name)
     local child = make(self, node, inner, inner_input, inner_name)
