@@ -3,7 +3,9 @@ local child = require "spec.support.child"
 local clouds = require "spec.support.clouds"
 local lfs = require "lfs"
 local memory = require "spec.support.memory"
+local own = require "spec.support.layers"
 local pl = require "perilune"
+local state_file = require "perilune.store.state"
 
 local train, test = clouds.new(100, 1), clouds.new(40, 2) -- batches of 16, the last one of 4
 local BATCHES, EPOCHS = 7, 3
@@ -37,6 +39,16 @@ local function bits(trainer)
       record.validation_loss or 0, record.validation_accuracy or 0, record.rate)
   end
   parts[#parts + 1] = ("%s %s"):format(trainer.history.stopped, trainer.history.best_epoch)
+  return table.concat(parts, "|")
+end
+
+-- All that a trainer remembers, as text
+local function everything(trainer)
+  local tensors, text = state_file.encode { trainer:state(), trainer.progress }
+  local parts = { text }
+  for k, tensor in ipairs(tensors) do
+    parts[k + 1] = tensor.bytes or tensor.matrix:encode(tensor.matrix.dtype)
+  end
   return table.concat(parts, "|")
 end
 
@@ -222,6 +234,91 @@ describe("a step that raises", function()
       end
     end)
   end
+
+  for _, what in ipairs { "loss", "schedule", "optimizer", "on_gradients" } do
+    it("in its " .. what .. " has changed nothing", function()
+      for _, count in ipairs { 1, 2, BATCHES, BATCHES + 1 } do
+        local trainer = raising(what, count)
+        for _ = 2, count do trainer:step() end
+        local before = everything(trainer)
+        assert.is_false((pcall(trainer.step, trainer)))
+        assert.equal(before, everything(trainer))
+      end
+    end)
+  end
+
+  it("has changed nothing, whichever buffer there is no memory for", function()
+    for _, steps in ipairs { 0, BATCHES - 1 } do -- the last batch is smaller
+      local count = 0
+      local ok, message
+      repeat
+        -- Nothing is evaluated at the end of the epoch, so all buffers are the step's.
+        local trainer = new(1, { validation = false, early_stopping = false })
+        if steps > 0 then trainer:run { steps = steps } end
+        local before = everything(trainer)
+        ok, message = memory.without_buffer(count + 1, trainer.step, trainer)
+        if not ok then
+          count = count + 1
+          assert.equal("not enough memory", message)
+          assert.equal(before, everything(trainer))
+        end
+      until ok
+      assert.is_true(count > 20)
+    end
+  end)
+
+  it("because a layer cannot give its state has changed nothing", function()
+    local net = pl.network({ inputs = 2, "counter", pl.dropout(0.5), pl.dense(3) },
+      { layers = own })
+    local trainer = pl.trainer(net, train, options())
+    local before, counter = everything(trainer), net.layers[1]
+    local state = counter.state
+    counter.state = function() error("fault", 0) end
+    assert.has_error(function() trainer:step() end, "fault")
+    counter.state = state
+    assert.equal(before, everything(trainer))
+  end)
+
+  it("at the end of an epoch leaves that end to the next", function()
+    for epoch = 1, EPOCHS do
+      local trainer = new(1)
+      trainer:run { steps = epoch * BATCHES - 1 }
+      local held = trainer.net.held
+      held.state = function() error("not enough memory", 0) end -- for the best tensors
+      trainer.early_stopping.epoch = 0 -- so that this epoch is better than what was
+      trainer.early_stopping.best = false
+      assert.has_error(function() trainer:step() end, "not enough memory")
+      assert.same({ epoch, BATCHES }, { trainer.progress.epoch, trainer.progress.batch })
+      held.state = nil
+      trainer:step()
+      assert.equal(epoch, trainer.early_stopping.epoch)
+      assert.equal(epoch + 1, trainer.progress.epoch)
+    end
+  end)
+
+  it("as the best parameters are given back gives them back in the next", function()
+    local trainer = new(1)
+    trainer:run { steps = EPOCHS * BATCHES - 1 }
+    local restore = trainer.net.held.restore
+    trainer.net.held.restore = function() error("fault", 0) end
+    assert.has_error(function() trainer:step() end, "fault")
+    trainer.net.held.restore = restore
+    assert.equal(expected, finished(trainer))
+  end)
+
+  it("goes on where a hook has asked in vain for the state", function()
+    local trainer, fails
+    trainer = new(1, { on_gradients = function()
+      trainer.tally.state = fails and error or nil
+      assert.equal(not fails, (pcall(trainer.state, trainer)))
+      trainer.tally.state = nil
+    end })
+    for steps = 1, EPOCHS * BATCHES do
+      fails = steps % 3 == 1
+      trainer:step()
+    end
+    assert.equal(expected, finished(trainer))
+  end)
 
   it("has put everything back by then: what is done to the network after it stays", function()
     local trainer = raising("on_gradients", 3)

@@ -8,7 +8,8 @@ local fields = require "perilune.fields"
 ---@class EarlyStopping
 ---@field monitor string   the number of a record
 ---@field epoch integer    the best epoch so far, 0 at first
----@field best number?     its score
+---@field best number|false  its score
+---@field kept table<string, Matrix>|false  the network's tensors then
 local EarlyStopping = {}
 EarlyStopping.__index = EarlyStopping
 
@@ -33,6 +34,7 @@ function EarlyStopping.new(given, net, recorded)
   end
   return setmetatable({
     net = net, options = options, monitor = monitor, epoch = 0,
+    best = false, kept = false,
     larger_is_better = monitor:find("accuracy", 1, true) ~= nil,
   }, EarlyStopping)
 end
@@ -50,8 +52,8 @@ function EarlyStopping:on_epoch(record)
   local score = self.larger_is_better and value or -value
   local is_better = not self.best or score > self.best + self.options.improvement
   if is_better and score == score then
+    self.kept = self.net.held:state() -- first: there may be no memory for it
     self.best, self.epoch = score, record.epoch
-    self.kept = self.net:state().tensors
   end
   if record.epoch - self.epoch >= self.options.patience then return "stop" end
 end
@@ -71,7 +73,7 @@ function EarlyStopping:state()
     kept = kept or {}
     kept[name] = M:copy(M.order)
   end
-  return { epoch = self.epoch, best = self.best, kept = kept }
+  return { epoch = self.epoch, best = self.best or nil, kept = kept }
 end
 
 ---Raise unless `state` is one that state() gave for the same network.

@@ -34,7 +34,7 @@ local raise, show = errors.raise, errors.show
 ---@field progress table   epoch, epochs, batch, batches, samples, loss, rate
 ---@field dataset Dataset   as the network needs it; `given` is as it was given
 ---@field trained integer  batches, by this object
----@field finished string? "epochs" or "early" when there is nothing more to do
+---@field finished string|false   "epochs" or "early" when there is nothing more to do
 local Trainer = {}
 Trainer.__index = Trainer
 
@@ -117,6 +117,10 @@ function Trainer.new(net, dataset, given)
     net = net, options = options, dataset = whole, given = dataset, loss = options.loss,
     optimizer = options.optimizer, schedule = options.schedule,
     parameters = net:parameters(), gives = consultation.gives(net, options.loss),
+    finished = false, ended = false,
+    -- of the step that is open; and the place in the data, and more, from before it
+    is_open = false, X = false, T = false, weights = false,
+    position = 0, earlier_rate = false, earlier_gives = false,
   }, Trainer)
   if options.validation then
     self.validation = prepared(net, options.validation, "the validation set")
@@ -143,11 +147,10 @@ function Trainer.new(net, dataset, given)
   self.history, self.trained = { warnings = warnings }, 0
   self.progress = {
     epoch = 1, epochs = options.epochs, batch = 0, batches = self.batches.count, samples = 0,
+    loss = 0, rate = self.optimizer.rate,
   }
   self.before = Snapshot.new(net) -- of the step that is open, before its forward
-  if self.optimizer.evaluates ~= false then
-    self.evaluate, self.outputs = new_evaluate(self), Buffer.new(net.core, net.outputs)
-  end
+  if self.optimizer.evaluates ~= false then self.evaluate = new_evaluate(self) end
   for _, message in ipairs(warnings) do
     if options.on_warning then options.on_warning(message) end
   end
@@ -223,16 +226,24 @@ end
 
 -- The next batch. A step is open from here until its update.
 local function open(self)
-  self.position = self.batches.position
-  self.X, self.T, self.weights = self.batches:next()
+  local net, batches, progress = self.net, self.batches, self.progress
+  self.position = batches.position
+  self.earlier_rate, self.earlier_gives = progress.rate, net.gives
   self.before:take()
-  self.is_open, self.progress.batch = true, self.progress.batch + 1
+  self.X, self.T, self.weights = batches:next()
+  if self.position == 0 then -- an order was drawn, it may be by the network's generator
+    self.before.generator:assign(net.generator)
+  end
+  self.is_open, progress.batch = true, progress.batch + 1
+  net.gives = self.gives
 end
 
 local function take_back(self)
+  local net, progress = self.net, self.progress
   self.before:put_back()
   self.batches:back(self.position)
-  self.is_open, self.progress.batch = false, self.progress.batch - 1
+  self.is_open, progress.batch = false, progress.batch - 1
+  progress.rate, net.gives = self.earlier_rate, self.earlier_gives
 end
 
 -- Where a step raises while it is open, what it has moved goes back.
@@ -240,16 +251,18 @@ function Trainer:__close()
   if self.is_open then take_back(self) end
 end
 
--- One batch: forward, backward, update. Gives whether a hook wants to stop.
+-- One batch: forward, backward, update. Gives whether a hook wants to stop. What the step needs
+-- after the update is there before it: then nothing but hooks raises.
 local function train(self)
   if self.progress.batch == 0 then check_tensors(self) end
-  open(self)
   local _ <close> = self
+  open(self)
   local net, options, progress, tally = self.net, self.options, self.progress, self.tally
   local X, T, weights = self.X, self.T, self.weights
-  local A = net:forward(X)
-  local J, Delta = self.loss.compute(A, T, self.Deltas:columns(X.cols), weights)
+  local A, N = net:forward(X), X.cols
+  local J, Delta = self.loss.compute(A, T, self.Deltas:columns(N), weights)
   if type(J) ~= "number" or J - J ~= 0 or not Delta then check_loss(self, J, Delta) end
+  local weight, correct, counted = tally:weigh(A, T, weights, N)
   net:backward(Delta)
   check_gradients(self)
   progress.rate = rate_of(self)
@@ -258,11 +271,10 @@ local function train(self)
     stops = is_stop(options.on_gradients(net, progress), "on_gradients")
     check_gradients(self)
   end
-  if self.evaluate then A = self.outputs:columns(X.cols):assign(A) end -- forward writes it again
   self.optimizer:step(self.parameters, progress.rate, self.evaluate)
-  self.is_open, self.trained = false, self.trained + 1
+  self.is_open, self.ended, self.trained = false, false, self.trained + 1
 
-  tally:add(A, T, weights, J)
+  tally:count(N, J, weight, correct, counted)
   progress.samples, progress.loss = tally.samples, tally:mean_loss()
   if options.on_batch then stops = is_stop(options.on_batch(progress), "on_batch") or stops end
   return stops
@@ -277,7 +289,8 @@ local function new_record(self)
 end
 
 -- End the epoch: its record, validation, early stopping, the hook. Gives whether the hook wants to
--- stop. What a state taken in the hook holds is the end of the epoch.
+-- stop. What a state taken in the hook holds is the end of the epoch. What may raise comes first,
+-- and may be done twice: then the next step ends the epoch.
 local function close_epoch(self)
   check_tensors(self)
   local progress, record = self.progress, new_record(self)
@@ -286,12 +299,13 @@ local function close_epoch(self)
     record.validation_loss, record.validation_accuracy = result.loss, result.accuracy
   end
   self.history[progress.epoch] = record
+  local is_early = self.early_stopping and self.early_stopping:on_epoch(record) == "stop"
   local schedule = self.schedule
   if type(schedule) == "table" and schedule.on_epoch then schedule:on_epoch(record) end
+
+  self.ended = false
   if progress.epoch >= progress.epochs then self.finished = "epochs" end
-  if self.early_stopping and self.early_stopping:on_epoch(record) == "stop" then
-    self.finished = "early"
-  end
+  if is_early then self.finished = "early" end
   self.batches:restart()
   progress.epoch, progress.batch, progress.samples = progress.epoch + 1, 0, 0
   self.tally:reset()
@@ -302,8 +316,8 @@ end
 -- What is left to do when there are no more steps, once
 local function finish(self)
   if self.ended then return end
-  self.ended = true
   if self.early_stopping then self.history.best_epoch = self.early_stopping:on_end() end
+  self.ended = true
 end
 
 ---One batch, and with the last of an epoch what ends the epoch. Where it raises before the update,
@@ -317,7 +331,6 @@ function Trainer:step()
     return nil
   end
   local progress, stops = self.progress
-  self.net.gives, self.ended = self.gives, false
   if progress.batch == progress.batches then -- as a state may have been taken, in on_batch
     stops = close_epoch(self)
   else
@@ -401,7 +414,7 @@ local function state_of(self)
     early_stopping = self.early_stopping and self.early_stopping:state(),
     epoch = progress.epoch, rate = progress.rate,
     tally = self.tally:state(),
-    finished = self.finished, ended = self.ended,
+    finished = self.finished or nil, ended = self.ended,
     history = copied_history(self.history),
   }
 end
@@ -412,12 +425,14 @@ end
 ---@return table
 function Trainer:state()
   if not self.is_open then return state_of(self) end
-  local now = Snapshot.new(self.net)
+  local now, rate = Snapshot.new(self.net), self.progress.rate
+  local _ <close> = setmetatable({}, { __close = function()
+    open(self)
+    now:put_back()
+    self.progress.rate = rate
+  end })
   take_back(self)
-  local state = state_of(self)
-  open(self)
-  now:put_back()
-  return state
+  return state_of(self)
 end
 
 local state_fields = {
@@ -508,9 +523,9 @@ function Trainer:restore(state)
   restore_progress(self, state)
   restore_history(self, state.history)
   self.ended, self.is_open = state.ended, false
-  self.finished = state.finished
+  self.finished = state.finished or false
   if self.finished ~= "early" then
-    self.finished = state.epoch > self.progress.epochs and "epochs" or nil
+    self.finished = state.epoch > self.progress.epochs and "epochs"
   end
   return self
 end

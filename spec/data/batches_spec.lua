@@ -295,6 +295,19 @@ describe("the state of batches", function()
     end
   end)
 
+  it("stays as it is where the next batch cannot be had", function()
+    local generator = pl.generator(5)
+    local batches = pl.batches(numbered(10), { batch = 4, generator = generator })
+    local before, source = generator:state(), batches.source
+    batches.source = { take = function() error("not enough memory", 0) end }
+    assert.has_error(function() batches:next() end, "not enough memory")
+    assert.same({ samples = 0, generator = before }, batches:state())
+    batches.source = source
+    local expected = pl.batches(numbered(10), { batch = 4, generator = pl.generator(5) })
+    assert.same(epoch(expected), epoch(batches))
+    assert.same(expected:state(), batches:state())
+  end)
+
   it("before the first batch has no start, nor after restart", function()
     local batches = new()
     local generator = pl.generator(4):state()

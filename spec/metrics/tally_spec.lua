@@ -23,6 +23,18 @@ describe("A tally", function()
     assert.equal(4, tally.samples)
   end)
 
+  it("weighs a batch, which changes nothing, and counts it then", function()
+    local tally, weights = new(), core.matrix { { 0.5, 0, 2 } }
+    local before = tally:state()
+    local function weigh() return tally:weigh(A, T, weights, 3) end
+    weigh()
+    assert.same(before, tally:state())
+    tally:count(3, 0.3, weigh())
+    local added = new()
+    added:add(A, T, weights, 0.3)
+    assert.same(added:state(), tally:state())
+  end)
+
   it("counts samples by their weights", function()
     local tally = new()
     tally:add(A, T, core.matrix { { 0.5, 0, 2 } }, 0.3)

@@ -330,11 +330,8 @@ scenarios.batches = {
     local set = data():split(0.9, pl.generator(1))
     return pl.batches(set, { batch = 4, generator = pl.generator(5) })
   end,
-  run = function(batches)
-    local X, T = batches:next()
-    return { X, T }
-  end,
-  bits = function(batches, result) return dump { result, batches:state(), batches:next() } end,
+  run = function(batches) return batches:next() end,
+  bits = function(batches, X) return dump { X, batches:state(), batches:next() } end,
   look = function(batches) return dump(batches:state()) end,
 }
 

@@ -38,11 +38,12 @@ function Batches.new(dataset, given)
   local options = fields.check(declared, given, "pl.batches")
   local source = dataset.source
   local dtype = options.dtype or source.X.dtype or source.T.dtype
-  local core = cores[dtype]
+  local core, generator = cores[dtype], options.generator
   local batch = math.min(options.batch, dataset.N)
   return setmetatable({
-    dataset = dataset, source = source, generator = options.generator,
-    start = options.generator and options.generator:copy(), -- as it was when the epoch began
+    dataset = dataset, source = source, generator = generator,
+    start = generator and generator:copy(), -- as it was when the epoch began
+    ahead = generator and generator:copy(), -- see next
     batch = batch, count = (dataset.N + batch - 1) // batch,
     X = Buffer.new(core, dataset.inputs), T = Buffer.new(core, dataset.targets),
     weights = source.weights and Buffer.new(core, source.weights.rows),
@@ -65,9 +66,9 @@ function Batches:restart()
   return self
 end
 
--- The order of the epoch that begins with the generator as it is
-local function draw_order(self)
-  self.generator:permutation(self.dataset:order(self.order))
+-- The order of the epoch that begins with the generator as it is, which moves
+local function draw_order(self, generator)
+  generator:permutation(self.dataset:order(self.order))
 end
 
 ---The sample of the dataset at this place in the epoch, for messages.
@@ -95,7 +96,6 @@ end
 ---@return Matrix? T        S_L x batch, or 1 x batch labels; likewise
 ---@return Matrix? weights  1 x batch or S_L x batch, likewise; nil where the set has none
 function Batches:next()
-  local first = self.position + 1
   local left = self.dataset.N - self.position
   if left == 0 then
     self:restart()
@@ -104,11 +104,14 @@ function Batches:next()
   local size = left < self.batch and left or self.batch
   local X, T = self.X:columns(size), self.T:columns(size)
   local weights = self.weights and self.weights:columns(size)
-  if first == 1 and self.generator then
+  -- The generator moves when the batch is there, and nothing raises any more.
+  local begins = self.position == 0 and self.generator
+  if begins then draw_order(self, self.ahead:assign(self.generator)) end
+  self.source:take(X, T, self.order, self.position + 1, weights)
+  if begins then
     self.start:assign(self.generator)
-    draw_order(self)
+    self.generator:assign(self.ahead)
   end
-  self.source:take(X, T, self.order, first, weights)
   self.position = self.position + size
   return X, T, weights
 end
@@ -158,7 +161,7 @@ function Batches:restore(state)
   if self.generator then
     if state.start then
       self.start:assign(self.generator:restore(state.start))
-      draw_order(self)
+      draw_order(self, self.generator)
     end
     self.generator:restore(state.generator)
   end

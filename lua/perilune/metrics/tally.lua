@@ -98,16 +98,15 @@ local function weight_of_equal(predicted, actual, weights)
   return sum
 end
 
-local function count(self, A, T, weights)
-  local N = A.cols
+-- The weight of the samples that are classified as their targets say, and of those classified
+local function classified(self, A, T, weights, N)
   weights = weights and weights.rows == 1 and weights or nil
   T, weights = without_unknown(T, weights)
   local predicted = classes.predicted(A, self.gives, self.predicted:columns(N))
   local actual = classes.actual(T, self.outputs, self.actual:columns(N))
   local correct = weights and weight_of_equal(predicted, actual, weights)
     or cores.of(A).count_equal(predicted, actual)
-  self.correct = self.correct + correct
-  self.counted = self.counted + Tally.total_weight(weights, N, 1)
+  return correct, Tally.total_weight(weights, N, 1)
 end
 
 ---Add a batch. Nothing is allocated once every size of batch was seen.
@@ -116,10 +115,28 @@ end
 ---@param weights? Matrix  1 x N or S_L x N
 ---@param J? number        the loss of the batch; without it only what was classified is counted
 function Tally:add(A, T, weights, J)
-  if self.has_classes then count(self, A, T, weights) end
-  local weight = Tally.total_weight(weights, A.cols, self.outputs)
-  self.loss, self.weight = self.loss + (J or 0) * weight, self.weight + weight
-  self.samples = self.samples + A.cols
+  local N = A.cols
+  self:count(N, J or 0, self:weigh(A, T, weights, N))
+end
+
+---The first half of `add`, which changes nothing: what of a batch of N samples is to be counted.
+---@param N integer
+---@return number weight    of all samples
+---@return number correct   of those that are classified as their targets say
+---@return number counted   of those that are classified
+function Tally:weigh(A, T, weights, N)
+  local correct, counted = 0, 0
+  if self.has_classes then correct, counted = classified(self, A, T, weights, N) end
+  return Tally.total_weight(weights, N, self.outputs), correct, counted
+end
+
+---The second half, which raises nothing: count a batch that was weighed.
+---@param N integer
+---@param J number
+function Tally:count(N, J, weight, correct, counted)
+  self.loss, self.weight = self.loss + J * weight, self.weight + weight
+  self.correct, self.counted = self.correct + correct, self.counted + counted
+  self.samples = self.samples + N
 end
 
 ---@return number  J of all samples together; 0 where none has a weight

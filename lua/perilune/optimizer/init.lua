@@ -168,7 +168,7 @@ function Optimizer:step(parameters, rate)
       own_rate and own_rate * scale or rate, stretch.decay, step)
   end
   self.steps = step
-  if plan ~= self.plan then self.plan, self.restored = plan, nil end
+  if plan ~= self.plan then self.plan, self.restored = plan, false end
 end
 
 ---What it remembers: how many steps it has made, its rate, which may have been set in between, and
@@ -204,7 +204,7 @@ function Optimizer:restore(state)
   self:check_state(state)
   self.steps, self.rate = fields.whole(state.steps), state.rate
   if self.steps == 0 then
-    self.plan, self.restored = nil, nil
+    self.plan, self.restored = false, false
   elseif self.plan then
     self.plan:take(state.tensors)
   else
@@ -221,7 +221,8 @@ local optimizer = registry.family("optimizer", {
   make = function(kind, options)
     return setmetatable({
       name = kind.name, kind = kind, options = options, rate = options.rate, steps = 0,
-      groups = settings_of_groups(options),
+      groups = settings_of_groups(options), checked_rate = false,
+      plan = false, restored = false, -- nothing is kept yet
     }, Optimizer)
   end,
   accepts = function(value)
