@@ -29,4 +29,13 @@ describe("restoring several parts", function()
       for k = 1, 3 do assert.equal(k, parts[k].part.number) end
     end
   end)
+
+  it("restores none where one cannot say what it was", function()
+    local a, b, c = part(1), part(2), part(3)
+    function b.state() error("fault", 0) end
+    assert.has_error(function()
+      restore_all { { part = a, state = 4 }, { part = b, state = 5 }, { part = c, state = 6 } }
+    end, "fault")
+    assert.same({ 1, 2, 3 }, { a.number, b.number, c.number })
+  end)
 end)

@@ -5,15 +5,17 @@
 ---before it go back to what they were.
 ---@param parts { part: table, state: any }[]
 local function restore_all(parts)
-  local before = {}
-  for k, given in ipairs(parts) do
-    before[k] = k < #parts and given.part:state()
-    local ok, message = pcall(given.part.restore, given.part, given.state)
-    if not ok then
-      for j = k - 1, 1, -1 do parts[j].part:restore(before[j]) end
-      error(message, 0)
+  local before, count = {}, 0
+  for k = 1, #parts - 1 do before[k] = parts[k].part:state() end
+  local ok, message = pcall(function()
+    for _, given in ipairs(parts) do
+      given.part:restore(given.state)
+      count = count + 1
     end
-  end
+  end)
+  if ok then return end
+  for k = count, 1, -1 do parts[k].part:restore(before[k]) end
+  error(message, 0)
 end
 
 return restore_all
