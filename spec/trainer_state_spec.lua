@@ -1,3 +1,4 @@
+local Plan = require "perilune.optimizer.plan"
 local at_caller = require("spec.support.misuse").at_caller
 local child = require "spec.support.child"
 local clouds = require "spec.support.clouds"
@@ -148,6 +149,33 @@ describe("a run that goes on from the state of another", function()
     assert.equal(5, #longer.history)
     assert.equal("epochs", longer.history.stopped)
     assert.equal(whole:match "5 .-|", bits(longer):match "5 .-|")
+  end)
+
+  it("has a history of its own: the one before it stays as it is", function()
+    local trainer = new(1)
+    local start, history = trainer:state(), trainer:run()
+    trainer:restore(start)
+    assert.equal(EPOCHS, #history)
+    assert.equal(0, #trainer.history)
+    assert.equal(history.warnings, trainer.history.warnings)
+    assert.equal(expected, finished(trainer))
+  end)
+
+  it("is taken by each part without memory, once it is checked and copied", function()
+    local left = new(1)
+    left:run { steps = 9 }
+    local state = left:state()
+    for _, steps in ipairs { 0, 3, EPOCHS * BATCHES } do
+      local trainer = new(4)
+      for _ = 1, steps do trainer:step() end
+      for _, name in ipairs { "optimizer", "early_stopping", "batches", "tally" } do
+        local before = everything(trainer)
+        local restore = trainer[name]:restorer(state[name])
+        assert.equal(before, everything(trainer))
+        assert.equal(0, memory.allocated(restore), name)
+      end
+      assert.equal(expected, finished(trainer:restore(state)))
+    end
   end)
 
   it("has the rate that a hook has set", function()
@@ -379,6 +407,19 @@ describe("a state that does not fit", function()
     refused(taken(function(state) state.history = { 1 } end), "history: a record of epoch 1")
     refused(taken(function(state) state.tally.loss = nil end), "loss")
     refused(taken(function() end), "optimiser", { optimizer = "sgd" })
+  end)
+
+  it("is not restored at all where there is no memory for a part of it", function()
+    local left = new(1)
+    left:run { steps = 9 }
+    local state, trainer, copy = left:state(), new(4), Plan.copy
+    local before = everything(trainer)
+    function Plan.copy() error("not enough memory", 0) end
+    local ok, message = pcall(trainer.restore, trainer, state)
+    Plan.copy = copy
+    assert.same({ false, "not enough memory" }, { ok, message })
+    assert.equal(before, everything(trainer))
+    assert.equal(expected, finished(trainer:restore(state)))
   end)
 
   it("is refused by a part of one's own as it restores: then, too, nothing has changed", function()

@@ -66,14 +66,16 @@ function EarlyStopping:on_end()
   return self.epoch
 end
 
+local function copied(tensors)
+  if not tensors then return false end
+  local copies = {}
+  for name, M in pairs(tensors) do copies[name] = M:copy(M.order) end
+  return copies
+end
+
 ---@return table
 function EarlyStopping:state()
-  local kept
-  for name, M in pairs(self.kept or {}) do
-    kept = kept or {}
-    kept[name] = M:copy(M.order)
-  end
-  return { epoch = self.epoch, best = self.best or nil, kept = kept }
+  return { epoch = self.epoch, best = self.best or nil, kept = copied(self.kept) or nil }
 end
 
 ---Raise unless `state` is one that state() gave for the same network.
@@ -87,15 +89,20 @@ function EarlyStopping:check_state(state)
   if epoch > 0 then self.net.held:check(state.kept) end
 end
 
+---Check a state, and give a function that continues from it, which needs no memory and raises
+---nothing.
+---@param state any
+---@return fun()
+function EarlyStopping:restorer(state)
+  self:check_state(state)
+  local epoch, kept = fields.whole(state.epoch), copied(state.kept)
+  return function() self.epoch, self.best, self.kept = epoch, state.best or false, kept end
+end
+
 ---@param state table
 ---@return EarlyStopping self
 function EarlyStopping:restore(state)
-  self:check_state(state)
-  self.epoch, self.best, self.kept = fields.whole(state.epoch), state.best, nil
-  for name, M in pairs(state.kept or {}) do
-    self.kept = self.kept or {}
-    self.kept[name] = M:copy(M.order)
-  end
+  self:restorer(state)()
   return self
 end
 

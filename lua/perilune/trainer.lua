@@ -368,25 +368,26 @@ function Trainer:run(limits)
   limits = fields.check(limit_fields, limits, "run")
   local seconds = (limits.ms or limits.us) and (limits.ms or 0) / 1e3 + (limits.us or 0) / 1e6
   local start, first = system.clock(), self.trained
-  local now, history = start, self.history
+  local now, stopped = start, nil
   local last_epoch = limits.epochs and self.progress.epoch + limits.epochs - 1
-  history.stopped = nil
-  while not history.stopped do
+  self.history.stopped = nil
+  while not stopped do
     local before = now
     local progress, stops = self:step()
     local batches = self.trained - first -- a step may also only close an epoch
     if self.finished then
-      history.stopped = self.finished
+      stopped = self.finished
     elseif stops then
-      history.stopped = "callback"
+      stopped = "callback"
     elseif batches == limits.steps or (last_epoch and progress.epoch > last_epoch) then
-      history.stopped = "limit"
+      stopped = "limit"
     elseif seconds and batches > 0 then
       now = system.clock()
-      if now - start + (now - before) > seconds then history.stopped = "limit" end
+      if now - start + (now - before) > seconds then stopped = "limit" end
     end
   end
-  return history
+  self.history.stopped = stopped
+  return self.history
 end
 
 -- Plain copies of the records
@@ -480,48 +481,47 @@ function Trainer:check_state(state)
   self.tally:check_state(state.tally)
 end
 
--- A part with check_state has looked at its state already. The others, and layers of the user's
--- own, find out as they restore whether they take it: all of these are restored, or none.
+-- What the network's outputs are, as a part to be restored
+local function gives_of(net)
+  local part = {}
+  function part.state() return net.gives end
+  function part.restore(_, gives) net.gives = gives end
+  return part
+end
+
+-- Restore all parts, or none. Those with a restorer get ready for it, which is all that may go
+-- wrong with them. The others, and layers of the user's own, find out only as they restore whether
+-- they take a state; they come before.
 local function restore_parts(self, state)
-  local checked, others = {}, {}
-  for _, name in ipairs { "optimizer", "schedule", "early_stopping" } do
+  local restorers, others = {}, { { part = gives_of(self.net), state = state.gives } }
+  for _, name in ipairs { "optimizer", "schedule", "early_stopping", "batches", "tally" } do
     local part = self[name]
-    if type(part) == "table" and part.restore then
-      local list = part.check_state and checked or others
-      list[#list + 1] = { part = part, state = state[name] }
+    if type(part) == "table" and part.restorer then
+      restorers[#restorers + 1] = part:restorer(state[name])
+    elseif type(part) == "table" and part.restore then
+      others[#others + 1] = { part = part, state = state[name] }
     end
   end
   others[#others + 1] = { part = self.net, state = state.network }
   restore_all(others)
-  for _, given in ipairs(checked) do given.part:restore(given.state) end
+  for k = 1, #restorers do restorers[k]() end
 end
 
-local function restore_progress(self, state)
-  local progress, tally = self.progress, self.tally:restore(state.tally)
-  progress.epoch, progress.rate = state.epoch, state.rate
-  progress.batch, progress.samples = self.batches:number(), tally.samples
-  progress.loss = tally:mean_loss()
-end
-
-local function restore_history(self, saved)
-  local history = self.history
-  for epoch = #history, 1, -1 do history[epoch] = nil end
-  for epoch, record in ipairs(copied_history(saved)) do history[epoch] = record end
-  history.best_epoch, history.stopped = saved.best_epoch, saved.stopped
-end
-
----Continue from what state() gave. Raises for a state of another network, other data or other
----options, and then changes nothing. Where this trainer has more epochs than the one whose state it
----is, training goes on past that one's end.
+---Continue from what state() gave, with a new table as history. Raises for a state of another
+---network, other data or other options, and then changes nothing. Where this trainer has more
+---epochs than the one whose state it is, training goes on past that one's end.
 ---@param state table
 ---@return Trainer self
 function Trainer:restore(state)
   self:check_state(state)
+  local history, progress, tally = copied_history(state.history), self.progress, self.tally
+  history.warnings = self.history.warnings
   restore_parts(self, state)
-  self.net.gives = state.gives
-  self.batches:restore(state.batches)
-  restore_progress(self, state)
-  restore_history(self, state.history)
+
+  self.history = history
+  progress.epoch, progress.rate = state.epoch, state.rate
+  progress.batch, progress.samples = self.batches:number(), tally.samples
+  progress.loss = tally:mean_loss()
   self.ended, self.is_open = state.ended, false
   self.finished = state.finished or false
   if self.finished ~= "early" then

@@ -76,7 +76,7 @@ describe("plateau in a training", function()
   it("is not shared by two trainings", function()
     local a, b = pl.schedule.plateau, pl.schedule.plateau
     a:on_epoch { loss = 1 }
-    assert.is_nil(b.best)
+    assert.is_nil(b:state().best)
   end)
 end)
 

@@ -152,19 +152,28 @@ function Batches:check_state(state)
   end
 end
 
----Continue from what state() gave. Raises for a state of other batches, and changes nothing then.
----@param state table
----@return Batches self
-function Batches:restore(state)
+---Check a state, and give a function that continues from it, which needs no memory and raises
+---nothing.
+---@param state any
+---@return fun()
+function Batches:restorer(state)
   self:check_state(state)
-  self.position = fields.whole(state.samples)
-  if self.generator then
+  return function()
+    self.position = fields.whole(state.samples)
+    if not self.generator then return end
     if state.start then
       self.start:assign(self.generator:restore(state.start))
       draw_order(self, self.generator)
     end
     self.generator:restore(state.generator)
   end
+end
+
+---Continue from what state() gave. Raises for a state of other batches, and changes nothing then.
+---@param state table
+---@return Batches self
+function Batches:restore(state)
+  self:restorer(state)()
   return self
 end
 

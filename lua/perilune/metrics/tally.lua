@@ -54,13 +54,22 @@ function Tally.check_state(_, state)
   fields.check(state_fields, state, "state of a tally")
 end
 
+---Check a state, and give a function that goes on from it, which needs no memory and raises
+---nothing.
+---@param state any
+---@return fun()
+function Tally:restorer(state)
+  local checked = fields.check(state_fields, state, "state of a tally")
+  return function()
+    for name, value in pairs(checked) do self[name] = value end
+  end
+end
+
 ---Go on from what state() gave.
 ---@param state table
 ---@return Tally self
 function Tally:restore(state)
-  for name, value in pairs(fields.check(state_fields, state, "state of a tally")) do
-    self[name] = value
-  end
+  self:restorer(state)()
   return self
 end
 

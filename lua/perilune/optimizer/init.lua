@@ -196,20 +196,30 @@ function Optimizer:check_state(state, parameters)
   Plan.check_state(state.tensors, self.kind.keeps, parameters)
 end
 
+---Check a state, and give a function that continues from it, which needs no memory and raises
+---nothing.
+---@param state any
+---@return fun()
+function Optimizer:restorer(state)
+  self:check_state(state)
+  local steps, plan = fields.whole(state.steps), self.plan
+  local kept = steps > 0 and not plan and Plan.copy(state.tensors)
+  return function()
+    self.steps, self.rate = steps, state.rate
+    if steps > 0 and plan then
+      plan:take(state.tensors)
+    else
+      self.plan, self.restored = false, kept
+    end
+  end
+end
+
 ---Continue from what state() gave. Where there has been no step yet, the next one checks it against
 ---its parameters.
 ---@param state table
 ---@return Optimizer self
 function Optimizer:restore(state)
-  self:check_state(state)
-  self.steps, self.rate = fields.whole(state.steps), state.rate
-  if self.steps == 0 then
-    self.plan, self.restored = false, false
-  elseif self.plan then
-    self.plan:take(state.tensors)
-  else
-    self.restored = Plan.copy(state.tensors)
-  end
+  self:restorer(state)()
   return self
 end
 

@@ -11,7 +11,7 @@ local raise, show = errors.raise, errors.show
 ---@class Plateau
 ---@field options table
 ---@field now number       the factor
----@field best number?     of the monitored number so far
+---@field best number|false  of the monitored number so far
 ---@field bad integer      epochs without an improvement
 ---@field waits integer    epochs of the cooldown that are left
 local Plateau = {}
@@ -32,7 +32,7 @@ Plateau.kind = {
     floor = { "number", default = 0, least = 0, most = 1 },
   },
   new = function(options)
-    return setmetatable({ options = options, now = 1, bad = 0, waits = 0 }, Plateau)
+    return setmetatable({ options = options, now = 1, best = false, bad = 0, waits = 0 }, Plateau)
   end,
 }
 
@@ -94,7 +94,7 @@ local state_fields = {
 
 ---@return { now: number, best: number?, bad: integer, waits: integer }
 function Plateau:state()
-  return { now = self.now, best = self.best, bad = self.bad, waits = self.waits }
+  return { now = self.now, best = self.best or nil, bad = self.bad, waits = self.waits }
 end
 
 ---Raise unless `state` is one that state() gave.
@@ -107,7 +107,8 @@ end
 ---@return Plateau self
 function Plateau:restore(state)
   local checked = fields.check(state_fields, state, "state of plateau")
-  self.now, self.best, self.bad, self.waits = checked.now, checked.best, checked.bad, checked.waits
+  self.now, self.best = checked.now, checked.best or false
+  self.bad, self.waits = checked.bad, checked.waits
   return self
 end
 
