@@ -426,11 +426,14 @@ end
 ---@return table
 function Trainer:state()
   if not self.is_open then return state_of(self) end
-  local now, rate = Snapshot.new(self.net), self.progress.rate
+  local net, batches, progress = self.net, self.batches, self.progress
+  local now, rate, position = Snapshot.new(net), progress.rate, batches.position
+  -- The step goes on then, even where there was no memory for its state.
   local _ <close> = setmetatable({}, { __close = function()
-    open(self)
+    batches:forth(position)
     now:put_back()
-    self.progress.rate = rate
+    self.is_open, progress.batch = true, progress.batch + 1
+    progress.rate, net.gives = rate, self.gives
   end })
   take_back(self)
   return state_of(self)

@@ -295,6 +295,21 @@ describe("the state of batches", function()
     end
   end)
 
+  it("gone back to is left again to where it was before", function()
+    for _, given in ipairs { 1, 2 } do
+      local function begun()
+        local batches = pl.batches(numbered(10), { batch = 4, generator = pl.generator(5) })
+        for _ = 1, given do batches:next() end
+        return batches
+      end
+      local expected, batches = begun(), begun()
+      batches:back(batches.position - 4)
+      batches:forth(4 * given)
+      assert.same(expected:state(), batches:state())
+      assert.same(epoch(expected), epoch(batches))
+    end
+  end)
+
   it("stays as it is where the next batch cannot be had", function()
     local generator = pl.generator(5)
     local batches = pl.batches(numbered(10), { batch = 4, generator = generator })

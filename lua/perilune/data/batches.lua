@@ -91,6 +91,13 @@ function Batches:back(samples)
   if samples == 0 and self.generator then self.generator:assign(self.start) end
 end
 
+---Undo the back that has just been made, to the `position` before it.
+---@param samples integer
+function Batches:forth(samples)
+  if self.position == 0 and self.generator then self.generator:assign(self.ahead) end
+  self.position = samples
+end
+
 ---The next batch, or nil once at the end of an epoch; then the next epoch follows.
 ---@return Matrix? X        S_0 x batch; valid until the next batch
 ---@return Matrix? T        S_L x batch, or 1 x batch labels; likewise
