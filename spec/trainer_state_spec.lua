@@ -162,19 +162,20 @@ describe("a run that goes on from the state of another", function()
   end)
 
   it("is taken by each part without memory, once it is checked and copied", function()
-    local left = new(1)
+    local given = { schedule = { "warm_up", after = { "plateau", patience = 0 } } }
+    local whole, left = finished(new(1, given)), new(1, given)
     left:run { steps = 9 }
     local state = left:state()
     for _, steps in ipairs { 0, 3, EPOCHS * BATCHES } do
-      local trainer = new(4)
+      local trainer = new(4, given)
       for _ = 1, steps do trainer:step() end
-      for _, name in ipairs { "optimizer", "early_stopping", "batches", "tally" } do
+      for _, name in ipairs { "optimizer", "schedule", "early_stopping", "batches", "tally" } do
         local before = everything(trainer)
         local restore = trainer[name]:restorer(state[name])
         assert.equal(before, everything(trainer))
         assert.equal(0, memory.allocated(restore), name)
       end
-      assert.equal(expected, finished(trainer:restore(state)))
+      assert.equal(whole, finished(trainer:restore(state)))
     end
   end)
 

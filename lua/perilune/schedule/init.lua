@@ -27,7 +27,8 @@ end
 
 -- What looks at the training may stand within another schedule, which then does so too.
 local function pass_on(self, inner)
-  for _, name in ipairs { "on_epoch", "check_recorded", "state", "restore", "check_state" } do
+  for _, name in ipairs { "on_epoch", "check_recorded", "state", "restore", "check_state",
+    "restorer" } do
     if type(inner) == "table" and inner[name] then
       self[name] = function(_, ...) return inner[name](inner, ...) end
     end

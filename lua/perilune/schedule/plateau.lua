@@ -103,12 +103,22 @@ function Plateau.check_state(_, state)
   fields.check(state_fields, state, "state of plateau")
 end
 
+---Check a state, and give a function that goes on from it, which needs no memory and raises
+---nothing.
+---@param state any
+---@return fun()
+function Plateau:restorer(state)
+  local checked = fields.check(state_fields, state, "state of plateau")
+  return function()
+    self.now, self.best = checked.now, checked.best or false
+    self.bad, self.waits = checked.bad, checked.waits
+  end
+end
+
 ---@param state table
 ---@return Plateau self
 function Plateau:restore(state)
-  local checked = fields.check(state_fields, state, "state of plateau")
-  self.now, self.best = checked.now, checked.best or false
-  self.bad, self.waits = checked.bad, checked.waits
+  self:restorer(state)()
   return self
 end
 
