@@ -23,7 +23,7 @@ Average.__index = Average
 ---@param net Network
 ---@return Average self
 function Average:bind(net)
-  if self.net == net and net ~= nil then return self end
+  if net and self.net == net then return self end
   if type(net) ~= "table" or type(net.tensors) ~= "function" or not net.held then
     raise("a network expected, got %s", show(net))
   elseif self.net then
@@ -137,6 +137,7 @@ local average = registry.family("average", {
   make = function(kind, options)
     return setmetatable({
       name = kind.name, kind = kind, options = options, count = 0, is_swapped = false,
+      net = false, tensors = false, means = false, spare = false, -- see bind
     }, Average)
   end,
   accepts = function() return nil end,
