@@ -31,7 +31,7 @@ end
 local function read_options()
   local parser = argparse("check-oom", "Let memory run out at every moment of each scenario.")
   parser:argument("scenarios", "those to run (default: all)"):args "*"
-  parser:option("--points", "moments to try in each scenario and mode, or all", "60")
+  parser:option("--points", "moments to try in each scenario and mode, or all", "40")
     :convert(points)
   parser:option("--seed", "of the sample of moments", "1"):convert(whole)
   parser:option("--request", "try this request alone"):convert(whole)

@@ -44,9 +44,9 @@ local function layers()
   return {
     inputs = 5,
     pl.dense(6, { "leaky_relu", slope = 0.1 }),
-    pl.batch_norm(),
+    pl.batch_norm(), pl.gaussian_noise(), pl.scaling(),
     pl.residual { pl.dense(6, "tanh"), pl.dropout(0.2), pl.layer_norm(), pl.dense(6) },
-    pl.branch { pl.dense(4, "relu"), { pl.dense(6, "sigmoid"), pl.dropout(0.1) } },
+    pl.branch { pl.dense(4, "relu"), { pl.dense(6, "sigmoid"), pl.alpha_dropout(0.1) } },
     pl.residual(pl.dense(7, "elu"), { projection = true }),
     pl.residual { pl.dense(7, "softsign", { shared = "twin" }),
       pl.dense(7, "identity", { shared = "twin" }) },
@@ -76,15 +76,17 @@ end
 
 local function state_of_net(o) return dump { o.net:state(), o.net.gives } end
 
--- After so many batches of 5 samples
-local function new_trainer(steps)
+-- After so many batches of 4 samples
+local function new_trainer(steps, on_gradients)
   local train, held_out = data():split(0.8, pl.generator(1))
   local net = network()
   local trainer = pl.trainer(net, train, {
     loss = "softmax_cross_entropy", epochs = 3, batch = 4, validation = held_out,
-    schedule = "cosine", early_stopping = { patience = 2 },
+    schedule = { "warm_up", after = { "plateau", patience = 0 } },
+    early_stopping = { patience = 2 },
     optimizer = { "adam", groups = { { match = "%.b$", rate = 0.01 } } },
-    on_gradients = function() end, on_batch = function() end, on_epoch = function() end,
+    on_gradients = on_gradients or function() end,
+    on_batch = function() end, on_epoch = function() end,
   })
   for _ = 1, steps do trainer:step() end
   return { net = net, trainer = trainer }
@@ -235,6 +237,23 @@ for _, steps in ipairs { 0, 1, 4 } do
   }
 end
 
+-- A state is taken in a hook, and the step goes on where there was no memory for it.
+scenarios.step_state = {
+  setup = function()
+    local o
+    o = new_trainer(1, function()
+      if o and o.asks then pcall(o.trainer.state, o.trainer) end
+    end)
+    return o
+  end,
+  run = function(o)
+    o.asks = true
+    o.trainer:step()
+  end,
+  bits = state_of_trainer,
+  look = state_of_trainer,
+}
+
 -- The last batch of an epoch: once it is trained, it stays so
 scenarios.step_last = {
   setup = function() return new_trainer(2) end,
@@ -270,6 +289,30 @@ scenarios.fit = {
     o.first = o.before
     return ""
   end,
+}
+
+scenarios.find_rate = {
+  setup = net_and_data,
+  run = function(o)
+    return pl.find_rate(o.net, o.set, { loss = "softmax_cross_entropy", steps = 5, batch = 6 })
+  end,
+  bits = function(o, result) return dump(result) .. state_of_net(o) end,
+  look = state_of_net,
+}
+
+scenarios.average = {
+  setup = function()
+    local o = net_and_data()
+    o.average = pl.average "ema"
+    return o
+  end,
+  run = function(o) o.average:update(o.net) end,
+  bits = function(o)
+    o.net.theta:fill(1)
+    o.average:swap(o.net)
+    return dump { o.average:state(), o.net:state() }
+  end,
+  look = state_of_net,
 }
 
 scenarios.state = {
