@@ -43,8 +43,9 @@ describe("the public table", function()
         abs exp log sign sqrt square tanh accumulate product sum_columns sum_rows
         count_equal affine_forward affine_gradients affine_backward dense_forward
         dense_gradients activation log_sum_exp squared_error
-        softmax_cross_entropy sgd_update momentum_update adam_update gather gather_bytes
-        octets
+        softmax_cross_entropy sgd_update momentum_update lion_update adam_update
+        amsgrad_update adamax_update nadam_update adagrad_update adadelta_update
+        rmsprop_update rprop_update gather gather_bytes octets
       ]])
       assert_has("table", core.activations, [[
         elu identity leaky_relu relu sigmoid softmax softsign tanh

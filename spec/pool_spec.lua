@@ -322,14 +322,23 @@ for _, name in ipairs(naive.types) do
       for _, size in ipairs { 1, 1000, 32769, 200003 } do
         local p, g = random(core, 7, size, 1), random(core, 8, size, 1)
         same_bits(("%d parameters"):format(size), function()
-          local plain, heavy, adam = p:copy(), p:copy(), p:copy()
-          local u, m, v = core.matrix(size, 1), core.matrix(size, 1), core.matrix(size, 1)
+          -- parameters, and behind them what is kept
+          local M = {}
+          for k = 1, 30 do M[k] = k <= 11 and p:copy() or core.matrix(size, 1) end
           for step = 1, 2 do
-            core.sgd_update(plain, g, 0.1, 0.01)
-            core.momentum_update(heavy, g, u, 0.1, 0.9, true, 0.01)
-            core.adam_update(adam, g, m, v, 0.1, 0.9, 0.999, 1e-8, step, 0.01)
+            core.sgd_update(M[1], g, 0.1, 0.01)
+            core.momentum_update(M[2], g, M[12], 0.1, 0.9, true, 0.01)
+            core.adam_update(M[3], g, M[13], M[14], 0.1, 0.9, 0.999, 1e-8, step, 0.01)
+            core.amsgrad_update(M[4], g, M[15], M[16], M[17], 0.1, 0.9, 0.5, 1e-8, step, 0.01)
+            core.adamax_update(M[5], g, M[18], M[19], 0.1, 0.9, 0.999, 1e-8, step, 0.01)
+            core.nadam_update(M[6], g, M[20], M[21], 0.1, 0.9, 0.9, 1e-8, step, 0.1, 1, 0.01)
+            core.adagrad_update(M[7], g, M[22], 0.1, 1e-8, 0.01)
+            core.adadelta_update(M[8], g, M[23], M[24], 1, 0.9, 1e-6, 0.01)
+            core.rmsprop_update(M[9], g, M[25], M[26], M[27], 0.1, 0.9, 1e-8, 0.9, 0.01)
+            core.lion_update(M[10], g, M[28], 0.1, 0.9, 0.99, 0.01)
+            core.rprop_update(M[11], g, M[29], M[30], 0.1, 0.5, 1.2, 1e-6, 50)
           end
-          return { plain, heavy, u, adam, m, v }
+          return M
         end)
       end
     end)

@@ -81,10 +81,9 @@ static void logarithm(int n, const real *A, real *C) {
   for (int k = 0; k < n; k++) C[k] = log(A[k]);
 }
 
-/* 1, -1, 0 or NaN: 0 for denormals, too, which compare as 0 */
 MULTIVERSION static void sign(int n, const real *A, real *C) {
   VECTOR_LOOP
-  for (int k = 0; k < n; k++) C[k] = A[k] > 0 ? 1 : A[k] < 0 ? -1 : A[k] == A[k] ? 0 : A[k];
+  for (int k = 0; k < n; k++) C[k] = vector_sign(A[k]);
 }
 
 MULTIVERSION static void square_root(int n, const real *A, real *C) {

@@ -19,7 +19,10 @@ int luaopen_core(lua_State *L) {
   activation_open(L);
   dense_open(L);
   loss_open(L);
-  update_open(L);
+  update_descent_open(L);
+  update_adam_open(L);
+  update_adaptive_open(L);
+  update_rprop_open(L);
   random_open(L);
   bytes_open(L);
   octets_open(L);

@@ -28,6 +28,16 @@ typedef union RealView {
   RealBits bits;
 } RealView;
 
+/* 1, -1, 0 or NaN: 0 for denormals, too, which compare as 0 */
+static inline real vector_sign(real x) {
+  return x > 0 ? 1 : x < 0 ? -1 : x == x ? 0 : x;
+}
+
+/* The larger of a and b; NaN where a is */
+static inline real vector_larger(real a, real b) {
+  return a <= b ? b : a;
+}
+
 /* x rounded to a whole number, |x| < 2^(mantissa - 1) */
 static inline real vector_round(real x) {
   return (x + ROUNDER) - ROUNDER;

@@ -565,11 +565,16 @@ function core.squared_error(Delta, A, T, weights) end
 ---@return number J, number total
 function core.softmax_cross_entropy(Delta, Z, T, weights) end
 
+-- Steps of optimisers, each one pass over memory. p: parameters of any shape; g: dJ/dp; what is
+-- kept between steps follows, zeros at the start: matrices like p, in its order, that share no
+-- memory. Numbers are finite in the element type; decay is 0 unless it is given. A rate of 0 leaves
+-- p as it is.
+
 ---p = p - rate (g + decay p)
----@param p Matrix      parameters, any shape
----@param g Matrix      dJ/dp
----@param rate number   >= 0
----@param decay? number  >= 0, L2 penalty decay/2 |p|^2 in the gradient; default 0
+---@param p Matrix
+---@param g Matrix
+---@param rate number    >= 0
+---@param decay? number  >= 0, L2 penalty decay/2 |p|^2 in the gradient
 ---@return Matrix p
 function core.sgd_update(p, g, rate, decay) end
 
@@ -577,7 +582,7 @@ function core.sgd_update(p, g, rate, decay) end
 ---(Sutskever et al. 2013, in PyTorch's form).
 ---@param p Matrix
 ---@param g Matrix
----@param v Matrix          velocity, zeros at the start
+---@param v Matrix          velocity
 ---@param rate number       >= 0
 ---@param mu number         0 <= mu < 1
 ---@param nesterov? boolean
@@ -585,11 +590,23 @@ function core.sgd_update(p, g, rate, decay) end
 ---@return Matrix p
 function core.momentum_update(p, g, v, rate, mu, nesterov, decay) end
 
+---p = (1 - rate decay) p - rate sign(beta1 m + (1 - beta1) g), then m = beta2 m + (1 - beta2) g
+---(Chen et al. 2023, algorithm 2).
+---@param p Matrix
+---@param g Matrix
+---@param m Matrix       running mean of g
+---@param rate number    >= 0
+---@param beta1 number   0 <= beta1 < 1
+---@param beta2 number   0 <= beta2 < 1
+---@param decay? number  >= 0
+---@return Matrix p
+function core.lion_update(p, g, m, rate, beta1, beta2, decay) end
+
 ---Adam (Kingma and Ba 2015, algorithm 1), with decoupled weight decay (Loshchilov and Hutter 2019).
 ---@param p Matrix
 ---@param g Matrix
----@param m Matrix         first moment, zeros at the start
----@param v Matrix         second moment, zeros at the start
+---@param m Matrix         first moment
+---@param v Matrix         second moment
 ---@param rate number      >= 0
 ---@param beta1 number     0 <= beta1 < 1
 ---@param beta2 number     0 <= beta2 < 1
@@ -598,6 +615,111 @@ function core.momentum_update(p, g, v, rate, mu, nesterov, decay) end
 ---@param decay? number    >= 0: p is first multiplied by 1 - rate decay
 ---@return Matrix p
 function core.adam_update(p, g, m, v, rate, beta1, beta2, epsilon, step, decay) end
+
+---AMSGrad (Reddi et al. 2018): as Adam, with the largest v so far in the place of v.
+---@param p Matrix
+---@param g Matrix
+---@param m Matrix
+---@param v Matrix
+---@param largest Matrix  the largest v, element by element
+---@param rate number
+---@param beta1 number
+---@param beta2 number
+---@param epsilon number
+---@param step integer
+---@param decay? number
+---@return Matrix p
+function core.amsgrad_update(p, g, m, v, largest, rate, beta1, beta2, epsilon, step, decay) end
+
+---AdaMax (Kingma and Ba 2015, algorithm 2): p = p - rate / (1 - beta1^step) m / u with u =
+---max(beta2 u, |g| + epsilon), in PyTorch's form; g + decay p in place of g.
+---@param p Matrix
+---@param g Matrix
+---@param m Matrix         first moment
+---@param u Matrix         largest |g|, which fades by beta2
+---@param rate number      >= 0
+---@param beta1 number     0 <= beta1 < 1
+---@param beta2 number     0 <= beta2 < 1
+---@param epsilon number   > 0
+---@param step integer     1 at the first update
+---@param decay? number    >= 0
+---@return Matrix p
+function core.adamax_update(p, g, m, u, rate, beta1, beta2, epsilon, step, decay) end
+
+---NAdam (Dozat 2016): p = p - rate (now g + ahead m) / (sqrt(v / (1 - beta2^step)) + epsilon), with
+---Adam's m and v; g + decay p in place of g.
+---@param p Matrix
+---@param g Matrix
+---@param m Matrix         first moment
+---@param v Matrix         second moment
+---@param rate number      >= 0
+---@param beta1 number     0 <= beta1 < 1
+---@param beta2 number     0 <= beta2 < 1
+---@param epsilon number   > 0
+---@param step integer     1 at the first update
+---@param now number       >= 0, weight of g, with its correction
+---@param ahead number     >= 0, weight of m, with its correction
+---@param decay? number    >= 0
+---@return Matrix p
+function core.nadam_update(p, g, m, v, rate, beta1, beta2, epsilon, step, now, ahead, decay) end
+
+---AdaGrad (Duchi et al. 2011): v = v + g^2, p = p - rate g / (sqrt v + epsilon), in PyTorch's form;
+---g + decay p in place of g.
+---@param p Matrix
+---@param g Matrix
+---@param v Matrix         sum of g^2
+---@param rate number      >= 0
+---@param epsilon number   > 0
+---@param decay? number    >= 0
+---@return Matrix p
+function core.adagrad_update(p, g, v, rate, epsilon, decay) end
+
+---AdaDelta (Zeiler 2012, algorithm 1): v = rho v + (1 - rho) g^2, d = sqrt(w + epsilon) / sqrt(v +
+---epsilon) g, w = rho w + (1 - rho) d^2, p = p - rate d; g + decay p in place of g.
+---@param p Matrix
+---@param g Matrix
+---@param v Matrix         running mean of g^2
+---@param w Matrix         running mean of d^2
+---@param rate number      >= 0
+---@param rho number       0 <= rho < 1
+---@param epsilon number   > 0
+---@param decay? number    >= 0
+---@return Matrix p
+function core.adadelta_update(p, g, v, w, rate, rho, epsilon, decay) end
+
+---RMSprop (Tieleman and Hinton 2012), in PyTorch's form: v = alpha v + (1 - alpha) g^2, d = g /
+---(sqrt v + epsilon), p = p - rate d. With m it is centered (Graves 2013): m = alpha m + (1 -
+---alpha) g, and v - m^2 is in the place of v. With w it has momentum: w = mu w + d is in the place
+---of d. g + decay p in place of g.
+---@param p Matrix
+---@param g Matrix
+---@param v Matrix         running mean of g^2
+---@param m Matrix?        running mean of g
+---@param w Matrix?        velocity
+---@param rate number      >= 0
+---@param alpha number     0 <= alpha < 1
+---@param epsilon number   > 0
+---@param mu number        0 <= mu < 1; of no account without w
+---@param decay? number    >= 0
+---@return Matrix p
+function core.rmsprop_update(p, g, v, m, w, rate, alpha, epsilon, mu, decay) end
+
+---Rprop without backtracking, iRprop- (Igel and Huesken 2003), which is PyTorch's Rprop too: each
+---element has a step length d of its own, p = p - d sign(g). Where g has the sign that it had
+---before, d = min(eta_plus d, step_max); where it has the other, d = max(eta_minus d, step_min) and
+---g = 0.
+---@param p Matrix
+---@param g Matrix
+---@param before Matrix     g of the step before
+---@param length Matrix     d
+---@param rate number       >= 0: the first d; where it is 0 nothing changes at all
+---@param eta_minus number  0 <= eta_minus < 1
+---@param eta_plus number   >= 0, usually above 1
+---@param step_min number   >= 0
+---@param step_max number   >= 0
+---@return Matrix p
+function core.rprop_update(p, g, before, length, rate, eta_minus, eta_plus, step_min, step_max)
+end
 
 ---Column j of X = column indices[first + j - 1] of S, for j = 1..X.cols.
 ---@param X Matrix            rows as S
