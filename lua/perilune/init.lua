@@ -52,9 +52,6 @@ local public = {
   loss = registry.public(loss),
   optimizer = registry.public(optimizer),
   schedule = registry.public(schedule),
-  sgd = short "sgd",
-  momentum = short "momentum",
-  adam = short "adam",
   dataset = Dataset.new,
   bytes = Bytes.new,
   batches = Batches.new,
@@ -72,6 +69,7 @@ local public = {
     digits = later("perilune.data.digits", "read"),
   },
 }
+for name in pairs(optimizer.kinds) do public[name] = short(name) end
 for name, layer in pairs(describe) do public[name] = layer end
 
 return public

@@ -6,6 +6,10 @@
 -- with a method step is as good; with methods state and restore too where it remembers something.
 -- It is given `evaluate` unless it says `evaluates = false`. A method check_parameters(parameters),
 -- which raises for those that it cannot step over, is called before the first step.
+--
+-- A built-in kind is a file: its name, its fields, and a rule, whose fields stand in it (see Rule
+-- in plan.lua). A kind with several has a function in their place:
+--     rule(settings, value) --> the rule for a parameter, by its options and its shape
 
 local Plan = require "perilune.optimizer.plan"
 local errors = require "perilune.errors"
@@ -81,17 +85,35 @@ local function settings_of_groups(options)
   return all
 end
 
--- A function from a parameter to the options and the weight decay that hold for it: those of the
--- first group that matches its name. Biases and what normalises are left out of decay, unless their
--- group asks for it.
-local function new_settings_of(self)
+-- The options that hold for parameters of this name: those of the first group that matches it
+local function settings_of(self, name)
+  local settings = self.options
+  for k = #self.groups, 1, -1 do
+    if matches(name, self.groups[k].match) then settings = self.groups[k] end
+  end
+  return settings
+end
+
+local function rule_of(kind, settings, value)
+  return kind.rule and kind.rule(settings, value) or kind
+end
+
+-- A function from a parameter to its rule, its options and its weight decay. Biases and what
+-- normalises are left out of decay, unless their group asks for it.
+local function new_treatment_of(self)
   return function(name, parameter)
-    local settings = self.options
-    for k = #self.groups, 1, -1 do
-      if matches(name, self.groups[k].match) then settings = self.groups[k] end
-    end
+    local settings = settings_of(self, name)
     local decays = settings.decays_all or parameter.decays ~= false
-    return settings, decays and settings.weight_decay or 0
+    return rule_of(self.kind, settings, parameter.value), settings,
+      decays and settings.weight_decay or 0
+  end
+end
+
+-- A function from a parameter's name, and a matrix like its value, to the names of what is kept
+local function new_keeps_of(self)
+  return function(name, value)
+    local settings = settings_of(self, tostring(name))
+    return Plan.keeps_of(rule_of(self.kind, settings, value), settings)
   end
 end
 
@@ -116,10 +138,10 @@ end
 -- by name: to begin anew for some of them would spoil the training without a word.
 local function new_plan(self, parameters)
   self:check_parameters(parameters)
-  local plan = Plan.new(parameters, new_settings_of(self), self.kind.keeps)
+  local plan = Plan.new(parameters, new_treatment_of(self))
   local tensors = self.restored or self.plan and self.plan.places
   if tensors then
-    Plan.check_state(tensors, self.kind.keeps, parameters)
+    Plan.check_state(tensors, new_keeps_of(self), parameters)
     plan:take(tensors)
   end
   return plan
@@ -140,7 +162,7 @@ end
 local function scale_of(self, rate, stretches)
   local scale = self.rate > 0 and rate / self.rate or 1
   for k = 1, #stretches do
-    local own_rate = stretches[k].settings.own_rate
+    local own_rate = stretches[k].own_rate
     if own_rate then check_rate(own_rate * scale) end
   end
   return scale
@@ -157,15 +179,23 @@ function Optimizer:step(parameters, rate)
   if not plan or (plan.fixed ~= parameters and not plan:is_of(parameters)) then
     plan = new_plan(self, parameters)
   end
-  local stretches, update, step, scale = plan.stretches, self.kind.update, self.steps + 1, 1
-  if self.groups[1] then scale = scale_of(self, rate, stretches) end
+  local stretches, step, scale = plan.stretches, self.steps + 1, 1
+  if plan.has_own_rates then scale = scale_of(self, rate, stretches) end
 
+  if plan.prepares then
+    for k = 1, #stretches do
+      local stretch = stretches[k]
+      local prepare = stretch.rule.prepare
+      if prepare then
+        prepare(stretch.core, stretch.gradient, stretch.kept, stretch.settings, stretch.work)
+      end
+    end
+  end
   for k = 1, #stretches do
     local stretch = stretches[k]
-    local settings = stretch.settings
-    local own_rate = settings.own_rate
-    update(stretch.core, stretch.value, stretch.gradient, stretch.kept, settings,
-      own_rate and own_rate * scale or rate, stretch.decay, step)
+    local own_rate = stretch.own_rate
+    stretch.rule.update(stretch.core, stretch.value, stretch.gradient, stretch.kept,
+      stretch.settings, own_rate and own_rate * scale or rate, stretch.decay, step, stretch.work)
   end
   self.steps = step
   if plan ~= self.plan then self.plan, self.restored = plan, false end
@@ -193,7 +223,7 @@ function Optimizer:check_state(state, parameters)
   elseif not parameters and self.plan then
     parameters = self.plan.parameters
   end
-  Plan.check_state(state.tensors, self.kind.keeps, parameters)
+  Plan.check_state(state.tensors, new_keeps_of(self), parameters)
 end
 
 ---Check a state, and give a function that continues from it, which needs no memory and raises

@@ -13,17 +13,34 @@ local LARGE = 65536
 
 local raise, show = errors.raise, errors.show
 
+---@class Rule   how a kind of optimiser updates a parameter; most kinds have one and are it
+---@field keeps string[]|fun(settings: table): string[]   names of the matrices kept for each
+---@field update fun(core: Core, p: Matrix, g: Matrix, kept: table, settings: table, rate: number,
+---decay: number, step: integer, work: any)   one step; it cannot raise
+---@field rate string?     the option that is its rate, where that is not `rate`
+---@field whole boolean?   it needs a parameter as the matrix it is: no neighbours in one stretch
+---@field work (fun(core: Core, p: Matrix, shared: table): any)?   memory for its steps over p;
+---`shared` is of all stretches
+---@field prepare fun(core: Core, g: Matrix, kept: table, settings: table, work: any)?   what may
+---raise in a step: called before the first update, and writes only to `work`
+
 ---@class Stretch
+---@field core Core
 ---@field value Matrix
 ---@field gradient Matrix
 ---@field kept table<string, Matrix>
+---@field rule Rule
 ---@field settings table    the options that hold for these parameters
+---@field own_rate number?  their rate where it is not the optimiser's
 ---@field decay number
+---@field work any
 
 ---@class Plan
 ---@field fixed table|false   the list of parameters where it is a network's own, which does not
 ---change
 ---@field stretches Stretch[]
+---@field prepares boolean    some have a rule that prepares
+---@field has_own_rates boolean
 ---@field places table<string, table>   what is kept for each parameter, by name
 local Plan = {}
 Plan.__index = Plan
@@ -98,6 +115,14 @@ function Plan.check_list(parameters)
   end
 end
 
+---Names of what a rule keeps for each parameter.
+---@param rule Rule
+---@param settings table
+---@return string[]
+function Plan.keeps_of(rule, settings)
+  return type(rule.keeps) == "function" and rule.keeps(settings) or rule.keeps
+end
+
 local function kept_like(value, keeps)
   local kept, core = {}, cores.of(value)
   for _, name in ipairs(keeps) do
@@ -106,68 +131,76 @@ local function kept_like(value, keeps)
   return kept
 end
 
-local function viewed(kept, start, rows, cols, order)
-  local views = {}
-  for name, M in pairs(kept) do views[name] = M:view(start, rows, cols, order) end
-  return views
-end
-
--- Stretches of a network's parameters, whose order is that of their places in the flat vectors
-local function cut(self, parameters, settings_of, keeps)
-  local flat, first, stretch = parameters.flat, nil, nil
-  local kept = kept_like(flat.value, keeps)
-  local function close(last)
-    if not stretch then return end
-    stretch.value = flat.value:view(first, last - first + 1, 1)
-    stretch.gradient = flat.gradient:view(first, last - first + 1, 1)
-    stretch.kept = viewed(kept, first, last - first + 1, 1)
-    self.stretches[#self.stretches + 1] = stretch
-  end
+-- The stretches, each with its parameters, which are neighbours where there are several
+local function cut(parameters, treatment_of)
+  local stretches, stretch = {}, nil
   for k, parameter in ipairs(parameters) do
-    local settings, decay = settings_of(name_of(parameter, k), parameter)
+    local rule, settings, decay = treatment_of(name_of(parameter, k), parameter)
     local value = parameter.value
     local is_large = value.rows * value.cols >= LARGE
-    if not stretch or is_large or settings ~= stretch.settings or decay ~= stretch.decay then
-      close(parameter.start - 1)
-      first, stretch = parameter.start, { settings = settings, decay = decay }
+    if not parameters.flat or is_large or rule.whole or not stretch or rule ~= stretch.rule
+      or settings ~= stretch.settings or decay ~= stretch.decay then
+      stretch = {
+        rule = rule, settings = settings, decay = decay, core = cores.of(value), parameters = {},
+        own_rate = settings.own_rate or rule.rate and settings[rule.rate] or nil,
+      }
+      stretches[#stretches + 1] = stretch
     end
-    if next(kept) then
-      self.places[parameter.name] = viewed(kept, parameter.start, value.rows, value.cols,
-        value.order)
-    end
+    local own = { name = name_of(parameter, k), tensor = parameter }
+    stretch.parameters[#stretch.parameters + 1] = own
   end
-  close(flat.value.rows)
+  return stretches
 end
 
-local function single(self, parameters, settings_of, keeps)
-  for k, parameter in ipairs(parameters) do
-    local name = name_of(parameter, k)
-    local settings, decay = settings_of(name, parameter)
-    local kept = kept_like(parameter.value, keeps)
-    if next(kept) then self.places[name] = kept end
-    self.stretches[k] = {
-      value = parameter.value, gradient = parameter.gradient, kept = kept,
-      settings = settings, decay = decay,
-    }
+-- A stretch of neighbours in the flat vectors, up to element `last`
+local function join(self, stretch, flat, last)
+  local first = stretch.parameters[1].tensor.start
+  stretch.value = flat.value:view(first, last - first + 1, 1)
+  stretch.gradient = flat.gradient:view(first, last - first + 1, 1)
+  stretch.kept = kept_like(stretch.value, Plan.keeps_of(stretch.rule, stretch.settings))
+  if not next(stretch.kept) then return end
+  for _, parameter in ipairs(stretch.parameters) do
+    local value, views = parameter.tensor.value, {}
+    for key, M in pairs(stretch.kept) do
+      views[key] = M:view(parameter.tensor.start - first + 1, value.rows, value.cols, value.order)
+    end
+    self.places[parameter.name] = views
   end
+end
+
+local function take_one(self, stretch)
+  local name, tensor = stretch.parameters[1].name, stretch.parameters[1].tensor
+  stretch.value, stretch.gradient = tensor.value, tensor.gradient
+  stretch.kept = kept_like(stretch.value, Plan.keeps_of(stretch.rule, stretch.settings))
+  if next(stretch.kept) then self.places[name] = stretch.kept end
 end
 
 ---@param parameters { name: string, value: Matrix, gradient: Matrix }[]  checked
----@param settings_of fun(name: string, parameter: table): table, number  options and weight decay
----of each
----@param keeps string[]   names of what is kept for each
+---@param treatment_of fun(name: string, parameter: table): Rule, table, number  rule, options and
+---weight decay of each
 ---@return Plan
-function Plan.new(parameters, settings_of, keeps)
-  local self = setmetatable({ stretches = {}, places = {}, values = {}, gradients = {},
-    parameters = {}, fixed = parameters.flat and parameters or false }, Plan)
+function Plan.new(parameters, treatment_of)
+  local self = setmetatable({ places = {}, values = {}, gradients = {}, parameters = {},
+    prepares = false, has_own_rates = false, fixed = parameters.flat and parameters or false },
+    Plan)
   for k, parameter in ipairs(parameters) do
     self.parameters[k], self.values[k] = parameter, parameter.value
     self.gradients[k] = parameter.gradient
   end
-  if #parameters > 0 then
-    (parameters.flat and cut or single)(self, parameters, settings_of, keeps)
+  self.stretches = cut(parameters, treatment_of)
+  local flat, shared = parameters.flat, {}
+  for k, stretch in ipairs(self.stretches) do
+    local rule, following = stretch.rule, self.stretches[k + 1]
+    if flat and not rule.whole then
+      join(self, stretch, flat,
+        following and following.parameters[1].tensor.start - 1 or flat.value.rows)
+    else
+      take_one(self, stretch)
+    end
+    stretch.work = rule.work and rule.work(stretch.core, stretch.value, shared)
+    self.prepares = self.prepares or rule.prepare ~= nil
+    self.has_own_rates = self.has_own_rates or stretch.own_rate ~= nil
   end
-  for _, stretch in ipairs(self.stretches) do stretch.core = cores.of(stretch.value) end
   return self
 end
 
@@ -186,14 +219,16 @@ function Plan:is_of(parameters)
   return parameters[#own + 1] == nil
 end
 
--- Raise unless `kept` is a table of the matrices `keeps`.
-local function check_kept(kept, keeps, name)
-  if type(kept) ~= "table" then
+-- Raise unless `kept` is a table of the matrices that are kept for a parameter like any of them.
+local function check_kept(kept, keeps_of, name)
+  local _, like = nil, nil
+  if type(kept) == "table" then _, like = next(kept) end
+  if not cores.is_matrix(like) then
     raise("state of the optimiser: a table of matrices expected for parameter %s, got %s",
-      show(name), show(kept))
+      show(name), like ~= nil and ("one with %s"):format(show(like)) or show(kept))
   end
   local expected = {}
-  for _, key in ipairs(keeps) do
+  for _, key in ipairs(keeps_of(name, like)) do
     expected[key] = true
     if not cores.is_matrix(kept[key]) then
       raise("state of the optimiser: a matrix '%s' expected for parameter %s, got %s",
@@ -210,20 +245,20 @@ end
 
 ---Raise unless `tensors` are what state() gives for such parameters, all of them and no others.
 ---@param tensors any
----@param keeps string[]
+---@param keeps_of fun(name: string, value: Matrix): string[]
 ---@param parameters? table   nil when they are not known yet
-function Plan.check_state(tensors, keeps, parameters)
+function Plan.check_state(tensors, keeps_of, parameters)
   if type(tensors) ~= "table" then
     raise("state of the optimiser: a table of matrices by parameter expected, got %s",
       show(tensors))
   end
-  for name, kept in pairs(tensors) do check_kept(kept, keeps, name) end
+  for name, kept in pairs(tensors) do check_kept(kept, keeps_of, name) end
   if not parameters then return end
   local known = {}
   for k, parameter in ipairs(parameters) do
     local name, value = name_of(parameter, k), parameter.value
     known[name] = true
-    for _, key in ipairs(keeps) do
+    for _, key in ipairs(keeps_of(name, value)) do
       local M = tensors[name] and tensors[name][key]
       local is_like = M and M.rows == value.rows and M.cols == value.cols
         and M.dtype == value.dtype
