@@ -80,7 +80,7 @@ describe("a step that raises", function()
   }
 
   for name, case in pairs(cases) do
-    for _, kind in ipairs { "sgd", "momentum", "adam" } do
+    for _, kind in ipairs { "sgd", "momentum", "adam", "muon" } do
       it(("for %s changes nothing: %s"):format(name, kind), function()
         for _, has_stepped in ipairs { false, true } do
           local optimizer = pl[kind] { weight_decay = 0.1, rate = 0.1,

@@ -8,9 +8,25 @@ local new_list, new_network = support.list, support.network
 local assert_same, assert_same_state = support.assert_same, support.assert_same_state
 local run, values = support.run, support.values
 
+local kinds = {}
+for kind in pairs(pl.optimizer) do kinds[#kinds + 1] = kind end
+table.sort(kinds)
+
 local variants = {
   { "sgd", { rate = 0.1 } },
   { "momentum", { rate = 0.1, nesterov = true } },
+  { "nesterov", { rate = 0.1 } },
+  { "lion", { rate = 0.1 } },
+  { "adamw", { rate = 0.1, amsgrad = true } },
+  { "amsgrad", { rate = 0.1, beta2 = 0.5 } },
+  { "adamax", { rate = 0.1 } },
+  { "nadam", { rate = 0.1, momentum_decay = 0.5 } },
+  { "adagrad", { rate = 0.1, rate_decay = 0.1, initial_accumulator = 0.5 } },
+  { "adadelta", {} },
+  { "rmsprop", { momentum = 0.5, groups = { { match = "2", centered = true } } } },
+  { "irprop_minus", { rate = 0.1, step_max = 0.2 } },
+  { "rprop", { rate = 0.1 } },
+  { "muon", { rate = 0.1, groups = { { match = "1", orthogonal = false } } } },
   { "adam", { rate = 0.1, weight_decay = 0.1 } },
   { "adam", { groups = { { match = "2", rate = 0.1 }, { match = "b$", beta1 = 0.5 } } } },
 }
@@ -95,15 +111,61 @@ describe("the state of an optimizer", function()
     end
   end)
 
+  for _, variant in ipairs(variants) do
+    local kind, given = table.unpack(variant)
+
+    it("is enough to go on to the same bits from each of 20 steps: " .. kind, function()
+      local straight, list = pl[kind](given), new_list(pl.float32)
+      local states, then_values = {}, {}
+      for step = 0, 20 do
+        if step > 0 then run(straight, list, step, step) end
+        states[step], then_values[step] = straight:state(), values(list)
+      end
+      for step = 0, 19 do
+        local optimizer, other = pl[kind](given):restore(states[step]), new_list(pl.float32)
+        for k, M in ipairs(then_values[step]) do other[k].value:assign(M) end
+        run(optimizer, other, step + 1, 20)
+        assert_same(then_values[20], other)
+        assert_same_state(states[20], optimizer:state())
+      end
+    end)
+  end
+
+  it("goes through the file of a checkpoint", function()
+    local path = os.tmpname()
+    for _, variant in ipairs(variants) do
+      local function new_trainer()
+        local X = pl.generator(1):normal(pl.matrix(3, 40))
+        local net = pl.network { inputs = 3, pl.dense(4, "tanh"), pl.dense(3) }
+        return pl.trainer(net, pl.dataset { X = X, T = X:map(math.sin) }, {
+          loss = "squared_error", optimizer = pl[variant[1]](variant[2]),
+          epochs = 4, batch = 8,
+        }), net
+      end
+      local whole, expected = new_trainer()
+      whole:run()
+      local first = new_trainer()
+      first:run { steps = 7 }
+      assert(first:save(path))
+      local second, net = new_trainer()
+      assert(second:load(path))
+      second:run()
+      assert_same(values(expected:parameters()), net:parameters())
+      assert_same_state(whole.optimizer:state(), second.optimizer:state())
+    end
+    os.remove(path)
+  end)
+
   it("does not depend on how the parameters are cut into runs", function()
     local groups = { { match = "2", rate = 0.1 }, { match = "b$" } }
-    local with = { rate = 0.1, groups = groups }
-    for _, kind in ipairs { "sgd", "momentum", "adam" } do
+    for _, kind in ipairs(kinds) do
+      local own_rate = kind == "muon" and 0.1 or nil -- of what is no matrix
+      local with = { rate = 0.1, adam_rate = own_rate, groups = groups }
       local expected, net = new_network(pl.float32), new_network(pl.float32)
-      run(pl[kind] { rate = 0.1 }, expected:parameters(), 1, 4)
+      run(pl[kind] { rate = 0.1, adam_rate = own_rate }, expected:parameters(), 1, 4)
       local optimizer = pl[kind](with)
       run(optimizer, net:parameters(), 1, 2)
-      local other = pl[kind]({ rate = 0.1 }):restore(optimizer:state())
+      local other = pl[kind]({ rate = 0.1, adam_rate = own_rate }):restore(optimizer:state())
       run(other, net:parameters(), 3, 3)
       optimizer:restore(other:state())
       run(optimizer, net:parameters(), 4, 4)
@@ -112,7 +174,7 @@ describe("the state of an optimizer", function()
   end)
 
   it("may be restored to where it was before, also before the first step", function()
-    for _, kind in ipairs { "sgd", "momentum", "adam" } do
+    for _, kind in ipairs(kinds) do
       local optimizer, list = pl[kind](), new_list(pl.float32)
       local start = optimizer:state()
       run(optimizer, list, 1, 3)

@@ -651,7 +651,7 @@ describe("misuse of fit", function()
       end
     end
     at_caller(function() pl.fit(network, train, { loss = loss, optimizer = "adm" }) end,
-      "optimizer: unknown optimizer 'adm' (known: adam, momentum, sgd)")
+      "optimizer: unknown optimizer 'adm' (known: adadelta, ")
     at_caller(function() pl.fit(network, train, { loss = loss, optimizer = {} }) end,
       "optimizer")
     at_caller(function() pl.fit(network, train, { loss = loss, schedule = "cosin" }) end,

@@ -1,5 +1,5 @@
 -- Adam (Kingma and Ba 2015); with weight_decay AdamW (Loshchilov and Hutter 2019), the decay being
--- decoupled.
+-- decoupled; with `amsgrad` the largest size of the gradients so far counts (Reddi et al. 2018).
 
 return {
   name = "adam",
@@ -8,11 +8,19 @@ return {
     beta1 = { "number", default = 0.9, least = 0, below = 1 },
     beta2 = { "number", default = 0.999, least = 0, below = 1 },
     epsilon = { "number", default = 1e-8, above = 0, most = 1e38 },
+    amsgrad = { "boolean", default = false },
     weight_decay = { "number", default = 0, least = 0, most = 1e38 },
   },
-  keeps = { "m", "v" },
+  keeps = function(options)
+    return options.amsgrad and { "m", "v", "largest" } or { "m", "v" }
+  end,
   update = function(core, p, g, kept, options, rate, decay, step)
-    core.adam_update(p, g, kept.m, kept.v, rate, options.beta1, options.beta2,
-      options.epsilon, step, decay)
+    if options.amsgrad then
+      core.amsgrad_update(p, g, kept.m, kept.v, kept.largest, rate, options.beta1, options.beta2,
+        options.epsilon, step, decay)
+    else
+      core.adam_update(p, g, kept.m, kept.v, rate, options.beta1, options.beta2, options.epsilon,
+        step, decay)
+    end
   end,
 }

@@ -274,7 +274,11 @@ local optimizer = registry.family("optimizer", {
   remembers = true,
 })
 
-for _, name in ipairs { "adam", "momentum", "sgd" } do
+local names = {
+  "adadelta", "adagrad", "adam", "adamax", "adamw", "amsgrad", "irprop_minus", "lion", "momentum",
+  "muon", "nadam", "nesterov", "rmsprop", "rprop", "sgd",
+}
+for _, name in ipairs(names) do
   local kind = require("perilune.optimizer." .. name)
   kind.fields.groups = { "groups", of = group_fields(kind), optional = true }
   optimizer:add(kind)
