@@ -1,12 +1,11 @@
 -- PyTorch as an independent oracle, in double: values and gradients of networks of all kinds of
--- layers, their training, and the paths of the optimisers. Skipped where Python has no torch.
+-- layers, and their training. Skipped where Python has no torch.
 
 local json = require "dkjson"
 local naive = require "spec.support.naive"
 local pl = require "perilune"
 
 local TOLERANCE = 1e-10
-local STEPS = 5
 local SAMPLES = 11
 local PYTHON = "/usr/bin/python3" -- Debian's: python3-torch is installed for no other
 
@@ -125,29 +124,6 @@ local trainings = {
   { "Adam", function() return pl.adam { rate = 0.01 } end, "adam 20 lr=0.01" },
 }
 
-local optimizers = {
-  { "sgd", pl.sgd { rate = 0.1 }, "sgd STEPS lr=0.1" },
-  { "sgd with weight decay", pl.sgd { rate = 0.1, weight_decay = 0.03 },
-    "sgd STEPS lr=0.1 weight_decay=0.03" },
-  { "momentum", pl.momentum { rate = 0.1, momentum = 0.9 },
-    "sgd STEPS lr=0.1 momentum=0.9" },
-  { "momentum with weight decay",
-    pl.momentum { rate = 0.1, momentum = 0.8, weight_decay = 0.03 },
-    "sgd STEPS lr=0.1 momentum=0.8 weight_decay=0.03" },
-  { "Nesterov momentum",
-    pl.momentum { rate = 0.1, momentum = 0.9, nesterov = true },
-    "sgd STEPS lr=0.1 momentum=0.9 nesterov=True" },
-  { "Nesterov momentum with weight decay",
-    pl.momentum { rate = 0.1, momentum = 0.8, nesterov = true, weight_decay = 0.03 },
-    "sgd STEPS lr=0.1 momentum=0.8 nesterov=True weight_decay=0.03" },
-  { "Adam", pl.adam { rate = 0.01 }, "adam STEPS lr=0.01" },
-  { "Adam with other constants",
-    pl.adam { rate = 0.1, beta1 = 0.7, beta2 = 0.95, epsilon = 1e-3 },
-    "adam STEPS lr=0.1 beta1=0.7 beta2=0.95 eps=1e-3" },
-  { "AdamW", pl.adam { rate = 0.01, weight_decay = 0.1 },
-    "adamw STEPS lr=0.01 weight_decay=0.1" },
-}
-
 -- Descriptions { "dense", outputs = 10 } as JSON's objects { kind = "dense", outputs = 10 }
 local function to_json(description)
   if type(description) ~= "table" then return description end
@@ -210,26 +186,6 @@ local function network_case(index, title, loss, targets, layers, training)
   }
 end
 
-local function optimizer_case(index, title, optimizer, request)
-  local p = naive.random(core, 1, 7, 6)
-  local matrices = { { "p", p:copy() } }
-  for step = 1, STEPS do
-    matrices[step + 1] = { "g" .. step, naive.random(core, 20 + step, 7, 6) }
-  end
-  local name = "optimizer" .. index
-  return {
-    title = "takes the same steps: " .. title,
-    request = ("optimizer %s %s"):format(name, (request:gsub("STEPS", STEPS))),
-    matrices = matrices,
-    check = function(answers)
-      for step = 1, STEPS do
-        optimizer:step { { name = "p", value = p, gradient = matrices[step + 1][2] } }
-        naive.near(p, answers[("%s.p%d"):format(name, step)], TOLERANCE)
-      end
-    end,
-  }
-end
-
 describe("PyTorch #torch", function()
   if not has_torch() then
     pending("is not installed for " .. PYTHON .. " (Debian: python3-torch)")
@@ -242,9 +198,6 @@ describe("PyTorch #torch", function()
     for _, training in ipairs(trainings) do
       cases[#cases + 1] = network_case(#cases + 1, title, loss, targets, layers, training)
     end
-  end
-  for k, optimizer in ipairs(optimizers) do
-    cases[#cases + 1] = optimizer_case(k, table.unpack(optimizer))
   end
 
   setup(function() answers = ask(cases) end)

@@ -1,4 +1,4 @@
-"""The same networks and optimisers in PyTorch, in double precision.
+"""The same networks in PyTorch, in double precision.
 
 usage: python3 torch_oracle.py REQUEST   (the answer goes to standard output)
 
@@ -8,12 +8,10 @@ takes a second to start:
 
     network NAME LOSS KIND STEPS OPTION=VALUE...    a line of JSON, the description of a chain of layers,
         and matrices X, T (target columns) and the tensors by their names: 1.W, 1.b, 2.body.1.W, ...
-    optimizer NAME KIND STEPS OPTION=VALUE...       and matrices p, g1, g2, ...
 
 The answer to a network, trained for STEPS steps on X and T: before the first, NAME.P, what it predicts; of the
 first, NAME.dJ_dX and NAME.dJ_d1.W, ... of all parameters that are trained; NAME.J, one number a step; after
-the last, NAME.P_after, and the tensors NAME.1.W, ... The answer to an optimizer: the parameters after each
-step, NAME.p1, NAME.p2, ...
+the last, NAME.P_after, and the tensors NAME.1.W, ...
 """
 
 import json
@@ -49,7 +47,7 @@ def read(path):
                 rows = [[float(word) for word in next(file).split()] for _ in range(int(words[2]))]
                 requests[-1][1][words[1]] = torch.tensor(rows)
             else:
-                description = json.loads(next(file)) if words[0] == "network" else None
+                description = json.loads(next(file))
                 requests.append((words, {"description": description}))
     return requests
 
@@ -155,18 +153,11 @@ def squared_error(a, t):
 # torch's mean is over samples for targets of probabilities
 LOSSES = {"squared_error": squared_error, "softmax_cross_entropy": nn.functional.cross_entropy}
 
-OPTIMIZERS = {
-    "sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
-}
+OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 
 
 def rule(kind, parameters, words):
-    options = {}
-    for word in words:
-        name, value = word.split("=")
-        options[name] = value == "True" if name == "nesterov" else float(value)
-    if "beta1" in options:
-        options["betas"] = (options.pop("beta1"), options.pop("beta2"))
+    options = {name: float(value) for name, value in (word.split("=") for word in words)}
     return OPTIMIZERS[kind](parameters, **options)
 
 
@@ -206,16 +197,6 @@ def network(request, words, matrices):
         write(f"{request}.{name}", column(tensor.detach()))
 
 
-def optimizer(request, words, matrices):
-    p = nn.Parameter(matrices["p"])
-    optimizer_rule = rule(words[0], [p], words[2:])
-    for step in range(1, int(words[1]) + 1):
-        p.grad = matrices[f"g{step}"]
-        optimizer_rule.step()
-        write(f"{request}.p{step}", p.detach())
-
-
 if __name__ == "__main__":
     for WORDS, MATRICES in read(sys.argv[1]):
-        ANSWER = {"network": network, "optimizer": optimizer}[WORDS[0]]
-        ANSWER(WORDS[1], WORDS[2:], MATRICES)
+        network(WORDS[1], WORDS[2:], MATRICES)
