@@ -11,7 +11,8 @@ describe("the public table", function()
   it("has the functions that scripts and hosts rely on", function()
     assert_has("function", pl, [[
       matrix generator threads network dense dropout batch_norm layer_norm residual branch
-      sgd momentum adam dataset bytes batches trainer fit evaluate gradient_check load
+      adadelta adagrad adam adamax adamw amsgrad irprop_minus lion momentum muon nadam
+      nesterov rmsprop rprop sgd dataset bytes batches trainer fit evaluate gradient_check load
     ]])
     assert_has("function", pl.data, "idx mnist digits")
     assert_has("function", pl.metrics, "accuracy correct confusion evaluate")
@@ -23,7 +24,8 @@ describe("the public table", function()
       activation = "identity relu sigmoid softmax softsign tanh",
       initializer = "glorot he lecun uniform normal",
       loss = "squared_error softmax_cross_entropy",
-      optimizer = "adam momentum sgd",
+      optimizer = "adadelta adagrad adam adamax adamw amsgrad irprop_minus lion momentum muon "
+        .. "nadam nesterov rmsprop rprop sgd",
       schedule = "constant step exponential cosine warm_up",
     } do
       for name in names:gmatch "%S+" do

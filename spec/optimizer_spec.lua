@@ -286,7 +286,8 @@ describe("an optimizer", function()
   it("does not move the parameters at rate 0", function()
     for _, kind in ipairs(kinds) do
       local parameters = new_list(pl.float32)
-      run(pl[kind] { rate = 0, weight_decay = defaults[kind].weight_decay and 0.5 }, parameters, 1, 2)
+      local decay = defaults[kind].weight_decay and 0.5
+      run(pl[kind] { rate = 0, weight_decay = decay }, parameters, 1, 2)
       assert_same(values(new_list(pl.float32)), parameters)
     end
   end)
