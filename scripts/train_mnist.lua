@@ -31,16 +31,16 @@ parser:option("--activation", "of the hidden layers", "relu")
 parser:option("--output", "activation of the last layer", "identity")
 parser:option("--loss", "softmax_cross_entropy (on logits) or squared_error",
   "softmax_cross_entropy")
-parser:option("--optimizer", "sgd, momentum, nesterov or adam", "adam")
-  :choices { "sgd", "momentum", "nesterov", "adam" }
-parser:option("--rate", "learning rate (default: 0.002 for adam, 0.05 for the others)")
+parser:option("--optimizer", "any of the library's: adam, sgd, nesterov, muon, ...", "adam")
+parser:option("--rate", "learning rate (default: 0.002 for adam, 0.05 for sgd, momentum "
+  .. "and nesterov, the optimizer's own for others)")
   :convert(support.positive "--rate")
 parser:option("--schedule", "of the learning rate: constant, step, exponential, cosine "
   .. "or warm_up (one epoch of it, then cosine)", "cosine")
   :choices { "constant", "step", "exponential", "cosine", "warm_up" }
 parser:option("--dropout", "probability for the hidden layers", "0")
   :convert(support.fraction "--dropout")
-parser:option("--weight-decay", "L2 penalty (decoupled in adam)", "0")
+parser:option("--weight-decay", "of an optimizer that has it (default: its own)")
   :convert(support.not_negative "--weight-decay")
 parser:option("--initializer",
   "glorot, he, lecun, uniform or normal (default: by activation)")
@@ -136,13 +136,14 @@ local function new_network(train)
   return network
 end
 
-local function optimizer_description()
-  local name = options.optimizer == "nesterov" and "momentum" or options.optimizer
-  return {
-    name, rate = options.rate or (name == "adam" and 0.002 or 0.05),
+local function new_optimizer()
+  local rates = { adam = 0.002, sgd = 0.05, momentum = 0.05, nesterov = 0.05 }
+  local ok, optimizer = support.try(pl.optimizer, {
+    options.optimizer, rate = options.rate or rates[options.optimizer],
     weight_decay = options.weight_decay,
-    nesterov = options.optimizer == "nesterov" or nil,
-  }
+  })
+  if not ok then parser:error(optimizer) end
+  return optimizer
 end
 
 local function schedule_description()
@@ -225,7 +226,7 @@ support.note_interrupt("the accuracy so far follows")
 started = system.clock()
 epoch_started = started
 local ok, history = support.try(pl.fit, network, train, {
-  loss = options.loss, optimizer = optimizer_description(),
+  loss = options.loss, optimizer = new_optimizer(),
   schedule = schedule_description(),
   epochs = options.epochs, batch = options.batch, validation = validation,
   seed = options.seed, on_batch = on_batch, on_epoch = on_epoch,

@@ -188,6 +188,7 @@ describe("train_mnist.lua", function()
     for _, arguments in ipairs {
       "--optimizer sgd --schedule step", "--optimizer momentum --schedule exponential",
       "--optimizer nesterov --schedule warm_up", "--optimizer adam --schedule constant",
+      "--optimizer muon --schedule constant --weight-decay 0.01",
       "--dtype float64 --activation tanh --initializer lecun --weight-decay 0.001",
       "--loss squared_error --output sigmoid --activation sigmoid",
       "--loss squared_error --output softmax --activation softsign --validation 0",
@@ -226,7 +227,8 @@ describe("train_mnist.lua", function()
       ["--output relo"] = "unknown activation 'relo'",
       ["--loss mse"] =
         "--loss: softmax_cross_entropy or squared_error expected, got 'mse'",
-      ["--optimizer rmsprop"] = "'--optimizer' must be one of 'sgd'",
+      ["--optimizer quickprop"] = "unknown optimizer 'quickprop' (known: adadelta, adagrad",
+      ["--optimizer rprop --weight-decay 1"] = "unknown option 'weight_decay' of rprop",
       ["--schedule linear"] = "'--schedule' must be one of 'constant'",
       ["--dtype float16"] = "'--dtype' must be one of 'float32', 'float64'",
       ["--initializer zero"] = "unknown initializer 'zero' (known: glorot",
