@@ -1,7 +1,8 @@
 #!/usr/bin/env lua5.4
 -- Measure the speed of training and prediction, with the public API only, as a user's script would.
 -- With --workload one measurement, whose last line reads "perilune W3 sgd 1 27000.0" (samples per
--- second, the median of five windows of 0.2 s after one to warm up); without it a table of all.
+-- second, the median of five windows of 0.2 s after one to warm up); without it a table of all, and
+-- one of the optimisers' steps; --table picks one of them.
 
 -- support.lua lies beside this file. Where a link to it was started, a process says where that is;
 -- it takes milliseconds in which Ctrl-C is not heard yet, so it is asked only then.
@@ -41,6 +42,8 @@ parser:option("--optimizer",
   :choices { "sgd", "adam", "none" }
 parser:option("--threads", "of the workload (default: 1)")
   :convert(support.threads "--threads")
+parser:option("--table", "workloads or optimizers (default: both)")
+  :choices { "workloads", "optimizers" }
 parser:option("--gather", "slices of float32 data, or batches shuffled from bytes",
   "slice")
   :choices { "slice", "shuffled" }
@@ -195,7 +198,7 @@ local function measure_one(workload)
     rate * workload.batch))
 end
 
-local function measure_all()
+local function measure_workloads()
   print(("%-8s %-5s %8s %14s %16s"):format("workload", "", "threads", "samples/s",
     "of products alone"))
   for _, workload in ipairs(workloads) do
@@ -212,10 +215,70 @@ local function measure_all()
   end
 end
 
-if options.workload then
+-- Steps of each optimiser over parameters that no cache holds, beside a copy of as many bytes as it
+-- reads and writes: p and what it keeps both ways, and g.
+local SIDE = 2048
+
+local function new_step(name, side)
+  local parameter = {
+    name = "p", value = generator:normal(pl.matrix(side, side)),
+    gradient = generator:normal(pl.matrix(side, side)),
+  }
+  local list, optimizer = { parameter }, pl.optimizer(name)
+  return function() optimizer:step(list) end, optimizer, parameter.gradient
+end
+
+local function measure_optimizer(name)
+  local step, optimizer, gradient = new_step(name, SIDE)
+  local target = pl.matrix(SIDE, SIDE)
+  step()
+  local kept = 0
+  for _ in pairs(optimizer:state().tensors.p or {}) do kept = kept + 1 end
+  local rate, copy_rate = medians(step, function() target:assign(gradient) end)
+  local ns, copy_ns = 1e9 / rate / SIDE ^ 2, 1e9 / copy_rate / SIDE ^ 2 * (3 + 2 * kept) / 2
+  print(("%-14s %6d %12.3f %12.2f"):format(name, kept, ns, ns / copy_ns))
+end
+
+-- Of a step of muon nearly all are products, three for each of its iterations.
+local function measure_muon(side)
+  local step, optimizer, gradient = new_step("muon", side)
+  local S, product = pl.matrix(side, side), pl.float32.product
+  local rate, products_rate = medians(step, function()
+    for _ = 1, optimizer.options.iterations do
+      product(S, gradient, gradient, "NT")
+      product(S, gradient, gradient)
+      product(S, gradient, gradient)
+    end
+  end)
+  print(("muon, a matrix of %d x %d: %.1f ms, %.0f %% of the speed of its products alone"):format(
+    side, side, 1000 / rate, 100 * rate / products_rate))
+end
+
+local function measure_optimizers()
+  support.use_threads(1)
+  print(("%-14s %6s %12s %12s"):format("optimizer", "keeps", "ns/element", "x copy"))
+  local kinds = {}
+  for name in pairs(pl.optimizer) do
+    if name ~= "muon" then kinds[#kinds + 1] = name end
+  end
+  table.sort(kinds)
+  for _, name in ipairs(kinds) do
+    measure_optimizer(name)
+    collectgarbage()
+  end
+  measure_muon(512)
+end
+
+if options.workload and options.table then
+  parser:error("--table and --workload exclude each other")
+elseif options.workload then
   measure_one(workloads[options.workload])
 elseif options.optimizer or options.threads then
   parser:error("--optimizer and --threads are of one --workload")
+elseif options.table then
+  ({ workloads = measure_workloads, optimizers = measure_optimizers })[options.table]()
 else
-  measure_all()
+  measure_workloads()
+  print()
+  measure_optimizers()
 end

@@ -529,6 +529,9 @@ describe("bench.lua", function()
     refuses("bench.lua", "--workload INF1 --optimizer sgd",
       "--optimizer: none expected for INF1")
     refuses("bench.lua", "--threads 0", "--threads")
+    refuses("bench.lua", "--workload W1 --table optimizers",
+      "--table and --workload exclude each other")
+    refuses("bench.lua", "--table losses", "'--table' must be one of 'workloads', 'optimizers'")
     refuses("bench.lua", "--threads 2", "--optimizer and --threads are of one --workload")
     refuses("bench.lua", "W1", "too many arguments")
   end)
