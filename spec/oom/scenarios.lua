@@ -207,6 +207,19 @@ scenarios.optimizer = {
   look = function(o) return dump { o.optimizer:state(), o.net.theta } end,
 }
 
+-- By several rules, one of which needs memory of its own
+scenarios.optimizer_rules = {
+  setup = function()
+    local o = net_and_data()
+    o.net:backward(o.net:forward(o.X):copy())
+    o.optimizer = pl.muon { groups = { { match = "^1", orthogonal = false } } }
+    return o
+  end,
+  run = function(o) o.optimizer:step(o.net:parameters()) end,
+  bits = function(o) return dump { o.optimizer:state(), o.net.theta } end,
+  look = function(o) return dump { o.optimizer:state(), o.net.theta } end,
+}
+
 -- Of parameters that are not a network's
 scenarios.optimizer_own = {
   setup = function()
