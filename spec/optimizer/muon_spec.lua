@@ -178,6 +178,19 @@ describe("muon", function()
     end
   end)
 
+  it("steps over matrices of one shape in both types", function()
+    local list, expected = {}, {}
+    for k, dtype in ipairs(naive.types) do
+      list[k] = { name = dtype, value = naive.random(pl[dtype], 1, 4, 3),
+        gradient = naive.random(pl[dtype], 2, 4, 3) }
+      expected[k] = expected_step(defaults, list[k].value:totable(), list[k].gradient:totable(), {})
+    end
+    pl.muon():step(list)
+    for k, dtype in ipairs(naive.types) do
+      naive.near(list[k].value, expected[k], naive.tolerance[dtype])
+    end
+  end)
+
   it("gives the same bits whatever the number of threads", function()
     local before = core.threads()
     local values = {}

@@ -12,15 +12,17 @@ local adam = require "perilune.optimizer.adam"
 -- between 0.7 and 1.2, which is as good as 1.
 local A, B, C = 3.4445, -4.7750, 2.0315
 
--- X will hold the step; the rest is memory that all matrices of one shape have in common.
+-- X will hold the step; the rest is memory that all matrices of one type and shape have in common.
 local function new_work(core, p, shared)
+  local function common(name, rows, cols, order)
+    local key = ("%s %s %d x %d by %s"):format(name, core.name, rows, cols, order)
+    shared[key] = shared[key] or core.matrix(rows, cols, order)
+    return shared[key]
+  end
   local side = math.min(p.rows, p.cols)
-  local shape = ("%d x %d by %s"):format(p.rows, p.cols, p.order)
-  shared[shape] = shared[shape] or core.matrix(p.rows, p.cols, p.order)
-  shared[side] = shared[side] or { core.matrix(side, side), core.matrix(side, side) }
   return {
-    X = core.matrix(p.rows, p.cols, p.order), Y = shared[shape],
-    S = shared[side][1], P = shared[side][2],
+    X = core.matrix(p.rows, p.cols, p.order), Y = common("Y", p.rows, p.cols, p.order),
+    S = common("S", side, side, "columns"), P = common("P", side, side, "columns"),
   }
 end
 
