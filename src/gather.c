@@ -142,7 +142,7 @@ static void run(lua_State *L, Gather *g, const Matrix *X, int arg, lua_Integer f
   }
 }
 
-/* gather(X, S, indices or nil [, first]) --> X */
+/* gather(X, S, indices [, first]) --> X; without indices, samples `first` and so on */
 static int gather_gather(lua_State *L) {
   Matrix *X = matrix_check(L, 1);
   /* A matrix of the other core differs in nothing but what its data are. */
@@ -163,7 +163,7 @@ static int gather_gather(lua_State *L) {
   return 1;
 }
 
-/* gather_bytes(X, bytes, offset, scale, indices or nil [, first]) --> X */
+/* gather_bytes(X, bytes, offset, scale, indices [, first]) --> X, likewise */
 static int gather_bytes(lua_State *L) {
   Matrix *X = matrix_check(L, 1);
   size_t length = 0;

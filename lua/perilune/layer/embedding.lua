@@ -35,6 +35,11 @@ end
 local Encoder = {}
 Encoder.__index = Encoder
 
+---The rows of W for the labels of feature k. Raises for a label that there is not.
+---@param P Matrix   size[k] x N
+---@param k integer  the feature
+---@param x Matrix   1 x N
+---@return Matrix P
 function Encoder:encode(P, k, x)
   local ok, A = pcall(self.core.embed, P, self.tables[k], x)
   if ok then return A end
@@ -43,11 +48,17 @@ function Encoder:encode(P, k, x)
   errors.raise("input %d: %s", k, reason)
 end
 
+---Add to the rows of dJ/dW.
+---@param k integer
+---@param H Matrix   size[k] x N
+---@param x Matrix   1 x N
 function Encoder:gradients(k, H, _, x)
   self.core.embed_gradient(self.gradients_of[k], H, x)
 end
 
--- A label has no derivative.
+---A label has no derivative.
+---@param delta Matrix  1 x N
+---@return Matrix delta
 function Encoder.slope(_, delta)
   return delta:fill(0)
 end
@@ -89,6 +100,7 @@ local function tables_of(self, M)
   return tables
 end
 
+---@param tensors table<string, Tensor>
 function Embedding:bind(tensors)
   local W = tensors.W
   self.tensors = tensors

@@ -20,6 +20,11 @@ local Periodic = class("periodic", {
 local Encoder = {}
 Encoder.__index = Encoder
 
+---Sines and cosines of feature k.
+---@param P Matrix   size[k] x N
+---@param k integer  the feature
+---@param x Matrix   1 x N
+---@return Matrix P
 function Encoder:encode(P, k, x)
   return self.core.periodic(P, self.frequencies[k], x)
 end
@@ -29,10 +34,21 @@ local function derivative(self, k, H, P)
   return self.core.periodic_backward(self.derivatives[k]:columns(P.cols), H, P)
 end
 
+---dJ/dc of feature k.
+---@param k integer
+---@param H Matrix   size[k] x N
+---@param P Matrix   size[k] x N, what encode gave
+---@param x Matrix   1 x N
 function Encoder:gradients(k, H, P, x)
   self.core.product(self.sums[k], derivative(self, k, H, P), x, "NT")
 end
 
+---The derivative of J by x.
+---@param delta Matrix  1 x N
+---@param k integer
+---@param H Matrix      size[k] x N
+---@param P Matrix      size[k] x N, what encode gave
+---@return Matrix delta
 function Encoder:slope(delta, k, H, P)
   return self.core.product(delta, self.frequencies[k], derivative(self, k, H, P), "TN")
 end
@@ -71,6 +87,7 @@ local function columns_of(M)
   return columns
 end
 
+---@param tensors table<string, Tensor>
 function Periodic:bind(tensors)
   local encoder, c = self.encoder, tensors.c.value
   self.tensors, self.sum = tensors, self.core.matrix(c.rows, c.cols)

@@ -56,10 +56,21 @@ end
 local Encoder = {}
 Encoder.__index = Encoder
 
+---The steps of feature k.
+---@param P Matrix   size[k] x N
+---@param k integer  the feature
+---@param x Matrix   1 x N
+---@return Matrix P
 function Encoder:encode(P, k, x)
   return self.core.piecewise_linear(P, self.ends[k], x)
 end
 
+---The derivative of J by x.
+---@param delta Matrix  1 x N
+---@param k integer
+---@param H Matrix      size[k] x N
+---@param x Matrix      1 x N
+---@return Matrix delta
 function Encoder:slope(delta, k, H, _, x)
   return self.core.piecewise_linear_backward(delta, H, self.ends[k], x)
 end

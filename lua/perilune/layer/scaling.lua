@@ -33,6 +33,7 @@ function Scaling:declare()
   }
 end
 
+---@param tensors table<string, Tensor>
 function Scaling:bind(tensors)
   self.tensors, self.sum = tensors, self.core.matrix(self.output.size, 1)
 end

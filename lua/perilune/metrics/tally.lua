@@ -129,6 +129,9 @@ function Tally:add(A, T, weights, J)
 end
 
 ---The first half of `add`, which changes nothing: what of a batch of N samples is to be counted.
+---@param A Matrix         S_L x N outputs, without NaN
+---@param T Matrix         S_L x N, or 1 x N labels
+---@param weights? Matrix  1 x N or S_L x N
 ---@param N integer
 ---@return number weight    of all samples
 ---@return number correct   of those that are classified as their targets say
@@ -142,6 +145,9 @@ end
 ---The second half, which raises nothing: count a batch that was weighed.
 ---@param N integer
 ---@param J number
+---@param weight number   what weigh gave, as the next two
+---@param correct number
+---@param counted number
 function Tally:count(N, J, weight, correct, counted)
   self.loss, self.weight = self.loss + J * weight, self.weight + weight
   self.correct, self.counted = self.correct + correct, self.counted + counted
