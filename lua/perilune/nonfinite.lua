@@ -73,9 +73,11 @@ end
 ---@param tensors Tensors
 ---@return string?  "1.W is inf in row 2, column 2"; nil where all are finite
 function nonfinite.in_tensors(tensors)
-  local theta, fixed = tensors.theta, tensors.fixed
-  if (not theta or theta:is_finite()) and (not fixed or fixed:is_finite()) then return nil end
-  return in_role(tensors, "parameter") or in_role(tensors, "state")
+  for _, flat in ipairs { "theta", "moving", "fixed" } do
+    if tensors[flat] and not tensors[flat]:is_finite() then
+      return in_role(tensors, "parameter") or in_role(tensors, "state")
+    end
+  end
 end
 
 ---What went wrong first in a batch that the network has gone forward with. State is not looked at:
