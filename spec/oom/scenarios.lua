@@ -166,6 +166,24 @@ scenarios.forward = {
   look = state_of_net,
 }
 
+-- Made, trained for a step, and asked, with layers for inputs of other kinds
+scenarios.embeddings = {
+  setup = function() return require "perilune" end,
+  run = function()
+    local X, boundaries = pl.matrix { { 1, 2, 3 }, { 2, 1, 2 } }, { { 0, 1, 2 }, { 0, 2, 3 } }
+    local results = {}
+    for k, layer in ipairs { pl.embedding(3, 4), pl.periodic { frequencies = 2, outputs = 3 },
+      pl.piecewise_linear(boundaries, { outputs = 3 }) } do
+      local net = pl.network { inputs = 2, layer, pl.dense(2) }
+      net:backward(net:forward(X):copy())
+      pl.sgd():step(net:parameters())
+      results[k] = { net:predict(X), net.theta }
+    end
+    return results
+  end,
+  bits = function(_, results) return dump(results) end,
+}
+
 -- Another size of batch
 scenarios.forward_again = {
   setup = function()
