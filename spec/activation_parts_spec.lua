@@ -76,11 +76,12 @@ describe("an activation", function()
 
   it("has a description from which an equal one is made", function()
     for name, sigma in pairs(pl.float32.activations) do
-      local declared = sigma.options or {}
       local description = { name }
-      for option, default in pairs(declared) do description[option] = default / 2 end
+      for option, default in pairs(sigma.options) do
+        description[option] = type(default) == "number" and default / 2 or "tanh"
+      end
       local made = pl.activation(description)
-      assert.same(next(declared) and description or name, family:describe(made))
+      assert.same(next(sigma.options) and description or name, family:describe(made))
       local again = pl.activation(family:describe(made))
       local Z = naive.random(pl.float64, 1, 3, 4)
       naive.near(again.forward(pl.float64.matrix(3, 4), Z),
@@ -112,6 +113,39 @@ describe("an activation", function()
       at_caller(function() pl.network(dense(wrong)) end, "layer 1: dense: activation: ")
     end
     at_caller(function() local _ = pl.activation(nil) end, "expected, got nil")
+  end)
+
+  it("refuses values of options that the core does not take, in its words", function()
+    at_caller(function() local _ = pl.activation { "elu", alpha = -1 } end,
+      "elu: alpha: number from 0.0 to ")
+    at_caller(function() local _ = pl.activation { "gelu", approximate = "erf" } end,
+      "gelu: approximate: none or tanh expected, got erf")
+    at_caller(function() local _ = pl.activation { "hard_tanh", lower = 1 } end,
+      "hard_tanh: upper: number above lower (1.0) expected, got 1.0")
+  end)
+
+  it("states the range of what it gives, which its options may change", function()
+    assert.same({ 0, 1 }, pl.activation.sigmoid.range)
+    assert.same({ -0.5, 2 }, pl.activation({ "hard_tanh", lower = -0.5, upper = 2 }).range)
+    assert.same({ -0.25, math.huge }, pl.activation({ "elu", alpha = 0.25 }).range)
+    assert.same({ 0, math.huge }, pl.activation({ "leaky_relu", slope = 0 }).range)
+    assert.is_nil(pl.activation.leaky_relu.range)
+    assert.is_nil(pl.activation.identity.range)
+    local Z = pl.float64.generator(1):normal(pl.float64.matrix(50, 400), 0, 3)
+    for name, sigma in pairs(pl.activation) do
+      local A = sigma.forward(pl.float64.matrix(50, 400), Z)
+      local range = sigma.range or { -math.huge, math.huge }
+      local reach = name:find "elu" and 0.01 or 0.2 -- gelu and others turn near their least
+      assert.is_true(range[1] <= A:min() and A:max() <= range[2], name)
+      if range[1] > -math.huge then assert.is_true(A:min() < range[1] + reach, name) end
+      if range[2] < math.huge then assert.is_true(A:max() > range[2] - reach, name) end
+    end
+  end)
+
+  it("says whether it works element by element", function()
+    for name, sigma in pairs(pl.activation) do
+      assert.equal(naive.elementwise[name] ~= nil, sigma.is_elementwise)
+    end
   end)
 
   it("asks for matrices by the letters of the paper, of one shape", function()
@@ -166,6 +200,21 @@ describe("an activation of one's own", function()
       assert.matches(name, tostring(net), 1, true)
     end
     assert.is_nil(own.activations.swish.name) -- what is the user's stays as it was
+  end)
+
+  it("may state its range, which is a pair of numbers", function()
+    local bounded = new_swish()
+    bounded.range = { -0.3, math.huge }
+    local net = pl.network(dense "swish", { activations = { swish = bounded } })
+    local data = pl.dataset { X = naive.random(pl.float32, 3, 3, 4), T = { { 1, 1, 1, 1 },
+      { -1, 1, 1, 1 } } }
+    at_caller(function() pl.fit(net, data, { loss = "squared_error" }) end,
+      "targets reach from -1 to 1, but the last layer's swish only gives -0.3 and above")
+    for _, range in ipairs { 5, {}, { 1 }, { 1, 0 }, { "a", 2 } } do
+      bounded.range = range
+      at_caller(function() local _ = pl.activation(bounded) end,
+        "activation: range: { least, most } expected, got ")
+    end
   end)
 
   it("must not take the name of one that is built in", function()

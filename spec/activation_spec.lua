@@ -10,10 +10,11 @@ local infinity, nan = naive.infinity, naive.nan
 
 local shapes = { { 1, 1 }, { 1, 7 }, { 7, 1 }, { 10, 3 }, { 33, 129 }, { 300, 2 } }
 
--- z away from relu's kink, where there is no derivative to compare with
+-- z away from kinks, where there is no derivative to compare with: at 0, and at the ends of what is
+-- linear. Odd multiples of 0.05 are near none.
 local function logits(core, seed, rows, cols)
   return random(core, seed, rows, cols):map(function(z)
-    return math.abs(z) < 0.01 and z + 0.05 or z
+    return (math.floor(z * 10) + 0.5) / 10
   end)
 end
 
@@ -101,9 +102,14 @@ for _, case in ipairs {
   { name = "leaky_relu", options = { slope = 0 } },
   { name = "leaky_relu", options = { slope = 0.3 } },
   { name = "leaky_relu", options = { slope = 1.5 } },
+  { name = "gelu", options = { approximate = "tanh" } },
+  { name = "hard_tanh", options = { lower = -0.3, upper = 0.7 } },
+  { name = "softplus", options = { beta = 2.5, threshold = 1 } },
 } do
-  local key, value = next(case.options)
-  case.title = ("%s with %s = %g"):format(case.name, key, value)
+  local written = {}
+  for key, value in pairs(case.options) do written[#written + 1] = key .. " = " .. value end
+  table.sort(written)
+  case.title = ("%s with %s"):format(case.name, table.concat(written, ", "))
   cases[#cases + 1] = case
 end
 
@@ -175,7 +181,7 @@ for _, name in ipairs(naive.types) do
           for k = 1, 37 do
             assert.is_false(is_nan(A:get(k, 1)))
             assert.is_false(is_nan(A:get(k, 3)))
-            if activation == "softmax" or k == i then
+            if not naive.elementwise[activation] or k == i then
               assert.is_true(is_nan(A:get(k, 2)))
             else
               assert.is_false(is_nan(A:get(k, 2)))
@@ -232,7 +238,10 @@ for _, name in ipairs(naive.types) do
   describe("the options of activations in " .. name, function()
     it("are named beside each activation, with their usual values", function()
       for activation, sigma in pairs(core.activations) do
-        local usual = { elu = { alpha = 1 }, leaky_relu = { slope = 0.01 } }
+        local usual = {
+          elu = { alpha = 1 }, leaky_relu = { slope = 0.01 }, gelu = { approximate = "none" },
+          hard_tanh = { lower = -1, upper = 1 }, softplus = { beta = 1, threshold = 20 },
+        }
         assert.same(usual[activation] or {}, sigma.options)
       end
     end)
@@ -270,14 +279,17 @@ for _, name in ipairs(naive.types) do
     end)
 
     it("raise for a name that there is not, naming those that there are", function()
-      raises("unknown activation 'relo' (known: elu, identity, leaky_relu, relu, "
-        .. "sigmoid, softmax, softsign, tanh)", core.activation, "relo")
+      raises("unknown activation 'relo' (known: elu, exponential, gelu, hard_sigmoid, hard_tanh, "
+        .. "identity, leaky_relu, log_softmax, mish, relu, selu, sigmoid, silu, softmax, "
+        .. "softplus, softsign, tanh)", core.activation, "relo")
       raises("string expected, got nil", core.activation, nil)
       raises("unknown option 'slop' of leaky_relu (known: slope)", core.activation,
         "leaky_relu", { slop = 1 })
       raises("unknown option 'slope' of relu (known: none)", core.activation, "relu",
         { slope = 1 })
       raises("unknown option '1' of elu (known: alpha)", core.activation, "elu", { 1 })
+      raises("unknown option 'least' of hard_tanh (known: lower, upper)", core.activation,
+        "hard_tanh", { least = 1 })
       raises("table expected, got number", core.activation, "elu", 1)
     end)
 
@@ -293,6 +305,19 @@ for _, name in ipairs(naive.types) do
         raises("expected, got string", core.activation, activation, { [option] = "1" })
         raises("expected, got boolean", core.activation, activation, { [option] = true })
       end
+      raises("beta: number from ", core.activation, "softplus", { beta = 0 })
+      raises("threshold: number from 0.0 to ", core.activation, "softplus", { threshold = -1 })
+      for _, bad in ipairs { "exact", 1, false } do
+        raises(("approximate: none or tanh expected, got %s"):format(bad), core.activation, "gelu",
+          { approximate = bad })
+      end
+    end)
+
+    it("raise where the lower bound is not below the upper", function()
+      raises("upper: number above lower (2.0) expected, got 1.0", core.activation, "hard_tanh",
+        { lower = 2 })
+      raises("upper: number above lower (-1.0) expected, got -1.5", core.activation, "hard_tanh",
+        { upper = -1.5 })
     end)
   end)
 
@@ -301,6 +326,86 @@ for _, name in ipairs(naive.types) do
       local Z = core.matrix { { ... } }
       return core.activations[activation].forward(core.matrix(1, Z.cols), Z):totable()[1]
     end
+
+    -- Limits for z to +-infinity, of sigma and of its derivative
+    local limits_of = {
+      elu = { infinity, -1, 1, 0 }, exponential = { infinity, 0, infinity, 0 },
+      gelu = { infinity, 0, 1, 0 }, hard_sigmoid = { 1, 0, 0, 0 }, hard_tanh = { 1, -1, 0, 0 },
+      identity = { infinity, -infinity, 1, 1 }, mish = { infinity, 0, 1, 0 },
+      relu = { infinity, 0, 1, 0 }, sigmoid = { 1, 0, 0, 0 }, silu = { infinity, 0, 1, 0 },
+      softplus = { infinity, 0, 1, 0 }, softsign = { 1, -1, 0, 0 }, tanh = { 1, -1, 0, 0 },
+    }
+
+    for activation, expected in pairs(limits_of) do
+      it(activation .. " has its limits at both infinities, and near them", function()
+        for _, options in ipairs { {}, { approximate = activation == "gelu" and "tanh" or nil } } do
+          local sigma = core.activation(activation, options)
+          for _, z in ipairs { infinity, limits.float32.largest } do
+            local Z, one = core.matrix { { z, -z } }, core.matrix { { 1, 1 } }
+            local A, H = core.matrix(1, 2), core.matrix(1, 2)
+            sigma.forward(A, Z)
+            sigma.backward(H, one, Z, A)
+            local function limit(x, sign)
+              return z < infinity and math.abs(x) == infinity and activation ~= "exponential"
+                and sign * z or x
+            end
+            assert.equal(limit(expected[1], 1), A:get(1, 1))
+            assert.equal(limit(expected[2], -1), A:get(1, 2))
+            if activation == "exponential" then
+              assert.equal(infinity, H:get(1, 1))
+            else
+              assert.near(expected[3], H:get(1, 1), 1e-38)
+            end
+            assert.near(expected[4], H:get(1, 2), 1e-38)
+          end
+        end
+      end)
+    end
+
+    it("selu keeps infinity and comes to its least", function()
+      local A = forward("selu", infinity, -infinity, -1e4)
+      assert.equal(infinity, A[1])
+      for k = 2, 3 do
+        assert.near(-1.7580993408473766, A[k], 1e-6)
+        assert.equal(core.matrix { { core.activations.selu.range[1] } }:get(1, 1), A[k])
+      end
+    end)
+
+    it("softplus of any beta is z far above 0, and 0 far below", function()
+      for _, options in ipairs { { beta = 1e-3 }, { beta = 1e3 }, { threshold = 1e30 } } do
+        local sigma = core.activation("softplus", options)
+        local Z = core.matrix { { 1e6, -1e6, 1e30, infinity, -infinity } }
+        local A = sigma.forward(core.matrix(1, 5), Z):totable()[1]
+        assert.near(1e6, A[1], 1)
+        assert.near(1e30, A[3], 1e24)
+        assert.same({ 0, infinity, 0 }, { A[2], A[4], A[5] })
+      end
+    end)
+
+    it("log_softmax of logits of any size is finite where they are", function()
+      local Z = core.matrix { { 1e4, -1e4, 3, 1e30 }, { -1e4, -1e4, -infinity, 1e30 } }
+      local A = core.activations.log_softmax.forward(core.matrix(2, 4), Z)
+      near(A, { { 0, -math.log(2), 0, -math.log(2) },
+        { -2e4, -math.log(2), -infinity, -math.log(2) } }, tolerance)
+      local H = core.activations.log_softmax.backward(core.matrix(2, 4),
+        core.matrix(2, 4):fill(1), Z, A)
+      near(H, { { -1, 0, -1, 0 }, { 1, 0, 1, 0 } }, tolerance)
+    end)
+
+    it("log_softmax of an infinite logit is not a number, in its column only", function()
+      local Z = core.matrix { { infinity, 1 }, { 0, 1 } }
+      local A = core.activations.log_softmax.forward(core.matrix(2, 2), Z)
+      near(A, { { nan, -math.log(2) }, { nan, -math.log(2) } }, tolerance)
+    end)
+
+    it("the derivatives of what turns sharply are 0 where it turns", function()
+      local one, H = core.matrix { { 1, 1 } }, core.matrix(1, 2)
+      for activation, kink in pairs { hard_sigmoid = 3, hard_tanh = 1 } do
+        local Z = core.matrix { { kink, -kink } }
+        core.activations[activation].backward(H, one, Z, Z)
+        assert.same({ { 0, 0 } }, H:totable())
+      end
+    end)
 
     it("relu keeps infinity and drops what is below 0", function()
       local A = forward("relu", infinity, -infinity, 1e4, -1e4, 0)
@@ -401,10 +506,10 @@ for _, name in ipairs(naive.types) do
     teardown(function() points = nil end)
 
     -- Where the double mathematics of Lua does not tell: enough points to find the worst places
-    local function few(first, last)
+    local function few(first, last, count)
       local some = {}
-      evenly(some, first, last, 10000)
-      evenly(some, -1, 1, 10000)
+      evenly(some, first, last, count or 10000)
+      evenly(some, -1, 1, count or 10000)
       for k = 1, #points, 50 do
         if math.abs(points[k]) < 300 then some[#some + 1] = points[k] end
       end
@@ -430,6 +535,48 @@ for _, name in ipairs(naive.types) do
       end
       accurate(core, core.activations.elu.forward, elu, points,
         name == "float32" and 4 or 6)
+    end)
+
+    -- What is 0 for large negative z is compared where e^z is no denormal number.
+    local function larger(least, source)
+      local some = {}
+      for _, z in ipairs(source) do
+        if z > least then some[#some + 1] = z end
+      end
+      return some
+    end
+    local small = name == "float32" and -87 or -700
+
+    it("gelu is at most 6 ulp off over the whole range", function()
+      local least = name == "float32" and -12.5 or -37
+      local forward = core.activations.gelu.forward
+      accurate(core, forward, naive.elementwise.gelu.value, larger(0, points), 6)
+      local zs = {}
+      evenly(zs, least, 20, 1000)
+      evenly(zs, -1, 1, 1000)
+      accurate(core, forward, precise.gelu, zs, 6)
+    end)
+
+    it("silu and mish are at most 4 ulp off over the whole range", function()
+      for activation, oracle in pairs { silu = precise.silu, mish = precise.mish } do
+        accurate(core, core.activations[activation].forward, oracle,
+          larger(small, few(-40, 40, 2000)), 4)
+      end
+    end)
+
+    it("softplus is at most 2 ulp off over the whole range", function()
+      local sigma = core.activation("softplus", { threshold = 1e30 })
+      local zs = larger(small, few(-40, 40, 2000))
+      accurate(core, sigma.forward, precise.softplus, zs, 2)
+    end)
+
+    it("selu is at most 4 ulp off, exponential 1.5", function()
+      local zs = {} -- a denormal z, which counts as 0, may be scaled to what is none
+      for _, z in ipairs(few(-40, 40, 2000)) do
+        if math.abs(z) >= limits[name].smallest then zs[#zs + 1] = z end
+      end
+      accurate(core, core.activations.selu.forward, precise.selu, zs, 4)
+      accurate(core, core.activations.exponential.forward, precise.exp, few(-40, 40), 1.5)
     end)
 
     -- The denominator 1 + e^-z is rounded, too: seen where it is just above a power of 2.

@@ -50,7 +50,8 @@ describe("the public table", function()
         rmsprop_update rprop_update gather gather_bytes octets
       ]])
       assert_has("table", core.activations, [[
-        elu identity leaky_relu relu sigmoid softmax softsign tanh
+        elu exponential gelu hard_sigmoid hard_tanh identity leaky_relu log_softmax mish relu
+        selu sigmoid silu softmax softplus softsign tanh
       ]])
       assert.equal(name, core.matrix(1, 1).dtype)
     end

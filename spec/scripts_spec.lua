@@ -223,7 +223,7 @@ describe("train_mnist.lua", function()
       ["--threads 257"] = "--threads: a whole number of 1 to 256 expected, got '257'",
       ["--hidden 16,"] = "--hidden: widths such as 512,256, or 0, expected, got '16,'",
       ["--hidden=-1"] = "--hidden: widths such as 512,256, or 0, expected, got '-1'",
-      ["--activation relo"] = "unknown activation 'relo' (known: elu, identity",
+      ["--activation relo"] = "unknown activation 'relo' (known: elu, exponential",
       ["--output relo"] = "unknown activation 'relo'",
       ["--loss mse"] =
         "--loss: softmax_cross_entropy or squared_error expected, got 'mse'",

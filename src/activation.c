@@ -1,201 +1,19 @@
 /*
-** activation.c - sigma and its backward, in pairs: A = sigma(Z) (1.4), and the vector-Jacobian
-** product H = J_sigma^t Delta, which is Delta (.) dsigma/dZ (4.2) where sigma works element by
-** element.
+** activation.c - activations as they are called: runs of sigma and its backward on the pool, and
+** bindings. What they compute is in sigmas.c.
 */
 #include "activation.h"
 
 #include <string.h>
 
-#include "reduce.h"
-#include "softmax.h"
-#include "vector.h"
+#include "sigmas.h"
 
 #define HANDLE "perilune.activation." REAL_NAME
-
-#define MOST_OPTIONS 2
-
-/* A number that is part of an activation, from `least` to `most` */
-typedef struct Option {
-  const char *name;
-  double usual;
-  double least;
-  double most;
-} Option;
-
-/* Of n elements or, where those of a column depend on each other, of whole columns */
-typedef struct Activation {
-  const char *name;
-  const Option *options;  // MOST_OPTIONS of them; those that are used have a name
-  void (*forward)(int n, const real *options, const real *Z, real *A);
-  void (*backward)(int n, const real *options, const real *Delta, const real *Z, const real *A,
-                   real *H);
-  void (*forward_columns)(int rows, int cols, const real *Z, real *A);
-  void (*backward_columns)(int rows, int cols, const real *Delta, const real *A, real *H);
-} Activation;
 
 struct Sigma {
   const Activation *activation;
   real options[MOST_OPTIONS];
 };
-
-
-/* Kernels. Results may be operands. */
-
-MULTIVERSION static void identity_forward(int n, const real *options, const real *Z, real *A) {
-  (void)options;
-  if (A == Z) return;
-  VECTOR_LOOP
-  for (int k = 0; k < n; k++) A[k] = Z[k];
-}
-
-MULTIVERSION static void identity_backward(int n, const real *options, const real *Delta,
-                                           const real *Z, const real *A, real *H) {
-  (void)options;
-  (void)Z;
-  (void)A;
-  VECTOR_LOOP
-  for (int k = 0; k < n; k++) H[k] = Delta[k];
-}
-
-/*
-** z where z > 0, else alpha (e^z - 1) (Clevert et al. 2016); at 0 the derivative is taken as alpha
-*/
-MULTIVERSION static void elu_forward(int n, const real *options, const real *Z, real *A) {
-  real alpha = options[0];
-  VECTOR_LOOP
-  for (int k = 0; k < n; k++) A[k] = Z[k] > 0 ? Z[k] : alpha * vector_expm1(Z[k]);
-}
-
-MULTIVERSION static void elu_backward(int n, const real *options, const real *Delta, const real *Z,
-                                      const real *A, real *H) {
-  real alpha = options[0];
-  (void)A;
-  VECTOR_LOOP
-  for (int k = 0; k < n; k++) H[k] = Z[k] > 0 ? Delta[k] : Delta[k] * (alpha * vector_exp(Z[k]));
-}
-
-/* z where z > 0, else slope z (Maas et al. 2013); at 0 the derivative is taken as slope */
-MULTIVERSION static void leaky_relu_forward(int n, const real *options, const real *Z, real *A) {
-  real slope = options[0];
-  VECTOR_LOOP
-  for (int k = 0; k < n; k++) A[k] = Z[k] > 0 ? Z[k] : slope * Z[k];
-}
-
-MULTIVERSION static void leaky_relu_backward(int n, const real *options, const real *Delta,
-                                             const real *Z, const real *A, real *H) {
-  real slope = options[0];
-  (void)A;
-  VECTOR_LOOP
-  for (int k = 0; k < n; k++) H[k] = Z[k] > 0 ? Delta[k] : slope * Delta[k];
-}
-
-/* max(0, z), NaN staying NaN; at 0 the derivative is taken as 0 */
-MULTIVERSION static void relu_forward(int n, const real *options, const real *Z, real *A) {
-  (void)options;
-  VECTOR_LOOP
-  for (int k = 0; k < n; k++) A[k] = Z[k] <= 0 ? 0 : Z[k];
-}
-
-MULTIVERSION static void relu_backward(int n, const real *options, const real *Delta, const real *Z,
-                                       const real *A, real *H) {
-  (void)options;
-  (void)Z;
-  VECTOR_LOOP
-  for (int k = 0; k < n; k++) H[k] = A[k] <= 0 ? 0 : Delta[k];
-}
-
-/* 1 / (1 + e^-z) */
-MULTIVERSION static void sigmoid_forward(int n, const real *options, const real *Z, real *A) {
-  (void)options;
-  VECTOR_LOOP
-  for (int k = 0; k < n; k++) A[k] = 1 / (1 + vector_exp(-Z[k]));
-}
-
-MULTIVERSION static void sigmoid_backward(int n, const real *options, const real *Delta,
-                                          const real *Z, const real *A, real *H) {
-  (void)options;
-  (void)Z;
-  VECTOR_LOOP
-  for (int k = 0; k < n; k++) H[k] = Delta[k] * (A[k] * (1 - A[k]));
-}
-
-/* z / (1 + |z|), whose derivative 1 / (1 + |z|)^2 is (1 - |a|)^2 */
-MULTIVERSION static void softsign_forward(int n, const real *options, const real *Z, real *A) {
-  (void)options;
-  VECTOR_LOOP
-  for (int k = 0; k < n; k++) A[k] = Z[k] / (1 + fabs(Z[k]));
-}
-
-MULTIVERSION static void softsign_backward(int n, const real *options, const real *Delta,
-                                           const real *Z, const real *A, real *H) {
-  (void)options;
-  (void)A;
-  VECTOR_LOOP
-  for (int k = 0; k < n; k++) {
-    real denominator = 1 + fabs(Z[k]);
-    H[k] = Delta[k] / denominator / denominator;
-  }
-}
-
-MULTIVERSION static void tanh_forward(int n, const real *options, const real *Z, real *A) {
-  (void)options;
-  VECTOR_LOOP
-  for (int k = 0; k < n; k++) A[k] = vector_tanh(Z[k]);
-}
-
-MULTIVERSION static void tanh_backward(int n, const real *options, const real *Delta, const real *Z,
-                                       const real *A, real *H) {
-  (void)options;
-  (void)Z;
-  VECTOR_LOOP
-  for (int k = 0; k < n; k++) H[k] = Delta[k] * (1 - A[k] * A[k]);
-}
-
-/* a_i = e^z_i / sum_j e^z_j */
-static void softmax_forward(int rows, int cols, const real *Z, real *A) {
-  softmax_shift(rows, cols, Z, A);
-  softmax_exponentials(rows * cols, A);
-  for (int j = 0; j < cols; j++, A += rows) {
-    real factor = (real)(1 / reduce_sum(rows, A));
-    VECTOR_LOOP
-    for (int i = 0; i < rows; i++) A[i] *= factor;
-  }
-}
-
-/* The Jacobian is diag(a) - a a^t, so h_i = a_i (delta_i - sum_j a_j delta_j). */
-static void softmax_backward(int rows, int cols, const real *Delta, const real *A, real *H) {
-  for (int j = 0; j < cols; j++, Delta += rows, A += rows, H += rows) {
-    double sum = 0;
-    for (int i = 0; i < rows; i++) sum += (double)A[i] * (double)Delta[i];
-    real mean = (real)sum;
-    VECTOR_LOOP
-    for (int i = 0; i < rows; i++) H[i] = A[i] * (Delta[i] - mean);
-  }
-}
-
-static const Option none[MOST_OPTIONS];
-static const Option elu_options[MOST_OPTIONS] = {
-  {"alpha", 1, 0, REAL_LARGEST}
-};
-static const Option leaky_relu_options[MOST_OPTIONS] = {
-  {"slope", 0.01, 0, REAL_LARGEST}
-};
-
-// clang-format off
-static const Activation activations[] = {
-  {"elu", elu_options, elu_forward, elu_backward, NULL, NULL},
-  {"identity", none, identity_forward, identity_backward, NULL, NULL},
-  {"leaky_relu", leaky_relu_options, leaky_relu_forward, leaky_relu_backward, NULL, NULL},
-  {"relu", none, relu_forward, relu_backward, NULL, NULL},
-  {"sigmoid", none, sigmoid_forward, sigmoid_backward, NULL, NULL},
-  {"softmax", none, NULL, NULL, softmax_forward, softmax_backward},
-  {"softsign", none, softsign_forward, softsign_backward, NULL, NULL},
-  {"tanh", none, tanh_forward, tanh_backward, NULL, NULL},
-};
-// clang-format on
-
-#define ACTIVATIONS ((int)(sizeof activations / sizeof activations[0]))
 
 
 /* Runs */
@@ -322,18 +140,58 @@ void activation_register(lua_State *L, const luaL_Reg *list) {
   }
 }
 
-/* Push { name =, options =, handle =, forward =, backward = }. */
+/* NULL where it has fewer */
+static const Option *option_at(const Activation *activation, int k) {
+  if (activation->options == NULL || k == MOST_OPTIONS) return NULL;
+  return activation->options[k].name == NULL ? NULL : &activation->options[k];
+}
+
+static void usual_options(const Activation *activation, double options[MOST_OPTIONS]) {
+  for (int k = 0; k < MOST_OPTIONS; k++) {
+    const Option *option = option_at(activation, k);
+    options[k] = option == NULL ? 0 : option->usual;
+  }
+}
+
+static void push_options(lua_State *L, const Activation *activation, const double *options) {
+  lua_newtable(L);
+  const Option *option = NULL;
+  for (int k = 0; (option = option_at(activation, k)) != NULL; k++) {
+    if (option->choices != NULL)
+      lua_pushstring(L, option->choices[(int)options[k]]);
+    else
+      lua_pushnumber(L, options[k]);
+    lua_setfield(L, -2, option->name);
+  }
+}
+
+/* Push { least, most }, or nil where sigma gives all numbers. */
+static void push_range(lua_State *L, const Activation *activation, const double *options) {
+  Range range = {-HUGE_VAL, HUGE_VAL};
+  if (activation->range != NULL) range = activation->range(options);
+  if (range.least == -HUGE_VAL && range.most == HUGE_VAL) {
+    lua_pushnil(L);
+    return;
+  }
+  lua_createtable(L, 2, 0);
+  lua_pushnumber(L, range.least);
+  lua_rawseti(L, -2, 1);
+  lua_pushnumber(L, range.most);
+  lua_rawseti(L, -2, 2);
+}
+
+/* Push { name =, options =, range =, is_elementwise =, handle =, forward =, backward = }. */
 static void push_sigma(lua_State *L, const Activation *activation,
                        const double options[MOST_OPTIONS]) {
-  lua_createtable(L, 0, 5);
+  lua_createtable(L, 0, 7);
   lua_pushstring(L, activation->name);
   lua_setfield(L, -2, "name");
-  lua_newtable(L);
-  for (int k = 0; k < MOST_OPTIONS && activation->options[k].name != NULL; k++) {
-    lua_pushnumber(L, options[k]);
-    lua_setfield(L, -2, activation->options[k].name);
-  }
+  push_options(L, activation, options);
   lua_setfield(L, -2, "options");
+  push_range(L, activation, options);
+  lua_setfield(L, -2, "range");
+  lua_pushboolean(L, activation->forward != NULL);
+  lua_setfield(L, -2, "is_elementwise");
   Sigma *sigma = lua_newuserdatauv(L, sizeof(Sigma), 0);
   luaL_setmetatable(L, HANDLE);
   sigma->activation = activation;
@@ -347,45 +205,55 @@ static void push_sigma(lua_State *L, const Activation *activation,
   lua_setfield(L, -2, "handle");
 }
 
-static void usual_options(const Activation *activation, double options[MOST_OPTIONS]) {
-  for (int k = 0; k < MOST_OPTIONS; k++) options[k] = activation->options[k].usual;
+/* Append a name to the list of names on top of the stack, which begins as "". */
+static void append(lua_State *L, const char *separator, const char *name) {
+  bool is_first = lua_rawlen(L, -1) == 0;
+  lua_pushfstring(L, "%s%s", is_first ? "" : separator, name);
+  lua_concat(L, 2);
 }
 
 static const Activation *check_name(lua_State *L, int arg) {
   const char *name = luaL_checkstring(L, arg);
-  for (int k = 0; k < ACTIVATIONS; k++) {
-    if (strcmp(name, activations[k].name) == 0) return &activations[k];
+  for (int k = 0; sigmas[k] != NULL; k++) {
+    if (strcmp(name, sigmas[k]->name) == 0) return sigmas[k];
   }
-  lua_pushstring(L, activations[0].name);
-  for (int k = 1; k < ACTIVATIONS; k++) {
-    lua_pushfstring(L, ", %s", activations[k].name);
-    lua_concat(L, 2);
-  }
+  lua_pushliteral(L, "");
+  for (int k = 0; sigmas[k] != NULL; k++) append(L, ", ", sigmas[k]->name);
   luaL_argerror(
     L, arg, lua_pushfstring(L, "unknown activation '%s' (known: %s)", name, lua_tostring(L, -1)));
   return NULL;
 }
 
-/* The option whose name is on the stack below its value, in the table `arg` */
+/* The index of the option whose name is on the stack below its value, in the table `arg` */
 static int check_option_name(lua_State *L, int arg, const Activation *activation) {
-  const Option *options = activation->options;
   const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
-  int count = 0;
-  for (; count < MOST_OPTIONS && options[count].name != NULL; count++) {
-    if (strcmp(name, options[count].name) == 0) return count;
+  const Option *option = NULL;
+  for (int k = 0; (option = option_at(activation, k)) != NULL; k++) {
+    if (strcmp(name, option->name) == 0) return k;
   }
   const char *given = luaL_tolstring(L, -2, NULL);
-  lua_pushstring(L, count == 0 ? "none" : options[0].name);
-  for (int k = 1; k < count; k++) {
-    lua_pushfstring(L, ", %s", options[k].name);
-    lua_concat(L, 2);
-  }
+  lua_pushstring(L, activation->options == NULL ? "none" : "");
+  for (int k = 0; (option = option_at(activation, k)) != NULL; k++) append(L, ", ", option->name);
   return luaL_argerror(L, arg,
                        lua_pushfstring(L, "unknown option '%s' of %s (known: %s)", given,
                                        activation->name, lua_tostring(L, -1)));
 }
 
-static double check_option(lua_State *L, int arg, const Option *option) {
+/* The index of the choice that is on the stack */
+static int check_choice(lua_State *L, int arg, const Option *option) {
+  const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+  for (int k = 0; name != NULL && option->choices[k] != NULL; k++) {
+    if (strcmp(name, option->choices[k]) == 0) return k;
+  }
+  const char *got = luaL_tolstring(L, -1, NULL);
+  lua_pushliteral(L, "");
+  for (int k = 0; option->choices[k] != NULL; k++) append(L, " or ", option->choices[k]);
+  return luaL_argerror(
+    L, arg, lua_pushfstring(L, "%s: %s expected, got %s", option->name, lua_tostring(L, -1), got));
+}
+
+/* The number that is on the stack */
+static double check_number(lua_State *L, int arg, const Option *option) {
   bool is_number = lua_type(L, -1) == LUA_TNUMBER;
   double x = is_number ? lua_tonumber(L, -1) : 0;
   if (!is_number || !(x >= option->least && x <= option->most)) {
@@ -397,10 +265,21 @@ static double check_option(lua_State *L, int arg, const Option *option) {
   return x;
 }
 
+static void check_order(lua_State *L, int arg, const Activation *activation,
+                        const double *options) {
+  const Option *option = NULL;
+  for (int k = 1; (option = option_at(activation, k)) != NULL; k++) {
+    if (option->is_above && !(real_of(options[k]) > real_of(options[k - 1])))
+      luaL_argerror(L, arg,
+                    lua_pushfstring(L, "%s: number above %s (%f) expected, got %f", option->name,
+                                    option[-1].name, options[k - 1], options[k]));
+  }
+}
+
 /* activation(name [, options]) --> sigma, with the usual value of each option that is not given */
 static int activation_activation(lua_State *L) {
   const Activation *activation = check_name(L, 1);
-  double options[MOST_OPTIONS];
+  double options[MOST_OPTIONS] = {0};
   usual_options(activation, options);
   lua_settop(L, 2);
   if (!lua_isnil(L, 2)) {
@@ -408,9 +287,11 @@ static int activation_activation(lua_State *L) {
     lua_pushnil(L);
     while (lua_next(L, 2)) {
       int k = check_option_name(L, 2, activation);
-      options[k] = check_option(L, 2, &activation->options[k]);
+      const Option *option = &activation->options[k];
+      options[k] = option->choices ? check_choice(L, 2, option) : check_number(L, 2, option);
       lua_pop(L, 1);
     }
+    check_order(L, 2, activation, options);
   }
 
   push_sigma(L, activation, options);
@@ -429,11 +310,11 @@ void activation_open(lua_State *L) {
   lua_pop(L, 1);
   matrix_register(L, functions);
   lua_newtable(L);
-  for (int k = 0; k < ACTIVATIONS; k++) {
+  for (int k = 0; sigmas[k] != NULL; k++) {
     double options[MOST_OPTIONS];
-    usual_options(&activations[k], options);
-    push_sigma(L, &activations[k], options);
-    lua_setfield(L, -2, activations[k].name);
+    usual_options(sigmas[k], options);
+    push_sigma(L, sigmas[k], options);
+    lua_setfield(L, -2, sigmas[k]->name);
   }
   lua_setfield(L, -2, "activations");
 }

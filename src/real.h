@@ -35,6 +35,13 @@ typedef uint32_t RealBits;
 #define REAL_LARGEST        FLT_MAX
 #define REAL_TANH_SATURATED 10.0F     // tanh rounds to 1 from here on
 #define REAL_EXPM1_LOWEST   (-20.0F)  // below, exp - 1 rounds to -1
+#define REAL_LOG1P_SERIES   0.6666668509993645, 0.3998876405130465, 0.2958051167417513
+#define REAL_TAIL_MIDDLE    4.0F   // where the series of the normal tail has its middle
+#define REAL_TAIL_MOST      14.5F  // from here on the tail is 0, even as a denormal
+#define REAL_TAIL_SERIES                                                                           \
+  0.7552851353929793, -0.6078965883001995, 0.3871369005775598, -0.186523441289921,                 \
+    0.06040383506862685, -0.007525270290316367, -0.003512563297797049, 0.001569917802966399,       \
+    0.0001793599637578436, -0.0001319674384576805
 
 /* Rounded to nearest, without a trap where it is infinite: the host may have set either. */
 static inline real real_of(double x) {
@@ -78,6 +85,19 @@ typedef uint64_t RealBits;
 #define REAL_LARGEST        DBL_MAX
 #define REAL_TANH_SATURATED 20.0
 #define REAL_EXPM1_LOWEST   (-40.0)
+#define REAL_LOG1P_SERIES                                                                          \
+  0.666666666666666967, 0.3999999999989917564, 0.2857142862610608799, 0.2222221111583547834,       \
+    0.1818289036891846622, 0.1533168401012087405, 0.1461687568354731418
+#define REAL_TAIL_MIDDLE 5.0
+#define REAL_TAIL_MOST   38.75
+#define REAL_TAIL_SERIES                                                                           \
+  0.7691930497500629564, -0.6653825028900566063, 0.4953056159699769417, -0.3135331566713150925,    \
+    0.1650203661703644568, -0.06911863870597103678, 0.02079506680018320077,                        \
+    -0.00299337677544418356, -0.000797869400850194128, 0.0005448991041108807354,                   \
+    -0.00005937571523930218632, -0.00004976300326730857596, 0.00001668116030356563002,             \
+    3.981475522406476723e-6, -2.769093185486896198e-6, -3.377251717281203022e-7,                   \
+    4.327432983060158119e-7, 4.360799670916656158e-8, -6.536720160219893165e-8,                    \
+    -1.022103832867309012e-8, 7.198772720609159244e-9, 2.021119818389448691e-9
 
 static inline real real_of(double x) {
   return x;

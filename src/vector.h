@@ -1,9 +1,11 @@
 /*
-** vector.h - what lets the compiler vectorise: loops without dependences, exp and tanh without
-** calls or branches, and one binary that carries the loops for several processors.
+** vector.h - what lets the compiler vectorise: loops without dependences, exp and its relatives
+** without calls or branches, and one binary that carries the loops for several processors.
 */
 #ifndef PERILUNE_VECTOR_H
 #define PERILUNE_VECTOR_H
+
+#include <stdbool.h>
 
 #include "real.h"
 
@@ -51,31 +53,45 @@ static inline real vector_power_of_two(real n) {
 }
 
 /*
+** The polynomial in x with these coefficients, the constant one first; they must be known where it
+** is compiled.
+*/
+static inline real vector_series(real x, int count, const double *coefficients) {
+  real sum = (real)coefficients[count - 1];
+#pragma GCC unroll 32
+  for (int k = count - 2; k >= 0; k--) sum = sum * x + (real)coefficients[k];
+  return sum;
+}
+
+#define SERIES_COUNT(list) ((int)(sizeof(list) / sizeof((list)[0])))
+
+/*
 ** (e^r - 1 - r) / r^2 for |r| <= ln(2)/2: the polynomial of the lowest degree that can keep e^r - 1
 ** within a quarter of an ulp, its coefficients by Remez' algorithm. Taylor's series would take one
 ** more in float32, two in float64.
 */
 static inline real vector_exp_series(real r) {
   static const double coefficients[] = {REAL_EXP_SERIES};
-  enum { COUNT = sizeof coefficients / sizeof coefficients[0] };
-  real sum = (real)coefficients[COUNT - 1];
-#pragma GCC unroll 16
-  for (int k = COUNT - 2; k >= 0; k--) sum = sum * r + (real)coefficients[k];
-  return sum;
+  return vector_series(r, SERIES_COUNT(coefficients), coefficients);
 }
 
 /*
-** e^x, at most 1.5 ulp off; NaN stays NaN. In two factors: 2^n itself may be out of range where e^x
-** is not.
+** e^(x - rest) for REAL_EXP_LOWEST <= x <= REAL_EXP_HIGHEST and a small `rest`, such as what x lost
+** to rounding. In two factors: 2^n itself may be out of range where e^x is not.
 */
-static inline real vector_exp(real x) {
-  x = x < REAL_EXP_LOWEST ? REAL_EXP_LOWEST : x;
-  x = x > REAL_EXP_HIGHEST ? REAL_EXP_HIGHEST : x;
-  real n = vector_round(x * REAL_LOG2E);
-  real r = (x - n * REAL_LN2_HIGH) - n * REAL_LN2_LOW;
+static inline real vector_exp_within(real x, real rest) {
+  real n = vector_round((x - rest) * REAL_LOG2E);
+  real r = (x - n * REAL_LN2_HIGH) - n * REAL_LN2_LOW - rest;
   real half = vector_round(n * (real)0.5);
   return (1 + (r + r * r * vector_exp_series(r))) * vector_power_of_two(half) *
          vector_power_of_two(n - half);
+}
+
+/* e^x, at most 1.5 ulp off; NaN stays NaN. */
+static inline real vector_exp(real x) {
+  x = x < REAL_EXP_LOWEST ? REAL_EXP_LOWEST : x;
+  x = x > REAL_EXP_HIGHEST ? REAL_EXP_HIGHEST : x;
+  return vector_exp_within(x, 0);
 }
 
 /* e^x - 1 for x <= 0, without the cancellation near 0; NaN stays NaN. */
@@ -111,6 +127,54 @@ static inline real vector_tanh(real x) {
   real lost = ((((real)0.5 - d) + h.value) + hr) + hc;
   real quotient = (1 - d) / d;
   return copysign(quotient - (1 + quotient) * (1 + quotient) * lost, x);
+}
+
+/* (log((1 + s) / (1 - s)) - 2s) / s^3, of s^2 <= (3 - sqrt 8)^2; by Remez' algorithm */
+static inline real vector_log1p_series(real x) {
+  static const double coefficients[] = {REAL_LOG1P_SERIES};
+  return vector_series(x, SERIES_COUNT(coefficients), coefficients);
+}
+
+/*
+** log(1 + x) for 0 <= x <= 1, at most 1.5 ulp off; NaN stays NaN.
+**
+** With s = f / (2 + f), log(1 + f) is log((1 + s) / (1 - s)) = 2s + s^3 p(s^2), and 2s = f - s f.
+** Where 1 + x is above sqrt 2, f is that of (1 + x) / 2, which is exact, and log 2 is added: then
+** |s| <= 3 - sqrt 8.
+*/
+static inline real vector_log1p(real x) {
+  bool is_above = x > (real)0.41421356237309504880;
+  real f = is_above ? (x - 1) * (real)0.5 : x;
+  real s = f / (2 + f);
+  real y = f - s * (f - s * s * vector_log1p_series(s * s));
+  return is_above ? REAL_LN2 + y : y;
+}
+
+/* e^(-y^2 / 2) for 0 <= y <= REAL_TAIL_MOST, 1.5 ulp off: y^2 / 2 in two parts, the first exact */
+static inline real vector_bell(real y) {
+  RealView high = {.value = y};
+  high.bits &= ~(((RealBits)1 << (REAL_MANTISSA / 2 + 1)) - 1);
+  real rest = (real)0.5 * (y - high.value) * (y + high.value);
+  return vector_exp_within((real)-0.5 * high.value * high.value, rest);
+}
+
+/* (y + m) e^(y^2 / 2) times the normal tail, of (y - m) / (y + m); by Remez' algorithm */
+static inline real vector_tail_series(real x) {
+  static const double coefficients[] = {REAL_TAIL_SERIES};
+  return vector_series(x, SERIES_COUNT(coefficients), coefficients);
+}
+
+/*
+** The normal tail: how likely a normal number is above y, which is erfc(y / sqrt 2) / 2; for 0 <= y
+** <= REAL_TAIL_MOST, where `bell` is e^(-y^2 / 2). At most 4 ulp off; NaN stays NaN.
+**
+** The tail is e^(-y^2 / 2) times a function that falls as slowly as 1 / y. Times y + m, as a
+** function of (y - m) / (y + m), it is so smooth that one polynomial does for all y (as Shepherd
+** and Laframboise 1981 do for erfc).
+*/
+static inline real vector_normal_tail(real y, real bell) {
+  real factor = 1 / (y + REAL_TAIL_MIDDLE);
+  return bell * (factor * vector_tail_series((y - REAL_TAIL_MIDDLE) * factor));
 }
 
 #endif

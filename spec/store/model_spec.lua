@@ -125,7 +125,7 @@ describe("A model file", function()
     for name, sigma in pairs(pl.float32.activations) do
       local activation = { name }
       for option, default in pairs(sigma.options or {}) do
-        activation[option] = default / 2
+        activation[option] = type(default) == "number" and default / 2 or "tanh"
       end
       local net = pl.network { inputs = 4, pl.dense(3, activation), pl.dense(2) }
       assert(net:save(path))

@@ -101,16 +101,89 @@ function naive.tanh(x)
   return x < 0 and -y or y
 end
 
+-- The density of normal numbers
+local function density(z)
+  return math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+end
+
+---How likely a normal number is below z: the series of erf, whose terms are all positive, near 0,
+---further out the continued fraction z + 1 / (z + 2 / (z + 3 / ...)) of Laplace
+function naive.normal(z)
+  local y = math.abs(z)
+  local tail
+  if y < 3 then
+    local term, sum = y, y
+    for odd = 3, 99, 2 do
+      term = term * y * y / odd
+      sum = sum + term
+    end
+    tail = 0.5 - density(y) * sum
+  else
+    local fraction = y
+    for k = 200, 1, -1 do fraction = y + k / fraction end
+    tail = density(y) / fraction
+  end
+  return z > 0 and 1 - tail or tail
+end
+
+local function sigmoid(z) return 1 / (1 + math.exp(-z)) end
+
+-- log(1 + e^z)
+local function softplus(z)
+  local w = math.exp(-math.abs(z))
+  local u = 1 + w -- log u (w / (u - 1)) puts the rounding of u right (Kahan)
+  return math.max(z, 0) + (u == 1 and w or math.log(u) * (w / (u - 1)))
+end
+
+-- u and du/dz of the approximation of gelu by z (1 + tanh u) / 2
+local function gelu_argument(z)
+  local factor = math.sqrt(2 / math.pi)
+  return factor * (z + 0.044715 * z ^ 3), factor * (1 + 3 * 0.044715 * z ^ 2)
+end
+
+local SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+local function elu(z, options)
+  local alpha = options and options.alpha or 1
+  return z > 0 and z or alpha * (math.exp(z) - 1)
+end
+
+local function elu_derivative(z, options)
+  local alpha = options and options.alpha or 1
+  return z > 0 and 1 or alpha * math.exp(z)
+end
+
 -- sigma and its derivative of the elementwise activations, some with options
 naive.elementwise = {
-  elu = {
+  elu = { value = elu, derivative = elu_derivative },
+  exponential = { value = math.exp, derivative = math.exp },
+  gelu = {
     value = function(z, options)
-      local alpha = options and options.alpha or 1
-      return z > 0 and z or alpha * (math.exp(z) - 1)
+      if options and options.approximate == "tanh" then
+        return z * (1 + naive.tanh(gelu_argument(z))) / 2
+      end
+      return z * naive.normal(z)
     end,
     derivative = function(z, options)
-      local alpha = options and options.alpha or 1
-      return z > 0 and 1 or alpha * math.exp(z)
+      if options and options.approximate == "tanh" then
+        local u, slope = gelu_argument(z)
+        local t = naive.tanh(u)
+        return (1 + t) / 2 + z * (1 - t ^ 2) / 2 * slope
+      end
+      return naive.normal(z) + z * density(z)
+    end,
+  },
+  hard_sigmoid = {
+    value = function(z) return math.min(math.max(z + 3, 0), 6) / 6 end,
+    derivative = function(z) return math.abs(z) < 3 and 1 / 6 or 0 end,
+  },
+  hard_tanh = {
+    value = function(z, options)
+      return math.min(math.max(z, options and options.lower or -1), options and options.upper or 1)
+    end,
+    derivative = function(z, options)
+      local lower, upper = options and options.lower or -1, options and options.upper or 1
+      return lower < z and z < upper and 1 or 0
     end,
   },
   identity = {
@@ -127,14 +200,39 @@ naive.elementwise = {
       return z > 0 and 1 or slope
     end,
   },
+  mish = {
+    value = function(z) return z * naive.tanh(softplus(z)) end,
+    derivative = function(z)
+      local t = naive.tanh(softplus(z))
+      return t + z * (1 - t ^ 2) * sigmoid(z)
+    end,
+  },
   relu = {
     value = function(z) return z > 0 and z or 0 end,
     derivative = function(z) return z > 0 and 1 or 0 end,
   },
+  selu = {
+    value = function(z) return SELU_SCALE * elu(z, { alpha = SELU_ALPHA }) end,
+    derivative = function(z) return SELU_SCALE * elu_derivative(z, { alpha = SELU_ALPHA }) end,
+  },
   sigmoid = {
-    value = function(z) return 1 / (1 + math.exp(-z)) end,
+    value = sigmoid,
     derivative = function(z)
       return 1 / ((1 + math.exp(-z)) * (1 + math.exp(z)))
+    end,
+  },
+  silu = {
+    value = function(z) return z * sigmoid(z) end,
+    derivative = function(z) return sigmoid(z) * (1 + z * (1 - sigmoid(z))) end,
+  },
+  softplus = {
+    value = function(z, options)
+      local beta, threshold = options and options.beta or 1, options and options.threshold or 20
+      return beta * z > threshold and z or softplus(beta * z) / beta
+    end,
+    derivative = function(z, options)
+      local beta, threshold = options and options.beta or 1, options and options.threshold or 20
+      return beta * z > threshold and 1 or sigmoid(beta * z)
     end,
   },
   softsign = {
@@ -148,7 +246,9 @@ naive.elementwise = {
 }
 
 naive.activations = {
-  "elu", "identity", "leaky_relu", "relu", "sigmoid", "softmax", "softsign", "tanh",
+  "elu", "exponential", "gelu", "hard_sigmoid", "hard_tanh", "identity", "leaky_relu",
+  "log_softmax", "mish", "relu", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign",
+  "tanh",
 }
 
 ---softmax of a list
@@ -174,7 +274,12 @@ function naive.activate(name, Z, options)
   local sigma = naive.elementwise[name]
   if sigma then return naive.zip(function(z) return sigma.value(z, options) end, Z) end
   local columns = {}
-  for n = 1, #Z[1] do columns[n] = softmax(column(Z, n)) end
+  for n = 1, #Z[1] do
+    columns[n] = softmax(column(Z, n))
+    for i = 1, #Z do
+      if name == "log_softmax" then columns[n][i] = math.log(columns[n][i]) end
+    end
+  end
   return naive.transpose(columns)
 end
 
@@ -190,6 +295,7 @@ function naive.jacobian(name, z, options)
   return naive.build(#z, #z, function(i, j)
     local diagonal = i == j and 1 or 0
     if sigma then return diagonal * sigma.derivative(z[i], options) end
+    if name == "log_softmax" then return diagonal - a[j] end
     return a[i] * (diagonal - a[j])
   end)
 end

@@ -2,7 +2,8 @@
 -- described. One of your own is a table
 --     { name = "swish", forward = function(A, Z), backward = function(H, Delta, Z, A) }
 -- that writes A = sigma(Z), and H = J_sigma^t Delta, which is Delta (.) dsigma/dZ (4.2) where sigma
--- works element by element. A may be Z, and H may be Delta.
+-- works element by element. A may be Z, and H may be Delta. It may also state its `range`, { least,
+-- most } of what it gives: then targets beyond that are refused before the first step.
 
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
@@ -12,6 +13,8 @@ local registry = require "perilune.registry"
 ---@field name string?
 ---@field forward fun(A: Matrix, Z: Matrix): Matrix
 ---@field backward fun(H: Matrix, Delta: Matrix, Z: Matrix, A: Matrix): Matrix
+---@field range? number[]   { least, most } of what it gives or comes near to; nil: all numbers
+---@field is_elementwise? boolean  false where an element of A depends on its whole column of Z
 
 -- One with the same options in the core of each element type, made when it is first used there.
 local Sigma = {}
@@ -39,19 +42,22 @@ end
 
 -- The ranges of options are the core's to know: its message is told without the place where it
 -- arose.
-local function check_options(kind, options)
-  local ok, message = pcall(cores.float32.activation, kind.name, options)
-  if ok then return end
-  local reason = message:match "^bad argument .- %((.*)%)$"
-  if not reason then error(message, 0) end
+local function in_core(kind, options)
+  local ok, made = pcall(cores.float32.activation, kind.name, options)
+  if ok then return made end
+  local reason = made:match "^bad argument .- %((.*)%)$"
+  if not reason then error(made, 0) end
   errors.raise("%s: %s", kind.name, reason)
 end
 
 local FORWARD, BACKWARD = { "A", "Z" }, { "H", "Delta", "Z", "A" }
 
 local function make(kind, options)
-  check_options(kind, options)
-  local sigma = setmetatable({ name = kind.name, options = options, cores = {} }, Sigma)
+  local made = in_core(kind, options)
+  local sigma = setmetatable({
+    name = kind.name, options = options, range = made.range,
+    is_elementwise = made.is_elementwise, cores = {},
+  }, Sigma)
   function sigma.forward(A, Z)
     return call(sigma, "forward", FORWARD, A, Z)
   end
@@ -61,15 +67,26 @@ local function make(kind, options)
   return sigma
 end
 
+local function check_range(range)
+  local least, most
+  if type(range) == "table" then least, most = range[1], range[2] end
+  local is_range = type(least) == "number" and type(most) == "number" and least < most
+  if not is_range then
+    errors.raise("activation: range: { least, most } expected, got %s", errors.show(range))
+  end
+end
+
 -- One of the user's own; given by a name, it has that name.
 local function accepts(value, name)
   if type(value) ~= "table" or type(value.forward) ~= "function"
     or type(value.backward) ~= "function" then
     return nil
-  elseif name and not value.name then
-    return { name = name, forward = value.forward, backward = value.backward }
   end
-  return value
+  if value.range ~= nil then check_range(value.range) end
+  if value.name or not name then return value end
+  return {
+    name = name, forward = value.forward, backward = value.backward, range = value.range,
+  }
 end
 
 local activation = registry.family("activation", {
@@ -81,7 +98,7 @@ local activation = registry.family("activation", {
 for name, sigma in pairs(cores.float32.activations) do
   local fields = {}
   for option, default in pairs(sigma.options or {}) do
-    fields[option] = { "number", default = default }
+    fields[option] = { type(default), default = default }
   end
   activation:add { name = name, fields = fields }
 end

@@ -230,7 +230,10 @@ function Generator:restore(state) end
 ---One activation sigma and its derivative.
 ---@class Activation
 ---@field name string
----@field options? table<string, number>  what it was made with: { slope = 0.01 }
+---@field options? table<string, number|string>  what it was made with: { slope = 0.01 }
+---@field range? number[]  { least, most } of what it gives for numbers, or comes near to: { 0, 1 };
+---nil: all numbers
+---@field is_elementwise? boolean  false where a_i depends on the whole column of Z
 ---@field forward fun(A: Matrix, Z: Matrix): Matrix  A = sigma(Z) (1.4); A may be Z
 ---@field backward fun(H: Matrix, Delta: Matrix, Z: Matrix, A: Matrix): Matrix  H = J_sigma^t Delta,
 ---which is Delta (.) dsigma/dZ (4.2) where sigma is elementwise; H may be Delta
@@ -239,15 +242,34 @@ function Generator:restore(state) end
 
 ---@class Core
 ---@field name "float32"|"float64"
----@field activations table<string, Activation>  each with its usual options: elu, identity,
----leaky_relu, relu, sigmoid, softmax, softsign, tanh
+---@field activations table<string, Activation>  each with its usual options
 local core = {}
 
----An activation with options: elu has alpha (usually 1), z where z > 0, else alpha (e^z - 1);
----leaky_relu has slope (usually 0.01), z where z > 0, else slope z. Raises for a name or an option
----that there is not, and for a value that is negative or not finite.
+---An activation with options. NaN gives NaN; what is huge or infinite, the limit.
+---    elu           z where z > 0, else alpha (e^z - 1); alpha = 1, >= 0
+---    exponential   e^z
+---    gelu          z Phi(z), Phi the distribution of normal numbers; approximate = "none", or
+---                  "tanh": z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2
+---    hard_sigmoid  (z + 3) / 6 within 0 and 1
+---    hard_tanh     z within lower = -1 and upper = 1
+---    identity      z
+---    leaky_relu    z where z > 0, else slope z; slope = 0.01, >= 0
+---    log_softmax   z_i - log sum_j e^z_j
+---    mish          z tanh(log(1 + e^z))
+---    relu          max(0, z)
+---    selu          1.0507 times z where z > 0, else times 1.6733 (e^z - 1)
+---    sigmoid       1 / (1 + e^-z)
+---    silu          z / (1 + e^-z)
+---    softmax       e^z_i / sum_j e^z_j
+---    softplus      log(1 + e^(beta z)) / beta, z where beta z > threshold; beta = 1, > 0;
+---                  threshold = 20, >= 0
+---    softsign      z / (1 + |z|)
+---    tanh          tanh z
+---Names, options and formulas are PyTorch's where it has them; doc/equations.md has the sources and
+---the derivatives. Raises for a name or an option that there is not, and for a value out of range.
+---    core.activation("softplus", { beta = 2 }).forward(A, Z)
 ---@param name string
----@param options? table<string, number>  those that are not given have their usual values
+---@param options? table<string, number|string>  those that are not given have their usual values
 ---@return Activation
 function core.activation(name, options) end
 
