@@ -30,9 +30,16 @@ describe("before the first step", function()
     refused(nested, labels, "softmax_cross_entropy", "must be \"identity\"")
   end)
 
-  it("softmax of one output is refused", function()
+  it("so is log_softmax, which would be applied twice", function()
+    refused(net(2, "log_softmax"), labels, "softmax_cross_entropy",
+      "must be \"identity\", got \"log_softmax\"")
+  end)
+
+  it("softmax and log_softmax of one output are refused", function()
     refused(net(1, "softmax"), targets { { 0, 1, 0, 1 } }, "squared_error",
       "softmax of one output is always 1")
+    refused(net(1, "log_softmax"), targets { { 0, -1, 0, -1 } }, "squared_error",
+      "log_softmax of one output is always 0")
   end)
 
   it("softmax_cross_entropy of one output is refused", function()
@@ -46,6 +53,18 @@ describe("before the first step", function()
       "the last layer's relu only gives 0 and above")
     refused(net(1, "tanh"), targets { { 0, -1, 1, 2 } }, "squared_error",
       "the last layer's tanh only gives -1 to 1")
+    for activation, range in pairs {
+      hard_sigmoid = "0 to 1", softplus = "0 and above", exponential = "0 and above",
+      silu = "-0.278465 and above", gelu = "-0.169971 and above",
+      [{ "hard_tanh", lower = -1, upper = 2 }] = "-1 to 2",
+      [{ "elu", alpha = 0.5 }] = "-0.5 and above",
+    } do
+      local name = type(activation) == "table" and activation[1] or activation
+      refused(net(1, activation), targets { { 0, -1.5, 1, 2 } }, "squared_error",
+        ("the last layer's %s only gives %s"):format(name, range))
+    end
+    refused(net(2, "log_softmax"), targets { { 0, -1, -1, -2 }, { -1, -1, -1, 0.5 } },
+      "squared_error", "the last layer's log_softmax only gives 0 and below")
     local within = pl.fit(net(1, "sigmoid"), targets { { 0, 1, 1, 0.5 } },
       { loss = "squared_error", epochs = 1 })
     assert.equal(1, #within)
@@ -183,6 +202,7 @@ describe("what the outputs are", function()
       { net(2), labels, "softmax_cross_entropy", "logits" },
       { net(1, "sigmoid"), labels, "squared_error", "probabilities" },
       { net(2, "softmax"), labels:one_hot(), "squared_error", "probabilities" },
+      { net(2, "hard_sigmoid"), labels:one_hot(), "squared_error", "probabilities" },
       { net(1), targets { { 1, 2, 3, 4 } }, "squared_error", "values" },
     } do
       local network, dataset, loss, gives = table.unpack(case)

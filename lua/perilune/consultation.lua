@@ -7,13 +7,7 @@ local errors = require "perilune.errors"
 
 local raise = errors.raise
 
--- What an activation's outputs can be
-local ranges = {
-  sigmoid = { 0, 1 }, softmax = { 0, 1 }, tanh = { -1, 1 }, softsign = { -1, 1 },
-  relu = { 0, math.huge },
-}
-
--- The name of the activation that the outputs of a node come from, nil where it is not one
+-- The activation that the outputs of a node come from, nil where they come from none
 local function last_activation(node)
   if node.kind == "chain" then
     for l = #node.children, 1, -1 do
@@ -21,7 +15,7 @@ local function last_activation(node)
       if inner.kind ~= "dropout" then return last_activation(inner) end
     end
   end
-  return node.kind == "dense" and node.layer.options.activation.name or nil
+  return node.kind == "dense" and node.layer.options.activation or nil
 end
 
 ---What the network's outputs are when it is trained with this loss.
@@ -29,22 +23,25 @@ end
 ---@param loss Loss
 ---@return "logits"|"probabilities"|"values"
 local function gives(net, loss)
-  local name = last_activation(net.root)
   if loss.gives == "logits" then return "logits" end
-  if name == "softmax" or name == "sigmoid" then return "probabilities" end
+  local sigma = last_activation(net.root)
+  local range = sigma and sigma.range
+  if range and range[1] == 0 and range[2] == 1 then return "probabilities" end
   return loss.gives or "values"
 end
 
 local function check_outputs(net, loss)
-  local name = last_activation(net.root)
+  local sigma = last_activation(net.root)
   local loss_name = loss.name or "the loss"
-  if name == "softmax" and net.outputs == 1 then
-    raise("softmax of one output is always 1: use \"sigmoid\", or one output for each class")
+  local is_normalized = sigma and sigma.is_elementwise == false
+  if is_normalized and net.outputs == 1 then
+    raise("%s of one output is always %g: use \"sigmoid\", or one output for each class",
+      sigma.name, sigma.range[2])
   end
   if loss.gives ~= "logits" then return end
-  if name == "softmax" then
+  if is_normalized then
     raise("%s takes logits and applies softmax itself: the last layer's activation must be "
-      .. "\"identity\", got \"softmax\"", loss_name)
+      .. "\"identity\", got \"%s\"", loss_name, sigma.name)
   elseif net.outputs == 1 and loss.name == "softmax_cross_entropy" then
     raise("%s of one output is always 0: two classes need 2 outputs, or one with \"sigmoid\" and "
       .. "the loss \"squared_error\"", loss_name)
@@ -82,17 +79,23 @@ local function check_fit(net, loss, dataset, what)
   check_classes(net, dataset, what)
 end
 
+-- "0 to 1", "0 and above"
+local function shown_range(range)
+  if range[2] == math.huge then return ("%g and above"):format(range[1]) end
+  if range[1] == -math.huge then return ("%g and below"):format(range[2]) end
+  return ("%g to %g"):format(range[1], range[2])
+end
+
 local function check_range(net, dataset, what)
-  local name = last_activation(net.root)
-  local range, weights = ranges[name], dataset.source.weights
+  local sigma, weights = last_activation(net.root), dataset.source.weights
+  local range = sigma and sigma.range
   if not range or dataset.has_labels then return end
   if weights and weights:min() == 0 then return end -- what is left out may be anything
   local low, high = dataset.T:min(), dataset.T:max()
   if low < range[1] or high > range[2] then
-    local possible = range[2] == math.huge and "0 and above"
-      or ("%g to %g"):format(range[1], range[2])
     raise("%s: targets reach from %g to %g, but the last layer's %s only gives %s: "
-      .. "scale the targets, or use \"identity\" there", what, low, high, name, possible)
+      .. "scale the targets, or use \"identity\" there", what, low, high,
+      sigma.name or "activation", shown_range(range))
   end
 end
 
@@ -155,10 +158,11 @@ local function warn_of_single_samples(net, dataset, batch, warnings)
 end
 
 local function warn_of_logits(net, loss, warnings)
-  local name = last_activation(net.root)
-  if loss.gives == "logits" and ranges[name] then
+  local sigma = last_activation(net.root)
+  if loss.gives == "logits" and sigma and sigma.range then
     warnings[#warnings + 1] = ("%s takes logits, which may be any number, but the last layer's %s "
-      .. "gives only some: \"identity\" is usual there"):format(loss.name or "the loss", name)
+      .. "gives only some: \"identity\" is usual there"):format(loss.name or "the loss",
+      sigma.name or "activation")
   end
 end
 
