@@ -10,7 +10,7 @@ end
 describe("the public table", function()
   it("has the functions that scripts and hosts rely on", function()
     assert_has("function", pl, [[
-      matrix generator threads network dense dropout batch_norm layer_norm residual branch
+      matrix generator threads network dense dropout batch_norm layer_norm prelu residual branch
       adadelta adagrad adam adamax adamw amsgrad irprop_minus lion momentum muon nadam
       nesterov rmsprop rprop sgd dataset bytes batches trainer fit evaluate gradient_check load
     ]])
@@ -44,7 +44,7 @@ describe("the public table", function()
         matrix decode generator threads add subtract hadamard divide maximum minimum
         abs exp log sign sqrt square tanh accumulate product sum_columns sum_rows
         count_equal affine_forward affine_gradients affine_backward dense_forward
-        dense_gradients activation log_sum_exp squared_error
+        dense_gradients prelu_forward prelu_backward activation log_sum_exp squared_error
         softmax_cross_entropy sgd_update momentum_update lion_update adam_update
         amsgrad_update adamax_update nadam_update adagrad_update adadelta_update
         rmsprop_update rprop_update gather gather_bytes octets

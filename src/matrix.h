@@ -145,6 +145,7 @@ void affine_open(lua_State *L);
 void softmax_open(lua_State *L);
 void activation_open(lua_State *L);
 void dense_open(lua_State *L);
+void prelu_open(lua_State *L);
 void loss_open(lua_State *L);
 void update_descent_open(lua_State *L);
 void update_adam_open(lua_State *L);

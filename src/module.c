@@ -18,6 +18,7 @@ int luaopen_core(lua_State *L) {
   softmax_open(L);
   activation_open(L);
   dense_open(L);
+  prelu_open(L);
   loss_open(L);
   update_descent_open(L);
   update_adam_open(L);

@@ -40,6 +40,8 @@ local descriptions = {
   gaussian_noise = { "gaussian_noise", deviation = 0.2 },
   scaling = { "scaling" },
   layer_norm = { "layer_norm" },
+  prelu = { "prelu" },
+  ["prelu of one slope"] = { "prelu", per_unit = false, slope = 0.1 },
   residual = {
     "residual", body = { pl.batch_norm(), pl.dense(SIZE, "tanh"), pl.dropout(0.1) },
   },

@@ -560,6 +560,24 @@ function core.dense_forward(A, Z, W, A_below, b, sigma) end
 ---@return Matrix dJ_dW
 function core.dense_gradients(dJ_dW, dJ_db, H, A_below, Delta, Z, A, sigma, adds) end
 
+---A = X where X > 0, else slope x, with a slope for each row or one for all (He et al. 2015).
+---@param A Matrix       S x N; may be X
+---@param X Matrix       S x N
+---@param slopes Matrix  S x 1 or 1 x 1
+---@return Matrix A
+function core.prelu_forward(A, X, slopes) end
+
+---Delta_below = Delta where X > 0, else slope delta; and dJ/dslope = the sum of delta x where x is
+---not above 0, of each row or of all.
+---@param Delta_below Matrix?  S x N; may be Delta or X; nil: not computed
+---@param dJ_dslopes Matrix?   as slopes; nil: not computed
+---@param Delta Matrix         S x N
+---@param X Matrix             S x N
+---@param slopes Matrix        S x 1 or 1 x 1
+---@param adds? boolean        add the sums to what dJ_dslopes holds
+---@return Matrix? Delta_below
+function core.prelu_backward(Delta_below, dJ_dslopes, Delta, X, slopes, adds) end
+
 -- Losses. Weights are finite and >= 0, stored by columns: one for each sample (1 x N) or for each
 -- target (S_L x N).
 --     J = sum_n sum_i w_in J_in / (sum_n sum_i w_in / S_L)

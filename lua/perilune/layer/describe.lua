@@ -147,4 +147,13 @@ function describe.layer_norm(options)
   return description("layer_norm", {}, options)
 end
 
+---Relu with a learned slope. Options: slope (0.25), the first; per_unit (true; false: one slope for
+---all units), frozen, shared.
+---    pl.network { inputs = 784, pl.dense(128), pl.prelu(), pl.dense(10) }
+---@param options? table
+---@return table
+function describe.prelu(options)
+  return description("prelu", {}, options)
+end
+
 return describe
