@@ -43,7 +43,7 @@ parser:option("--dropout", "probability for the hidden layers", "0")
 parser:option("--weight-decay", "of an optimizer that has it (default: its own)")
   :convert(support.not_negative "--weight-decay")
 parser:option("--initializer",
-  "glorot, he, lecun, uniform or normal (default: by activation)")
+  "glorot, he, lecun, orthogonal or another (default: by activation)")
 parser:option("--validation", "fraction of the training set held out to validate on", "0.05")
   :convert(support.fraction "--validation")
 parser:option("--seed", "of weights, order and dropout", "1")

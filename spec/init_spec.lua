@@ -22,7 +22,8 @@ describe("the public table", function()
   it("has the parts that can be described, by their names", function()
     for family, names in pairs {
       activation = "identity relu sigmoid softmax softsign tanh",
-      initializer = "glorot he lecun uniform normal",
+      initializer = "constant glorot he identity lecun normal orthogonal sparse "
+        .. "truncated_normal uniform zeros",
       loss = "squared_error softmax_cross_entropy",
       optimizer = "adadelta adagrad adam adamax adamw amsgrad irprop_minus lion momentum muon "
         .. "nadam nesterov rmsprop rprop sgd",

@@ -282,7 +282,8 @@ describe("a network's description", function()
     local description = network:describe()
     local function dense(options)
       options[1], options.activation = "dense", options.activation or "identity"
-      options.initializer = options.initializer or "glorot"
+      options.initializer = options.initializer
+        or { "glorot", distribution = "uniform", gain = 1 }
       return options
     end
     assert.same({
@@ -330,7 +331,8 @@ describe("a network's description", function()
     end, "layer 1: dense: activation: unknown activation 'square'")
   end)
 
-  local choices = { approximate = "tanh" } -- of options that are no numbers
+  -- Of options that are no numbers, or have a range
+  local choices = { approximate = "tanh", distribution = "uniform", sparsity = 0.5 }
 
   -- A description of a kind, no option of which has its default
   local function other_than_default(kind)

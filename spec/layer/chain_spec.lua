@@ -112,7 +112,8 @@ describe("a chain", function()
     local net = pl.network { inputs = 4, { pl.dense(3), pl.dropout(0.5) },
       { pl.dense(1) } }
     assert.same({ "chain", layers = {
-      { "dense", outputs = 3, activation = "identity", initializer = "glorot" },
+      { "dense", outputs = 3, activation = "identity",
+        initializer = { "glorot", distribution = "uniform", gain = 1 } },
       { "dropout", probability = 0.5 },
     } }, net:describe().layers[1])
     assert.equal("network of 4 inputs, 19 parameters, float32\n"

@@ -138,9 +138,10 @@ describe("a residual block", function()
     assert.same({
       "residual",
       body = { "chain", layers = { { "dropout", probability = 0.5 },
-        { "dense", outputs = 3, activation = "relu", initializer = "he" } } },
+        { "dense", outputs = 3, activation = "relu",
+          initializer = { "he", distribution = "normal", gain = math.sqrt(2) } } } },
       projection = { "dense", outputs = 3, activation = "identity",
-        initializer = "glorot" },
+        initializer = { "glorot", distribution = "uniform", gain = 1 } },
     }, pl.network {
       inputs = 4, pl.residual({ pl.dropout(0.5), pl.dense(3, "relu") },
         { projection = true }),
