@@ -12,7 +12,8 @@ describe("the public table", function()
     assert_has("function", pl, [[
       matrix generator threads network dense dropout batch_norm layer_norm prelu residual branch
       adadelta adagrad adam adamax adamw amsgrad irprop_minus lion momentum muon nadam
-      nesterov rmsprop rprop sgd dataset bytes batches trainer fit evaluate gradient_check load
+      nesterov rmsprop rprop sgd dataset bytes batches trainer fit evaluate gradient_check lsuv
+      load
     ]])
     assert_has("function", pl.data, "idx mnist digits")
     assert_has("function", pl.metrics, "accuracy correct confusion evaluate")
