@@ -284,6 +284,7 @@ describe("a network's description", function()
       options[1], options.activation = "dense", options.activation or "identity"
       options.initializer = options.initializer
         or { "glorot", distribution = "uniform", gain = 1 }
+      options.bias, options.scaled = true, false
       return options
     end
     assert.same({

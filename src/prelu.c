@@ -130,7 +130,7 @@ static void run_backward(Pool *pool, Prelu *p) {
   if (p->dJ_dslopes == NULL) {
     if (p->Y != NULL) run_leak(pool, p);
   } else if (p->has_one_slope) {
-    volatile double sum = reduce_parts(pool, p->rows * p->cols, POOL_GRAIN, backward_elements, p);
+    volatile double sum = reduce_pieces(pool, p->rows * p->cols, POOL_GRAIN, backward_elements, p);
     FloatState host = float_state_change(FLOAT_PLAIN);
     *p->dJ_dslopes = (real)(sum + (p->adds ? (double)*p->dJ_dslopes : 0));
     float_state_change(host);

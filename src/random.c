@@ -10,7 +10,7 @@
 
 #include "matrix.h"
 
-#define GENERATOR "perilune.generator"
+#define GENERATOR   "perilune.generator"
 #define WORD_DIGITS 16  // hexadecimal, of one word of the state
 
 typedef struct Generator {

@@ -113,7 +113,8 @@ describe("a chain", function()
       { pl.dense(1) } }
     assert.same({ "chain", layers = {
       { "dense", outputs = 3, activation = "identity",
-        initializer = { "glorot", distribution = "uniform", gain = 1 } },
+        initializer = { "glorot", distribution = "uniform", gain = 1 }, bias = true,
+        scaled = false },
       { "dropout", probability = 0.5 },
     } }, net:describe().layers[1])
     assert.equal("network of 4 inputs, 19 parameters, float32\n"

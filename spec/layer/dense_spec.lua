@@ -3,6 +3,7 @@ local memory = require "spec.support.memory"
 local misuse = require "spec.support.misuse"
 local naive = require "spec.support.naive"
 local pl = require "perilune"
+local reference = require "spec.support.reference"
 local same = require("spec.support.matrices").same
 
 local near = naive.near
@@ -59,6 +60,122 @@ for _, name in ipairs(naive.types) do
     end)
   end
 end
+
+describe("a dense layer as PyTorch computes it", function()
+  local core = pl.float64
+  for case, expected in pairs(reference.load "dense") do
+    local options = reference.description(case)
+    options[1] = nil
+
+    it(case, function()
+      local net = pl.network({ inputs = 5, pl.dense(3, "tanh", options) }, { dtype = "float64" })
+      local layer = net.layers[1]
+      layer.W:assign(core.matrix(expected.W))
+      if options.bias then layer.b:assign(core.matrix(expected.b)) end
+      local X, Delta = core.matrix(expected.X), core.matrix(expected.Delta)
+      near(layer:forward(X), expected.A, 1e-14)
+      near(layer:predict(X), expected.A, 1e-14)
+      near(layer:backward(Delta, true), expected.below, 1e-14)
+      near(layer.dJ_dW, expected.dJ_dW, 1e-14)
+      if options.bias then near(layer.dJ_db, expected.dJ_db, 1e-14) end
+    end)
+  end
+end)
+
+describe("a dense layer without bias, or scaled,", function()
+  local variants = { { bias = false }, { scaled = true }, { bias = false, scaled = true } }
+
+  it("has no b, and no gradient of it", function()
+    local layer, net = layer_of(pl.float32, "tanh", { bias = false })
+    layer:forward(pl.matrix(3, 4):fill(1))
+    layer:backward(pl.matrix(2, 4):fill(1))
+    assert.is_nil(layer.b)
+    assert.is_nil(layer.dJ_db)
+    assert.equal(6, net:parameter_count())
+    assert.equal(1, #net:parameters())
+  end)
+
+  it("passes the gradient check, also with shared and frozen layers around it", function()
+    for _, options in ipairs(variants) do
+      for _, activation in ipairs { "tanh", "softmax" } do
+        local shared = { shared = "s", bias = options.bias, scaled = options.scaled }
+        local frozen = { frozen = true, bias = options.bias, scaled = options.scaled }
+        local net = pl.network({ inputs = 3, pl.dense(3, activation, shared),
+          pl.dense(3, activation, shared), pl.dense(4, "silu", frozen),
+          pl.dense(2, "identity", options) }, { dtype = "float64", seed = 3 })
+        local X = naive.random(pl.float64, 3, 3, 6)
+        local report = pl.gradient_check(net, X, pl.float64.matrix { { 1, 2, 1, 1, 2, 2 } },
+          { loss = "softmax_cross_entropy" })
+        assert.is_true(report.passed and report.largest_error <= 1e-6)
+      end
+    end
+  end)
+
+  it("takes an activation of one's own", function()
+    local tanh = pl.activation.tanh
+    local own = { forward = tanh.forward, backward = tanh.backward }
+    for _, options in ipairs(variants) do
+      local X, Delta = naive.random(pl.float64, 1, 3, 5), naive.random(pl.float64, 2, 2, 5)
+      local results = {}
+      for k, activation in ipairs { "tanh", own } do
+        options.initializer = "lecun"
+        local layer = layer_of(pl.float64, activation, options)
+        results[k] = { layer:forward(X), layer:backward(Delta, true), layer.dJ_dW }
+      end
+      for q = 1, 3 do near(results[2][q], results[1][q]:totable(), 1e-14) end
+    end
+  end)
+
+  it("begins, scaled, with normal numbers of deviation 1, and Z is as large as X", function()
+    local net = pl.network({ inputs = 400, pl.dense(300, nil, { scaled = true }) },
+      { dtype = "float64" })
+    local layer = net.layers[1]
+    assert.near(1, layer.W:norm() ^ 2 / (300 * 400), 0.02)
+    assert.near(1, layer.b:norm() ^ 2 / 300, 0.25)
+    layer.b:fill(0)
+    net:forward(pl.float64.generator(5):normal(pl.float64.matrix(400, 50)))
+    assert.near(1, layer.Z:norm() ^ 2 / (300 * 50), 0.1)
+  end)
+
+  it("goes backward as it went forward, whatever was predicted between", function()
+    for _, options in ipairs(variants) do
+      local layer = layer_of(pl.float64, "tanh", options)
+      local X, Delta = naive.random(pl.float64, 1, 3, 5), naive.random(pl.float64, 2, 2, 5)
+      layer:forward(X)
+      local below, dJ_dW = layer:backward(Delta, true):copy(), layer.dJ_dW:copy()
+      layer:predict(naive.random(pl.float64, 3, 3, 9))
+      assert.is_true(same(below, layer:backward(Delta, true)))
+      assert.is_true(same(dJ_dW, layer.dJ_dW))
+    end
+  end)
+
+  it("comes back from a file and as a clone", function()
+    for _, options in ipairs(variants) do
+      local _, net = layer_of(pl.float32, "gelu", options)
+      local path, X = os.tmpname(), naive.random(pl.float32, 1, 3, 5)
+      assert(net:save(path))
+      for _, again in ipairs { assert(pl.load(path)), net:clone() } do
+        assert.is_true(same(net:predict(X), again:predict(X)))
+        assert.same(net:describe(), again:describe())
+      end
+      os.remove(path)
+    end
+  end)
+
+  it("is as it was where there is no memory for another size of batch", function()
+    local small, large = naive.random(pl.float32, 1, 3, 5), naive.random(pl.float32, 2, 3, 8)
+    local layer = layer_of(pl.float32, "tanh", { scaled = true })
+    local A = layer:forward(small):copy()
+    for k = 1, 4 do
+      assert.is_false((memory.without_buffer(k, layer.forward, layer, large)))
+    end
+    for k = 1, 2 do
+      assert.is_false((memory.without_buffer(k, layer.predict, layer, large)))
+    end
+    assert.is_true(same(A, layer:forward(small)))
+    assert.is_true(same(A, layer:predict(small)))
+  end)
+end)
 
 describe("a dense layer", function()
   it("predicts what it computes forward, and keeps Z, A and H", function()
@@ -136,19 +253,26 @@ describe("a dense layer", function()
       local _, net = layer_of(pl.float32, activation, given)
       return net:describe().layers[1]
     end
-    assert.same({ "dense", outputs = 2, activation = "tanh",
-      initializer = { "glorot", distribution = "uniform", gain = 1 } }, described "tanh")
-    assert.same({ "dense", outputs = 2, activation = "relu", initializer = "lecun" },
-      described("relu", { initializer = "lecun" }))
-    assert.same({ "dense", outputs = 2, activation = "relu",
-      initializer = { "normal", mean = 0, deviation = 0.1 } },
+    local function expected(activation, own_initializer, options)
+      local description = { "dense", outputs = 2, activation = activation,
+        initializer = own_initializer, bias = true, scaled = false }
+      for name, value in pairs(options or {}) do description[name] = value end
+      return description
+    end
+    assert.same(expected("tanh", { "glorot", distribution = "uniform", gain = 1 }),
+      described "tanh")
+    assert.same(expected("relu", "lecun"), described("relu", { initializer = "lecun" }))
+    assert.same(expected("relu", { "normal", mean = 0, deviation = 0.1 }),
       described("relu", { initializer = { "normal", deviation = 0.1 } }))
-    assert.same({ "dense", outputs = 2, activation = "relu" },
-      described("relu", { initializer = function() end }))
+    assert.same(expected("relu"), described("relu", { initializer = function() end }))
+    assert.same(expected("relu", { "normal", mean = 0, deviation = 1 },
+      { bias = false, scaled = true }), described("relu", { bias = false, scaled = true }))
   end)
 
   it("is printed as one line", function()
     assert.equal("dense 3 -> 2, identity", tostring((layer_of(pl.float32))))
+    assert.equal("dense 3 -> 2, relu, without bias, scaled",
+      tostring((layer_of(pl.float32, "relu", { bias = false, scaled = true }))))
     local core_tanh = pl.activation.tanh
     local unnamed = { forward = core_tanh.forward, backward = core_tanh.backward }
     assert.equal("dense 3 -> 2, an activation without a name",

@@ -139,9 +139,11 @@ describe("a residual block", function()
       "residual",
       body = { "chain", layers = { { "dropout", probability = 0.5 },
         { "dense", outputs = 3, activation = "relu",
-          initializer = { "he", distribution = "normal", gain = math.sqrt(2) } } } },
+          initializer = { "he", distribution = "normal", gain = math.sqrt(2) }, bias = true,
+          scaled = false } } },
       projection = { "dense", outputs = 3, activation = "identity",
-        initializer = { "glorot", distribution = "uniform", gain = 1 } },
+        initializer = { "glorot", distribution = "uniform", gain = 1 }, bias = true,
+        scaled = false },
     }, pl.network {
       inputs = 4, pl.residual({ pl.dropout(0.5), pl.dense(3, "relu") },
         { projection = true }),

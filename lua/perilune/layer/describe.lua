@@ -42,7 +42,9 @@ end
 ---The activation: a name such as "relu", { "leaky_relu", slope = 0.1 }, or a table of your own
 ---{ name =, forward = function(A, Z), backward = function(H, Delta, Z, A) }; default: identity.
 ---Options: initializer (a name, a description, a function (W, generator); default: what suits the
----activation), frozen, shared.
+---activation), bias (true; false: no b), scaled (false; true: Z = W A / sqrt(S_(l-1)) + b, "neural
+---tangent parametrisation", whose W and b begin as normal numbers of deviation 1), frozen, shared.
+---    pl.dense(256, "silu", { scaled = true })
 ---@param outputs integer  S_l, at least 1
 ---@param activation? string|table  may be left out before options: pl.dense(10, { frozen = true })
 ---@param options? table
