@@ -28,6 +28,8 @@ end
 ---A field that is a gain: a number of 0 or more, or the description of an activation that has one,
 ---{ "leaky_relu", slope = 0.2 }. The value is the number.
 ---@param value any
+---@param own? table     a user's own parts by name
+---@param name string
 ---@return number?, string?
 function fields.types.gain(value, _, own, name)
   if type(value) == "number" then
