@@ -231,7 +231,7 @@ describe("train_mnist.lua", function()
       ["--optimizer rprop --weight-decay 1"] = "unknown option 'weight_decay' of rprop",
       ["--schedule linear"] = "'--schedule' must be one of 'constant'",
       ["--dtype float16"] = "'--dtype' must be one of 'float32', 'float64'",
-      ["--initializer zero"] = "unknown initializer 'zero' (known: glorot",
+      ["--initializer zero"] = "unknown initializer 'zero' (known: constant",
       ["--weight-decay=-1"] =
         "--weight-decay: a number of 0 or more expected, got '-1'",
       ["--target high"] = "--target: a number of 0 or more expected, got 'high'",
