@@ -159,5 +159,6 @@ void rows_open(lua_State *L);
 void select_open(lua_State *L);
 void dropout_open(lua_State *L);
 void embedding_open(lua_State *L);
+void ranking_open(lua_State *L);
 
 #endif

@@ -32,5 +32,6 @@ int luaopen_core(lua_State *L) {
   select_open(L);
   dropout_open(L);
   embedding_open(L);
+  ranking_open(L);
   return 1;
 }

@@ -506,6 +506,27 @@ function core.log_sum_exp(r, Z) end
 ---@return integer
 function core.count_equal(A, B) end
 
+---Two areas under curves, of row i of outputs, by which samples are ranked. A sample is positive
+---where its label is i, or its target in row i is at least 1/2. Samples with equal outputs count
+---together; one of weight 0 is left out, even where A or T is NaN. By a radix sort, in linear time.
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N targets, or for several outputs 1 x N labels
+---@param i integer        from 1 to S_L
+---@param weights? Matrix  1 x N, or S_L x N of which row i is taken: finite numbers >= 0
+---@return number roc_area           that under the ROC curve, the share of pairs of a positive and
+---a negative that are in the right order, ties counting half; NaN without either
+---@return number average_precision  sum over the outputs, from the largest down, of the recall that
+---each adds times the precision there; 0 without positives
+function core.curve_areas(A, T, i, weights) end
+
+---r_n = the rank of the output that the label of sample n names, among those of the sample: 1 for
+---the largest, of equal ones for the first. Raises for NaN and for labels that are no rows.
+---@param r Matrix       1 x N; may be labels
+---@param A Matrix       S_L x N
+---@param labels Matrix  1 x N, whole numbers from 1 to S_L
+---@return Matrix r
+function core.label_ranks(r, A, labels) end
+
 ---N where X is a matrix of this core with `rows` rows and N columns; else nil.
 ---@param X any
 ---@param rows integer
