@@ -16,7 +16,7 @@ describe("the public table", function()
       load
     ]])
     assert_has("function", pl.data, "idx mnist digits")
-    assert_has("function", pl.metrics, "accuracy correct confusion evaluate")
+    assert_has("function", pl.metrics, "confusion meter report total_weight")
     assert.matches("^%d+%.%d+%.%d+$", pl.version)
   end)
 
@@ -28,6 +28,7 @@ describe("the public table", function()
       loss = "squared_error softmax_cross_entropy",
       optimizer = "adadelta adagrad adam adamax adamw amsgrad irprop_minus lion momentum muon "
         .. "nadam nesterov rmsprop rprop sgd",
+      metric = "accuracy top_k precision recall f1 roc_auc average_precision log_loss brier r2",
       schedule = "constant step exponential cosine warm_up",
     } do
       for name in names:gmatch "%S+" do

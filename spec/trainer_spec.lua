@@ -135,7 +135,7 @@ describe("the history of fit", function()
     local history = fit(network,
       { epochs = 1, optimizer = pl.sgd { rate = 0 }, batch = 70 })
     assert.near(pl.loss.softmax_cross_entropy(A, train.T, false), history[1].loss, 1e-6)
-    assert.near(pl.metrics.accuracy(A, train.T), history[1].accuracy, 1e-12)
+    assert.near(pl.metric.accuracy(A, train.T), history[1].accuracy, 1e-12)
   end)
 
   it("has the validation's loss and accuracy after each epoch", function()
@@ -144,7 +144,7 @@ describe("the history of fit", function()
     local A = network:predict(test.X)
     local J = pl.loss.softmax_cross_entropy(A, test.T, false)
     assert.near(J, history[3].validation_loss, 1e-6)
-    assert.near(pl.metrics.accuracy(A, test.T), history[3].validation_accuracy, 1e-12)
+    assert.near(pl.metric.accuracy(A, test.T), history[3].validation_accuracy, 1e-12)
   end)
 end)
 

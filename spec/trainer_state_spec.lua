@@ -169,7 +169,7 @@ describe("a run that goes on from the state of another", function()
     for _, steps in ipairs { 0, 3, EPOCHS * BATCHES } do
       local trainer = new(4, given)
       for _ = 1, steps do trainer:step() end
-      for _, name in ipairs { "optimizer", "schedule", "early_stopping", "batches", "tally" } do
+      for _, name in ipairs { "optimizer", "schedule", "early_stopping", "batches", "meter" } do
         local before = everything(trainer)
         local restore = trainer[name]:restorer(state[name])
         assert.equal(before, everything(trainer))
@@ -338,9 +338,9 @@ describe("a step that raises", function()
   it("goes on where a hook has asked in vain for the state", function()
     local trainer, fails
     trainer = new(1, { on_gradients = function()
-      trainer.tally.state = fails and error or nil
+      trainer.meter.state = fails and error or nil
       assert.equal(not fails, (pcall(trainer.state, trainer)))
-      trainer.tally.state = nil
+      trainer.meter.state = nil
     end })
     for steps = 1, EPOCHS * BATCHES do
       fails = steps % 3 == 1
@@ -406,7 +406,7 @@ describe("a state that does not fit", function()
     refused(taken(function(state) state.epoch = "two" end), "epoch")
     refused(taken(function(state) state.gives = "numbers" end), "gives")
     refused(taken(function(state) state.history = { 1 } end), "history: a record of epoch 1")
-    refused(taken(function(state) state.tally.loss = nil end), "loss")
+    refused(taken(function(state) state.meter.metrics.loss = nil end), "loss")
     refused(taken(function() end), "optimiser", { optimizer = "sgd" })
   end)
 

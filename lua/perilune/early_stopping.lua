@@ -21,7 +21,8 @@ local declared = {
 
 ---@param given table|true   { patience = 5, improvement = 0, monitor = "validation_loss" }
 ---@param net Network
----@param recorded string[]  names of the numbers that each record will have
+---@param recorded string[]  names of the numbers that each record will have; its field
+---more_is_better says of each whether more is better
 ---@return EarlyStopping
 function EarlyStopping.new(given, net, recorded)
   local options = fields.check(declared, given ~= true and given or {}, "early_stopping")
@@ -33,9 +34,8 @@ function EarlyStopping.new(given, net, recorded)
       table.concat(recorded, ", "), errors.show(monitor))
   end
   return setmetatable({
-    net = net, options = options, monitor = monitor, epoch = 0,
-    best = false, kept = false,
-    larger_is_better = monitor:find("accuracy", 1, true) ~= nil,
+    net = net, options = options, monitor = monitor, epoch = 0, best = false, kept = false,
+    more_is_better = recorded.more_is_better[monitor],
   }, EarlyStopping)
 end
 
@@ -49,7 +49,7 @@ end
 ---@return "stop"?
 function EarlyStopping:on_epoch(record)
   local value = record[self.monitor]
-  local score = self.larger_is_better and value or -value
+  local score = self.more_is_better and value or -value
   local is_better = not self.best or score > self.best + self.options.improvement
   if is_better and score == score then
     self.kept = self.net.held:state() -- first: there may be no memory for it

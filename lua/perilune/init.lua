@@ -9,22 +9,27 @@ end
 local Batches = require "perilune.data.batches"
 local Bytes = require "perilune.data.bytes"
 local Dataset = require "perilune.data.dataset"
+local Meter = require "perilune.metrics.meter"
 local Network = require "perilune.network"
 local activation = require "perilune.activation"
 local average = require "perilune.average"
+local confusion = require "perilune.metrics.confusion"
 local cores = require "perilune.cores"
 local describe = require "perilune.layer.describe"
+local evaluate = require("perilune.metrics.evaluate").evaluate
 local find_rate = require "perilune.find_rate"
 local gradient = require "perilune.gradient"
 local gradient_check = require "perilune.gradient_check"
 local initializer = require "perilune.initializer"
 local loss = require "perilune.loss"
 local lsuv = require "perilune.lsuv"
-local metrics = require "perilune.metrics"
+local metric = require "perilune.metrics"
 local optimizer = require "perilune.optimizer"
 local quantiles = require "perilune.data.quantiles"
 local registry = require "perilune.registry"
+local report = require "perilune.metrics.report"
 local schedule = require "perilune.schedule"
+local total_weight = require("perilune.metrics.batch").total_weight
 local trainer = require "perilune.trainer"
 
 -- What needs libraries beyond Lua is loaded when it is used, so that a host that only trains needs
@@ -51,6 +56,7 @@ local public = {
   gradient = registry.public(gradient),
   initializer = registry.public(initializer),
   loss = registry.public(loss),
+  metric = registry.public(metric),
   optimizer = registry.public(optimizer),
   schedule = registry.public(schedule),
   dataset = Dataset.new,
@@ -60,8 +66,10 @@ local public = {
   trainer = trainer.new,
   fit = trainer.fit,
   find_rate = find_rate,
-  metrics = metrics,
-  evaluate = metrics.evaluate,
+  evaluate = evaluate,
+  metrics = {
+    confusion = confusion, meter = Meter.of, report = report, total_weight = total_weight,
+  },
   gradient_check = gradient_check,
   lsuv = lsuv,
   load = Network.load,

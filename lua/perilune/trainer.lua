@@ -8,10 +8,9 @@ local EarlyStopping = require "perilune.early_stopping"
 local consultation = require "perilune.consultation"
 local cores = require "perilune.cores"
 local Snapshot = require "perilune.snapshot"
-local Tally = require "perilune.metrics.tally"
 local errors = require "perilune.errors"
+local evaluation = require "perilune.metrics.evaluate"
 local fields = require "perilune.fields"
-local metrics = require "perilune.metrics"
 local nonfinite = require "perilune.nonfinite"
 local registry = require "perilune.registry"
 local restore_all = require "perilune.restore_all"
@@ -19,8 +18,9 @@ local system = require "perilune.core.system"
 
 local raise, show = errors.raise, errors.show
 
----A record for each epoch: epoch, loss, accuracy (over the batches as they were trained),
----validation_loss, validation_accuracy, rate.
+---A record for each epoch: epoch, rate, loss, accuracy where the samples have classes, and the
+---metrics that were asked for, over the batches as they were trained; with validation the same
+---again after the epoch, as validation_loss, validation_accuracy, ...
 ---@class History
 ---@field [integer] table      the records
 ---@field stopped string?      why the last run ended: "epochs" (all are done), "early", "callback",
@@ -45,6 +45,7 @@ local option_fields = {
   epochs = { "count", default = 10, infinite = true },
   batch = { "count", default = 128 },
   validation = { "value", optional = true },
+  metrics = { "metrics", default = {} },
   shuffle = { "boolean", default = true },
   seed = { "integer", default = 1 },
   generator = { "value", optional = true, test = cores.is_generator, expected = "a generator" },
@@ -70,13 +71,22 @@ local function prepared(net, dataset, what)
   return dataset:for_outputs(net.outputs):to(net.dtype)
 end
 
+local function new_meter(self, dataset)
+  return evaluation.new_meter(self.net, dataset, self.loss, self.options.metrics, self.gives)
+end
+
+-- The numbers that each record will have, and of which more is better
 local function recorded(self)
-  local names = { "loss" }
-  if self.dataset.has_classes then names[#names + 1] = "accuracy" end
-  if self.validation then
-    names[#names + 1] = "validation_loss"
-    if self.validation.has_classes then names[#names + 1] = "validation_accuracy" end
+  local names, more_is_better = {}, {}
+  local function add(meter, prefix)
+    for _, name in ipairs(meter.names) do names[#names + 1] = prefix .. name end
+    for _, metric in ipairs(meter.metrics) do
+      more_is_better[prefix .. metric.name] = metric.more_is_better
+    end
   end
+  add(self.meter, "")
+  if self.validation then add(self.validation_meter, "validation_") end
+  names.more_is_better = more_is_better
   return names
 end
 
@@ -99,12 +109,13 @@ end
 ---A run of training. Nothing is trained yet. Options: loss (a name such as "squared_error", a
 ---description, or a function (A, T, Delta) --> J, Delta; required), optimizer (default "adam"),
 ---schedule of its rate (default: constant), epochs (10; math.huge for no end), batch (128),
----validation (a dataset to be evaluated after each epoch), shuffle (true), seed (1) or generator
----for the shuffling, early_stopping (true, or { patience = 5, improvement = 0, monitor =
----"validation_loss" }), and hooks: on_gradients(net, progress) between backward and the update,
----on_batch(progress) after each batch, on_epoch(record) after each epoch, on_warning(message)
----before the first step. A hook stops the run by returning "stop" or true. All of it is checked
----here.
+---validation (a dataset to be evaluated after each epoch), metrics (a list of what is to be
+---recorded too, such as { "f1", { "top_k", k = 3 } }), shuffle (true), seed (1) or generator for
+---the shuffling, early_stopping (true, or { patience = 5, improvement = 0, monitor =
+---"validation_loss" }, where monitor is any number that is recorded), and hooks: on_gradients(net,
+---progress) between backward and the update, on_batch(progress) after each batch, on_epoch(record)
+---after each epoch, on_warning(message) before the first step. A hook stops the run by returning
+---"stop" or true. All of it is checked here.
 ---@param net Network
 ---@param dataset Dataset
 ---@param given table
@@ -128,22 +139,21 @@ function Trainer.new(net, dataset, given)
   if self.schedule and type(self.optimizer.rate) ~= "number" then
     raise("schedule: an optimizer with a field rate expected, which it multiplies")
   end
+  if self.optimizer.check_parameters then self.optimizer:check_parameters(self.parameters) end
+  local warnings = consultation.consult(net, self.loss, whole, self.validation, options.batch)
+  self.meter = new_meter(self, whole)
+  self.validation_meter = self.validation and new_meter(self, self.validation)
   if type(self.schedule) == "table" and self.schedule.check_recorded then
     self.schedule:check_recorded(recorded(self))
   end
-  if self.optimizer.check_parameters then self.optimizer:check_parameters(self.parameters) end
   if options.early_stopping then
     self.early_stopping = EarlyStopping.new(options.early_stopping, net, recorded(self))
   end
-  local warnings = consultation.consult(net, self.loss, whole, self.validation, options.batch)
   self.batches = Batches.new(whole, {
     batch = options.batch, dtype = net.dtype,
     generator = options.shuffle and (options.generator or net.core.generator(options.seed)) or nil,
   })
   self.Deltas = Buffer.new(net.core, net.outputs)
-  self.tally = Tally.new {
-    core = net.core, outputs = net.outputs, has_classes = whole.has_classes, gives = self.gives,
-  }
   self.history, self.trained = { warnings = warnings }, 0
   self.progress = {
     epoch = 1, epochs = options.epochs, batch = 0, batches = self.batches.count, samples = 0,
@@ -257,12 +267,11 @@ local function train(self)
   if self.progress.batch == 0 then check_tensors(self) end
   local _ <close> = self
   open(self)
-  local net, options, progress, tally = self.net, self.options, self.progress, self.tally
+  local net, options, progress, meter = self.net, self.options, self.progress, self.meter
   local X, T, weights = self.X, self.T, self.weights
   local A, N = net:forward(X), X.cols
   local J, Delta = self.loss.compute(A, T, self.Deltas:columns(N), weights)
   if type(J) ~= "number" or J - J ~= 0 or not Delta then check_loss(self, J, Delta) end
-  local weight, correct, counted = tally:weigh(A, T, weights, N)
   net:backward(Delta)
   check_gradients(self)
   progress.rate = rate_of(self)
@@ -274,18 +283,16 @@ local function train(self)
   self.optimizer:step(self.parameters, progress.rate, self.evaluate)
   self.is_open, self.ended, self.trained = false, false, self.trained + 1
 
-  tally:count(N, J, weight, correct, counted)
-  progress.samples, progress.loss = tally.samples, tally:mean_loss()
+  meter:take(A, T, weights, J)
+  progress.samples, progress.loss = meter.samples, meter.loss:result()
   if options.on_batch then stops = is_stop(options.on_batch(progress), "on_batch") or stops end
   return stops
 end
 
 local function new_record(self)
-  local progress = self.progress
-  return {
-    epoch = progress.epoch, loss = progress.loss, rate = progress.rate,
-    accuracy = self.tally:accuracy(),
-  }
+  local record = self.meter:results()
+  record.epoch, record.rate = self.progress.epoch, self.progress.rate
+  return record
 end
 
 -- End the epoch: its record, validation, early stopping, the hook. Gives whether the hook wants to
@@ -295,8 +302,8 @@ local function close_epoch(self)
   check_tensors(self)
   local progress, record = self.progress, new_record(self)
   if self.validation then
-    local result = metrics.evaluate(self.net, self.validation, self.loss)
-    record.validation_loss, record.validation_accuracy = result.loss, result.accuracy
+    local results = evaluation.measure(self.net, self.validation, self.loss, self.validation_meter)
+    for name, value in pairs(results) do record["validation_" .. name] = value end
   end
   self.history[progress.epoch] = record
   local is_early = self.early_stopping and self.early_stopping:on_epoch(record) == "stop"
@@ -308,7 +315,7 @@ local function close_epoch(self)
   if is_early then self.finished = "early" end
   self.batches:restart()
   progress.epoch, progress.batch, progress.samples = progress.epoch + 1, 0, 0
-  self.tally:reset()
+  self.meter:reset()
   local hook = self.options.on_epoch
   return hook ~= nil and is_stop(hook(record), "on_epoch")
 end
@@ -414,7 +421,7 @@ local function state_of(self)
     batches = self.batches:state(),
     early_stopping = self.early_stopping and self.early_stopping:state(),
     epoch = progress.epoch, rate = progress.rate,
-    tally = self.tally:state(),
+    meter = self.meter:state(),
     finished = self.finished or nil, ended = self.ended,
     history = copied_history(self.history),
   }
@@ -445,7 +452,7 @@ local state_fields = {
   optimizer = { "value", optional = true }, schedule = { "value", optional = true },
   batches = { "table" }, early_stopping = { "table", optional = true },
   epoch = { "count" }, rate = { "number", optional = true, infinite = true },
-  tally = { "table" },
+  meter = { "table" },
   finished = { "choice", choices = { "epochs", "early" }, optional = true },
   ended = { "boolean", default = false }, history = { "table" },
 }
@@ -481,7 +488,7 @@ function Trainer:check_state(state)
   check_part(self.schedule, state.schedule, "a schedule")
   check_part(self.early_stopping, state.early_stopping, "early stopping")
   self.batches:check_state(state.batches)
-  self.tally:check_state(state.tally)
+  self.meter:check_state(state.meter)
 end
 
 -- What the network's outputs are, as a part to be restored
@@ -497,7 +504,7 @@ end
 -- they take a state; they come before.
 local function restore_parts(self, state)
   local restorers, others = {}, { { part = gives_of(self.net), state = state.gives } }
-  for _, name in ipairs { "optimizer", "schedule", "early_stopping", "batches", "tally" } do
+  for _, name in ipairs { "optimizer", "schedule", "early_stopping", "batches", "meter" } do
     local part = self[name]
     if type(part) == "table" and part.restorer then
       restorers[#restorers + 1] = part:restorer(state[name])
@@ -517,14 +524,14 @@ end
 ---@return Trainer self
 function Trainer:restore(state)
   self:check_state(state)
-  local history, progress, tally = copied_history(state.history), self.progress, self.tally
+  local history, progress, meter = copied_history(state.history), self.progress, self.meter
   history.warnings = self.history.warnings
   restore_parts(self, state)
 
   self.history = history
   progress.epoch, progress.rate = state.epoch, state.rate
-  progress.batch, progress.samples = self.batches:number(), tally.samples
-  progress.loss = tally:mean_loss()
+  progress.batch, progress.samples = self.batches:number(), meter.samples
+  progress.loss = meter.loss:result()
   self.ended, self.is_open = state.ended, false
   self.finished = state.finished or false
   if self.finished ~= "early" then
@@ -546,6 +553,8 @@ local function described(self)
       checksum = dataset:checksum(),
     } or nil
   end
+  local metrics = {}
+  for k, metric in ipairs(options.metrics) do metrics[k] = description(metric, "metric") end
   local network = self.net:describe()
   network.gives = nil -- what training says of them is part of the state
   return {
@@ -554,7 +563,7 @@ local function described(self)
     options = {
       loss = description(self.loss, "loss"),
       optimizer = description(self.optimizer, "optimizer"),
-      schedule = description(self.schedule, "schedule"),
+      schedule = description(self.schedule, "schedule"), metrics = metrics,
       batch = options.batch, shuffle = options.shuffle, seed = options.seed,
       early_stopping = self.early_stopping and self.early_stopping:describe(),
     },

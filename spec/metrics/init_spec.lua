@@ -1,302 +1,342 @@
+-- Metrics as parts: what they are told of outputs and targets, and what they say.
+
 local at_caller = require("spec.support.misuse").at_caller
-local memory = require "spec.support.memory"
+local naive = require "spec.support.naive"
 local pl = require "perilune"
+local reference = require "spec.support.reference"
 
--- J = sum over samples and targets of w (a - t)^2 / 2, over the total weight; by loops.
-local function squared_error(A, T, _, weights)
-  local sum, total = 0, 0
-  for n = 1, A.cols do
-    for i = 1, A.rows do
-      local w = weights and weights:get(weights.rows > 1 and i or 1, n) or 1
-      local difference = A:get(i, n) - T:get(i, n)
-      if w > 0 then sum = sum + w * difference * difference / 2 end
-      total = total + w / A.rows
-    end
-  end
-  return total > 0 and sum / total or 0
+local core = pl.float64
+
+local function near(expected, actual, what)
+  local is_near = math.abs(expected - actual) <= 1e-12 * math.max(1, math.abs(expected))
+  assert(is_near, ("%s: %.17g expected, got %.17g"):format(what, expected, actual))
 end
 
-for _, name in ipairs { "float32", "float64" } do
-  local core = pl[name]
-
-  describe("accuracy in " .. name, function()
-    local A = core.matrix {
-      { 0.9, 0.1, 0.3, 5 },
-      { 0.2, 0.8, 0.3, -5 },
-      { 0.1, 0.7, 0.9, 4 },
-    } -- the largest of each column: 1, 2, 3, 1
-
-    it("is the share of samples whose largest output is that of the label", function()
-      assert.equal(1, pl.metrics.accuracy(A, core.matrix { { 1, 2, 3, 1 } }))
-      assert.equal(0.75, pl.metrics.accuracy(A, core.matrix { { 1, 2, 3, 3 } }))
-      assert.equal(0, pl.metrics.accuracy(A, core.matrix { { 2, 1, 1, 2 } }))
-    end)
-
-    it("takes target columns as well", function()
-      local T = core.matrix { { 1, 0, 1, 1 }, { 0, 1, 0, 0 }, { 0, 0, 0, 0 } }
-      assert.equal(0.75, pl.metrics.accuracy(A, T))
-    end)
-
-    it("of one output is decided at one half, of one logit at 0", function()
-      local outputs = core.matrix { { 0.1, 0.5, 0.9, 0.49 } }
-      local T = core.matrix { { 0, 1, 1, 0 } }
-      assert.equal(1, pl.metrics.accuracy(outputs, T))
-      assert.equal(0.5, pl.metrics.accuracy(outputs, core.matrix { { 1, 0, 1, 0 } }))
-      assert.equal(0.5, pl.metrics.accuracy(outputs, T, "logits"))
-      assert.equal(1, pl.metrics.accuracy(outputs, T, "probabilities"))
-    end)
-
-    it("counts by metrics.correct, in memory of the caller's if given", function()
-      local predicted = core.matrix(1, 4)
-      assert.equal(3, pl.metrics.correct(A, core.matrix { { 1, 2, 3, 3 } }, predicted))
-      assert.same({ { 1, 2, 3, 1 } }, predicted:totable())
-      local a, t = core.matrix { { -0.1, 0.1 } }, core.matrix { { 0, 1 } }
-      assert.equal(2, pl.metrics.correct(a, t, nil, "logits"))
-      assert.equal(1, pl.metrics.correct(a, t))
-    end)
-
-    it("refuses what cannot be compared", function()
-      local T = core.matrix(1, 3)
-      local expected = "A has 4 samples but T has 3"
-      at_caller(function() local _ = pl.metrics.correct(A, T) end, expected)
-      at_caller(function() local _ = pl.metrics.accuracy(A, T) end, expected)
-      at_caller(function() local _ = pl.metrics.accuracy(nil, T) end,
-        "A: a matrix expected, got nil")
-      at_caller(function() local _ = pl.metrics.accuracy(A, nil) end,
-        "T: a matrix expected, got nil")
-      at_caller(function()
-        local _ = pl.metrics.correct(A, core.matrix { { 1, 2, 3, 1 } }, core.matrix(1, 3))
-      end, ("predicted: a 1 x 4 matrix of %s expected, got a 1 x 3 matrix"):format(name))
-      at_caller(function() local _ = pl.metrics.accuracy(A, A, "log") end, "gives: ")
-    end)
-  end)
-
-  describe("evaluate in " .. name, function()
-    local N = 2300 -- more than two chunks
-    local X = core.generator(6):normal(core.matrix(3, N))
-    local labels = {}
-    for n = 1, N do labels[n] = 1 + n % 4 end
-    local dataset = pl.dataset { X = X, labels = labels }
-    local network = pl.network({
-      inputs = 3, pl.dense(5, "tanh"), pl.dropout(0.5), pl.dense(4),
-    }, { dtype = name })
-
-    it("gives the mean loss over all samples and the accuracy", function()
-      local A = network:predict(X)
-      local J = pl.loss.softmax_cross_entropy(A, dataset.T, false)
-      local result = pl.evaluate(network, dataset, "softmax_cross_entropy")
-      assert.near(J, result.loss, 1e-6)
-      assert.near(pl.metrics.accuracy(A, dataset.T), result.accuracy, 1e-12)
-    end)
-
-    it("takes a loss as a name, a description, a part or a function", function()
-      local set = dataset:one_hot()
-      local expected = squared_error(network:predict(X), set.T)
-      for _, loss in ipairs { "squared_error", { "squared_error" }, pl.loss.squared_error,
-        squared_error, pl.loss(squared_error) } do
-        assert.near(expected, pl.evaluate(network, set, loss).loss, 1e-5)
-      end
-    end)
-
-    it("gives the accuracy alone without a loss", function()
-      local result = pl.evaluate(network, dataset)
-      assert.is_nil(result.loss)
-      assert.is_number(result.accuracy)
-    end)
-
-    it("gives the loss alone without classes", function()
-      local T = core.matrix(4, N):fill(1)
-      local set = pl.dataset { X = X, T = T }
-      local result = pl.evaluate(network, set, "squared_error")
-      assert.is_nil(result.accuracy)
-      assert.near(pl.loss.squared_error(network:predict(X), T, false), result.loss, 1e-6)
-    end)
-
-    it("weights the loss and the accuracy by the samples' weights", function()
-      local weights = core.generator(7):uniform(core.matrix(1, N))
-      for n = 1, N, 3 do weights:set(1, n, 0) end
-      local set = pl.dataset { X = X, labels = labels, weights = weights }:one_hot()
-      local A = network:predict(X)
-      local best, right, total = A:argmax(), 0, 0
-      for n = 1, N do
-        total = total + weights:get(1, n)
-        if best:get(1, n) == labels[n] then right = right + weights:get(1, n) end
-      end
-      local result = pl.evaluate(network, set, squared_error)
-      assert.near(squared_error(A, set.T, false, weights), result.loss, 1e-6)
-      assert.near(right / total, result.accuracy, 1e-9)
-    end)
-
-    it("weights the loss alone by weights of single targets", function()
-      local weights = core.generator(8):uniform(core.matrix(4, N))
-      local set = pl.dataset { X = X, labels = labels, weights = weights }:one_hot()
-      local A = network:predict(X)
-      local result = pl.evaluate(network, set, squared_error)
-      assert.near(squared_error(A, set.T, false, weights), result.loss, 1e-6)
-      assert.near(pl.metrics.accuracy(A, set.T), result.accuracy, 1e-12)
-    end)
-
-    it("leaves out samples of weight 0, as a set without them would", function()
-      local weights, kept = core.matrix(1, N), {}
-      for n = 1, N do
-        if n % 5 ~= 0 then
-          weights:set(1, n, 1)
-          kept[#kept + 1] = n
-        end
-      end
-      local T = core.generator(9):uniform(core.matrix(4, N))
-      local classes = { "a", "b", "c", "d" }
-      local few, few_T = core.matrix(3, #kept), core.matrix(4, #kept)
-      core.gather(few, X, kept)
-      core.gather(few_T, T, kept)
-      for n = 5, N, 5 do T:columns(n, n):fill(0 / 0) end
-      local masked = pl.dataset { X = X, T = T, weights = weights, classes = classes }
-      local result = pl.evaluate(network, masked, squared_error)
-      local expected = pl.evaluate(network,
-        pl.dataset { X = few, T = few_T, classes = classes }, squared_error)
-      assert.near(expected.loss, result.loss, 1e-6)
-      assert.near(expected.accuracy, result.accuracy, 1e-12)
-    end)
-
-    it("takes labels of two classes for one output", function()
-      local binary = pl.network({ inputs = 3, pl.dense(1, "sigmoid") }, { dtype = name })
-      local two, right = {}, 0
-      local A = binary:predict(X)
-      local T = core.matrix(1, N)
-      for n = 1, N do
-        two[n] = 1 + n % 2
-        T:set(1, n, n % 2)
-        if (A:get(1, n) >= 0.5) == (two[n] == 2) then right = right + 1 end
-      end
-      local set = pl.dataset { X = X, labels = two }
-      local result = pl.evaluate(binary, set, "squared_error")
-      assert.near(right / N, result.accuracy, 1e-12)
-      assert.near(squared_error(A, T), result.loss, 1e-5)
-    end)
-
-    it("decides one output by what the network gives, or the loss takes", function()
-      local binary = pl.network({ inputs = 3, pl.dense(1) }, { dtype = name })
-      local Z, two = binary:predict(X), {}
-      local counts = { logits = 0, probabilities = 0 }
-      for n = 1, N do
-        two[n] = 1 + n % 2
-        if (Z:get(1, n) >= 0) == (two[n] == 2) then counts.logits = counts.logits + 1 end
-        if (Z:get(1, n) >= 0.5) == (two[n] == 2) then
-          counts.probabilities = counts.probabilities + 1
-        end
-      end
-      assert.not_equal(counts.logits, counts.probabilities)
-      local set = pl.dataset { X = X, labels = two }
-      assert.near(counts.probabilities / N, pl.evaluate(binary, set).accuracy, 1e-12)
-      local loss = pl.loss(function() return 0 end)
-      loss.gives = "logits"
-      assert.near(counts.logits / N, pl.evaluate(binary, set, loss).accuracy, 1e-12)
-      for gives, count in pairs(counts) do
-        binary.gives = gives
-        assert.near(count / N, pl.evaluate(binary, set).accuracy, 1e-12)
-      end
-    end)
-
-    it("touches no training state", function()
-      network:forward(X:columns(1, 5))
-      local A = network.layers[1].A:totable()
-      local drawn = network.generator:state()
-      pl.evaluate(network, dataset)
-      assert.same(A, network.layers[1].A:totable())
-      assert.equal(drawn, network.generator:state())
-    end)
-
-    it("converts a dataset of the other type", function()
-      local other = name == "float32" and "float64" or "float32"
-      assert.equal(pl.evaluate(network, dataset).accuracy,
-        pl.evaluate(network, dataset:to(other)).accuracy)
-    end)
-  end)
+-- Some columns at a time
+local function in_batches(A, T, weights, f)
+  local first = 1
+  for _, size in ipairs { 1, 7, 2, 20 } do
+    local last = first + size - 1
+    f(A:columns(first, last), T:columns(first, last), weights and weights:columns(first, last))
+    first = last + 1
+  end
+  assert.equal(A.cols, first - 1)
 end
 
-describe("misuse of evaluate", function()
-  local network = pl.network { inputs = 2, pl.dense(3) }
-  local X = pl.generator(1):normal(pl.matrix(2, 1200))
+describe("metrics as scikit-learn computes them", function()
+  for case, expected in pairs(reference.load "metrics") do
+    local A, T = core.matrix(expected.A), core.matrix(expected.T)
+    local weights = expected.weights and core.matrix(expected.weights)
+    local targets = case:find "^several" and "several" or nil
 
-  local function labelled(changes)
-    local labels = {}
-    for n = 1, X.cols do labels[n] = 1 + n % 3 end
-    local fields = { X = X, labels = labels }
-    for name, value in pairs(changes or {}) do fields[name] = value or nil end
-    return pl.dataset(fields)
+    it(case, function()
+      for name, value in pairs(expected.values) do
+        local metric = pl.metric(reference.description(name))
+        near(value, metric(A, T, weights, { targets = targets }), name)
+      end
+    end)
+
+    it(case .. ", batch by batch", function()
+      for name, value in pairs(expected.values) do
+        local description = reference.description(name)
+        local meter = pl.metrics.meter({ description }, {
+          outputs = A.rows, dtype = "float64", targets = targets,
+        })
+        in_batches(A, T, weights, function(...) meter:add(...) end)
+        near(value, meter:results()[description[1]], name)
+      end
+    end)
   end
+end)
 
-  it("names what is no network and no dataset", function()
-    at_caller(function() pl.evaluate(nil, labelled()) end, "a network expected, got nil")
-    at_caller(function() pl.evaluate(network, X) end,
-      "a dataset expected, got a 2 x 1200 matrix (pl.dataset { X =, T = } makes one)")
-  end)
+describe("a metric", function()
+  local g = core.generator(3)
+  local Z = g:normal(core.matrix(4, 50))
+  local labels = core.matrix(1, 50)
+  for n = 1, 50 do labels:set(1, n, g:integer(1, 4)) end
+  local weights = g:uniform(core.matrix(1, 50))
 
-  it("names what does not fit the network", function()
-    at_caller(function() pl.evaluate(network, labelled { X = pl.matrix(4, 1200) }) end,
-      "the dataset has 4 inputs but the network has 2")
-    local beyond = labelled()
-    beyond.T:set(1, 1100, 4)
-    at_caller(function() pl.evaluate(network, beyond) end,
-      "labels 1 to 3 expected, one for each output, got 4 for sample 1100")
-    local targets = pl.dataset {
-      X = X, T = pl.matrix(4, 1200), classes = { "a", "b", "c", "d" },
+  it("is known by its name, by a description, and says whether more is better", function()
+    local less = {
+      hamming_loss = true, log_loss = true, brier = true, mse = true, rmse = true, mae = true,
+      calibration_error = true,
     }
-    at_caller(function() pl.evaluate(network, targets) end,
-      "the dataset has 4 targets but the network has 3 outputs")
-    local binary = pl.network { inputs = 2, pl.dense(1) }
-    at_caller(function() pl.evaluate(binary, labelled()) end,
-      "labels 1 to 2 expected for one output, which tells two classes apart, got 3")
+    local count = 0
+    for name, metric in pairs(pl.metric) do
+      count = count + 1
+      assert.equal(name, metric.name)
+      assert.equal(name, pl.metric({ name }).name)
+      assert.equal(not less[name], metric.more_is_better)
+    end
+    assert.equal(18, count)
+    assert.equal("mine", pl.metric({ "f1", name = "mine" }).name)
+    at_caller(function() local _ = pl.metric "auc" end, "unknown metric 'auc' (known: accuracy, ")
+    at_caller(function() local _ = pl.metric { "top_k", n = 3 } end,
+      "unknown option 'n' of top_k (known: k, name)")
+    at_caller(function() local _ = pl.metric { "f1", average = "mean" } end, "f1: average: ")
   end)
 
-  it("names what does not fit the loss", function()
-    at_caller(function() pl.evaluate(network, labelled(), "squared_error") end,
-      "squared_error takes no labels (dataset:one_hot() makes target columns of them)")
-    at_caller(function() pl.evaluate(network, labelled(), "square_error") end,
-      "unknown loss 'square_error' (known: ")
-    local targets = pl.dataset { X = X, T = pl.matrix(4, 1200) }
-    at_caller(function() pl.evaluate(network, targets, "squared_error") end,
-      "the dataset has 4 targets but the network has 3 outputs")
-    at_caller(function() pl.evaluate(network, targets, function() end) end,
-      "loss: a number J expected from it, got nil")
-  end)
-
-  it("lets a loss of one's own take targets of any number", function()
-    local targets = pl.dataset { X = X, T = pl.matrix(4, 1200) }
-    assert.equal(2, pl.evaluate(network, targets, function() return 2 end).loss)
-  end)
-
-  it("names the sample for which the network gives NaN", function()
-    local broken = X:copy()
-    broken:set(1, 1017, 0 / 0)
-    local set = labelled { X = broken }
-    for _, loss in ipairs { false, "softmax_cross_entropy" } do
-      at_caller(function() pl.evaluate(network, set, loss or nil) end,
-        "the network gives NaN for sample 1017: X is NaN in row 1 of sample 1017")
+  it("of probabilities makes such of logits, to rounding", function()
+    local P = pl.activation.softmax.forward(core.matrix(4, 50), Z)
+    local z, p = core.matrix(1, 50):assign(Z:view(1, 1, 50)), core.matrix(1, 50)
+    pl.activation.sigmoid.forward(p, z)
+    local t = labels:map(function(label) return label > 2 and 1 or 0 end)
+    for _, name in ipairs { "log_loss", "brier", "calibration_error", "roc_auc", "accuracy" } do
+      local metric = pl.metric[name]
+      near(metric(P, labels, weights), metric(Z, labels, weights, { gives = "logits" }), name)
+      near(metric(p, t, weights), metric(z, t, weights, { gives = "logits" }), name)
+      near(metric(p, t), metric(p, t, nil, { gives = "probabilities" }), name)
     end
   end)
 
-  it("names the parameter for which the network gives NaN", function()
-    local broken = network:clone()
-    broken.layers[1].b:fill(0 / 0)
-    at_caller(function() pl.evaluate(broken, labelled {}) end,
-      "the network gives NaN for sample 1: 1.b is NaN in row 1, column 1")
+  it("has the log loss of logits of any size", function()
+    local loss = pl.metric.log_loss
+    assert.equal(1000, loss(core.matrix { { 0 }, { 1000 } }, core.matrix { { 1 } }, nil,
+      { gives = "logits" }))
+    assert.equal(1000, loss(core.matrix { { 1000 } }, core.matrix { { 0 } }, nil,
+      { gives = "logits" }))
+    near(-math.log(2^-52), loss(core.matrix { { 1 } }, core.matrix { { 0 } }), "probabilities")
   end)
 
-  it("takes no memory that grows with the samples", function()
-    local small = pl.network { inputs = 1, pl.dense(1) }
-    local numbers, bytes = pl.matrix(1, 200000), pl.bytes(("x"):rep(200000), 1, 200000)
-    local others = numbers:to "float64"
-    for _, samples in ipairs { numbers, bytes, others } do
-      local set = pl.dataset { X = samples, T = samples == bytes and numbers or samples }
-      local allocated = memory.allocated(function() pl.evaluate(small, set, "squared_error") end)
-      assert.is_true(allocated < 200000, allocated)
+  it("is the same of two outputs and of one, of two classes", function()
+    local p = g:uniform(core.matrix(1, 50))
+    local t = labels:map(function(label) return label > 2 and 1 or 0 end)
+    local P, two = core.matrix(2, 50), core.matrix(1, 50)
+    core.put_rows(P, 1, core.subtract(core.matrix(1, 50), 1, p))
+    core.put_rows(P, 2, p)
+    core.add(two, t, 1)
+    for _, name in ipairs {
+      "accuracy", "precision", "recall", "f1", "cohen_kappa", "matthews", "log_loss", "brier",
+      "calibration_error", "roc_auc", "average_precision",
+    } do
+      near(pl.metric[name](p, t, weights), pl.metric[name](P, two, weights), name)
     end
   end)
 
-  it("names weights that are all 0", function()
-    local set = labelled { weights = pl.matrix(1, 1200) }
-    at_caller(function() pl.evaluate(network, set) end,
-      "the weights of all samples are 0")
+  it("takes target columns where it takes labels", function()
+    local P = pl.activation.softmax.forward(core.matrix(4, 50), Z)
+    local T = core.matrix(4, 50)
+    for n = 1, 50 do T:set(labels:get(1, n), n, 1) end
+    for name, metric in pairs(pl.metric) do
+      if metric.takes ~= "several" and metric.takes ~= "values" then
+        if name == "top_k" then metric = pl.metric { "top_k", k = 2 } end
+        assert.equal(metric(P, labels, weights), metric(P, T, weights))
+      end
+    end
+  end)
+
+  it("takes matrices in either order, and of either type", function()
+    local P = pl.activation.softmax.forward(core.matrix(4, 50), Z)
+    local T = g:uniform(core.matrix(4, 50))
+    local of_targets = g:uniform(core.matrix(4, 50))
+    for name, metric in pairs(pl.metric) do
+      if name == "top_k" then metric = pl.metric { "top_k", k = 2 } end
+      local given = metric.takes == "values" and T or labels
+      local about = metric.takes == "several" and { targets = "several" } or nil
+      if about then given = T end
+      local value = metric(P, given, of_targets, about)
+      assert.equal(value, metric(P:copy "rows", given:copy "rows", of_targets:copy "rows", about))
+      local single = metric(P:to "float32", given:to "float32", of_targets:to "float32", about)
+      assert.is_true(math.abs(value - single) < 1e-5, name)
+    end
+  end)
+
+  it("of single targets' weights counts by them what is numbers or several labels", function()
+    local A, T = g:normal(core.matrix(3, 20)), g:normal(core.matrix(3, 20))
+    local W = core.matrix(3, 20)
+    for n = 1, 20 do for i = 1, 3 do W:set(i, n, g:integer(0, 2)) end end
+    local squares, distances, total, wrong = 0, 0, 0, 0
+    local hits, said, there = 0, 0, 0
+    local right, samples = 0, 0
+    local Y = T:map(function(t) return t > 0 and 1 or 0 end)
+    for n = 1, 20 do
+      local is_right, is_known = true, false
+      for i = 1, 3 do
+        local w, a, t = W:get(i, n), A:get(i, n), T:get(i, n)
+        squares, distances, total = squares + w * (a - t)^2, distances + w * math.abs(a - t),
+          total + w
+        local says, is = a >= 0, t > 0
+        if says ~= is then wrong = wrong + w end
+        if says then said = said + w end
+        if is then there = there + w end
+        if says and is then hits = hits + w end
+        is_right = is_right and (says == is or w == 0)
+        is_known = is_known or w > 0
+      end
+      samples = samples + (is_known and 1 or 0)
+      right = right + (is_known and is_right and 1 or 0)
+    end
+    local about = { targets = "several", gives = "logits" }
+    near(squares / total, pl.metric.mse(A, T, W), "mse")
+    near(math.sqrt(squares / total), pl.metric.rmse(A, T, W), "rmse")
+    near(distances / total, pl.metric.mae(A, T, W), "mae")
+    near(wrong / total, pl.metric.hamming_loss(A, Y, W, about), "hamming_loss")
+    near(right / samples, pl.metric.accuracy(A, Y, W, about), "accuracy")
+    near(2 * hits / (said + there),
+      pl.metric { "f1", average = "micro" }(A, Y, W, about), "f1")
+    local masked, unknown = T:copy(), Y:copy()
+    for n = 1, 20 do
+      for i = 1, 3 do
+        if W:get(i, n) == 0 then
+          masked:set(i, n, naive.nan)
+          unknown:set(i, n, naive.nan)
+        end
+      end
+    end
+    for _, name in ipairs { "mse", "mae", "r2" } do
+      near(pl.metric[name](A, T, W), pl.metric[name](A, masked, W), name)
+    end
+    for _, name in ipairs { "accuracy", "f1", "hamming_loss", "roc_auc" } do
+      near(pl.metric[name](A, Y, W, about), pl.metric[name](A, unknown, W, about), name)
+    end
+  end)
+
+  it("of a sample of weight 0 knows nothing", function()
+    local P = pl.activation.softmax.forward(core.matrix(4, 50), Z)
+    local some = weights:copy()
+    for n = 31, 50 do some:set(1, n, 0) end
+    for name, metric in pairs(pl.metric) do
+      if metric.takes == "class" or metric.takes == "labels" then
+        if name == "top_k" then metric = pl.metric { "top_k", k = 2 } end
+        near(metric(P:columns(1, 30), labels:columns(1, 30), some:columns(1, 30)),
+          metric(P, labels, some), name)
+      end
+    end
+  end)
+
+  it("is 0 where nothing has a weight, but for the area under the ROC curve, and r2", function()
+    local P, none = pl.activation.softmax.forward(core.matrix(4, 50), Z), core.matrix(1, 50)
+    for name, metric in pairs(pl.metric) do
+      if name == "top_k" then metric = pl.metric { "top_k", k = 2 } end
+      local about = metric.takes == "several" and { targets = "several" } or nil
+      local T = (metric.takes == "values" or about) and P or labels
+      local value = metric(P, T, none, about)
+      if name == "roc_auc" then
+        assert.is_true(value ~= value)
+      else
+        assert.equal(name == "r2" and 1 or 0, value)
+      end
+    end
+  end)
+
+  it("leaves classes that have no area out of the mean", function()
+    local P = pl.activation.softmax.forward(core.matrix(4, 50), Z)
+    local two = labels:map(function(label) return label > 2 and 3 or 1 end)
+    local first, third = core.curve_areas(P, two, 1), core.curve_areas(P, two, 3)
+    near((first + third) / 2, pl.metric.roc_auc(P, two), "roc_auc")
+  end)
+
+  it("tells k outputs apart from the others as argmax does, the first of equal ones first",
+    function()
+      local A = core.matrix { { 1, 1 }, { 1, 1 }, { 1, 1 } }
+      local T = core.matrix { { 1, 2 } }
+      assert.equal(0.5, pl.metric { "top_k", k = 1 }(A, T))
+      assert.equal(1, pl.metric { "top_k", k = 2 }(A, T))
+      assert.equal(pl.metric.accuracy(Z, labels), pl.metric { "top_k", k = 1 }(Z, labels))
+    end)
+
+  it("has bins of probabilities that include their upper end", function()
+    -- 0.1 to 0.9 times 10 round up or down: each is in the bin that it ends, with a gap of its own.
+    for b = 1, 9 do
+      local p = core.matrix { { b / 10, (b - 0.5) / 10 } }
+      local T = core.matrix { { 1, 0 } }
+      local expected = math.abs(1 - (2 * b - 0.5) / 10) / 2
+      near(expected, pl.metric { "calibration_error", bins = 10 }(p, T), "bin " .. b)
+    end
+  end)
+end)
+
+describe("a metric of one's own", function()
+  local A, T = core.matrix { { 1, 2, 3 } }, core.matrix { { 1, 1, 1 } }
+  local function largest(outputs) return outputs:max() end
+  local mine = { name = "largest", compute = largest, more_is_better = true }
+
+  it("is a function, or a table with one that says whether more is better", function()
+    assert.equal(3, pl.metric(largest)(A, T))
+    local metric = pl.metric(mine)
+    assert.equal(3, metric(A, T))
+    assert.equal("largest", metric.name)
+    assert.is_true(metric.more_is_better)
+    assert.equal("largest", pl.metric(metric).name)
+  end)
+
+  it("is weighted over batches as a loss is", function()
+    local meter = pl.metrics.meter({ mine }, { outputs = 1, dtype = "float64" })
+    meter:add(A, T)
+    meter:add(A:columns(1, 1), T:columns(1, 1), core.matrix { { 2 } })
+    assert.equal((3 * 3 + 2 * 1) / 5, meter:results().largest)
+  end)
+
+  it("is refused where it gives no number or takes the name of another", function()
+    at_caller(function() pl.metric(function() end)(A, T) end,
+      "metric: a number expected from it, got nil")
+    at_caller(function() pl.metric { name = "f1", compute = largest, more_is_better = true } end,
+      "the metric 'f1' is built in")
+    at_caller(function() pl.metric { name = "mine", compute = largest } end, "more_is_better")
+    at_caller(function() pl.metric { name = "mine" } end, "metric: a name, ")
+  end)
+end)
+
+describe("misuse of a metric", function()
+  local A = core.matrix { { 0.5, 0.25, 0.25 }, { 0.25, 0.5, 0.25 }, { 0.25, 0.25, 0.5 } }
+  local labels = core.matrix { { 1, 2, 3 } }
+  local accuracy, several = pl.metric.accuracy, { targets = "several" }
+
+  local function refused(expected, metric, ...)
+    local arguments = table.pack(...)
+    at_caller(function()
+      local _ = metric(table.unpack(arguments, 1, arguments.n))
+    end, expected)
+  end
+
+  it("names what is no matrix, of another type or of other samples", function()
+    refused("accuracy: A: a matrix expected, got nil", accuracy, nil, labels)
+    refused("accuracy: T: a matrix expected, got a table", accuracy, A, { 1, 2, 3 })
+    refused("T is float32 and A is float64", accuracy, A, labels:to "float32")
+    refused("A has 3 samples but T has 2", accuracy, A, core.matrix(1, 2))
+    refused("weights: a matrix expected, got 1", accuracy, A, labels, 1)
+    refused("weights: a 1 x 3 or 3 x 3 matrix of float64 expected, got a 2 x 3 matrix", accuracy, A,
+      labels, core.matrix(2, 3))
+    refused("weights: finite numbers of 0 or more expected", accuracy, A, labels,
+      core.matrix { { 1, -1, 0 } })
+    refused('gives: "logits" or', accuracy, A, labels, nil, { gives = "log" })
+    refused("unknown option 'give'", accuracy, A, labels, nil, { give = "logits" })
+  end)
+
+  it("names targets that are not what the metric is of", function()
+    refused("T: labels 1 to 3 expected, got 4 for sample 2", accuracy, A,
+      core.matrix { { 1, 4, 1 } })
+    refused("T: one class for each sample expected, got several largest targets for sample 2",
+      accuracy, A, core.matrix { { 1, 1, 0 }, { 0, 1, 0 }, { 0, 0, 1 } })
+    refused("subset_accuracy is of several labels for each sample", pl.metric.subset_accuracy, A,
+      labels)
+    refused("T: 3 rows expected, one for each label, got 1", accuracy, A, labels, nil, several)
+    refused("T: targets from 0 to 1 expected, got some from 0 to 2", accuracy, A,
+      core.matrix(3, 3):set(1, 1, 2), nil, several)
+    for _, name in ipairs { "log_loss", "brier", "calibration_error", "cohen_kappa", "matthews",
+      "top_k" } do
+      refused(name .. " is of one class for each sample", pl.metric[name], A, core.matrix(3, 3),
+        nil, several)
+    end
+    refused("mse takes no labels", pl.metric.mse, A, labels)
+  end)
+
+  it("names outputs that are no probabilities", function()
+    local loss = pl.metric.log_loss
+    refused("probabilities from 0 to 1 expected, got some from -1 to 0", loss,
+      core.matrix(3, 3):set(1, 1, -1), labels)
+    refused("which add up to 1, expected, got sums from 0 to 0", loss, core.matrix(3, 3), labels)
+    refused("log_loss needs probabilities", loss, A, labels, nil, { gives = "values" })
+  end)
+
+  it("names an average, or a number of classes, that there is not", function()
+    refused('f1: average = "binary" is of two classes, and there are 3', pl.metric {
+      "f1", average = "binary",
+    }, A, labels)
+    refused('f1: average = "binary" is of two classes, and there are 3 labels', pl.metric {
+      "f1", average = "binary",
+    }, A, core.matrix(3, 3), nil, several)
+    refused("top_k: k: a whole number from 1 to 2, fewer than there are classes, expected, got 3",
+      pl.metric { "top_k", k = 3 }, A, labels)
   end)
 end)

@@ -1,5 +1,6 @@
 -- The class of each sample, as a network's outputs say it and as targets do. Classes count from 1.
 -- One output for two classes is the second's: its logit, or its probability or value from 0 to 1.
+-- Where a sample may have several labels at once, each output is such a one, of its own label.
 
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
@@ -32,16 +33,33 @@ local function check_labels(T, most)
   end
 end
 
-local function check_targets(T)
-  for n = 1, T.cols do
-    local t = T:get(1, n)
-    if not (t >= 0 and t <= 1) then
-      raise("T: targets from 0 to 1 expected for one output, got %s for sample %d "
-        .. "(dataset:for_outputs(1) makes such ones of labels, as pl.evaluate does)",
-        show(t), n)
+local function check_target(t, n)
+  if t >= 0 and t <= 1 then return end
+  raise("T: targets from 0 to 1 expected for one output, got %s for sample %d "
+    .. "(dataset:for_outputs(1) makes such ones of labels, as pl.evaluate does)", show(t), n)
+end
+
+-- Raise where column n has not one largest element alone; one with NaN says nothing.
+local function check_single(T, n, sample)
+  local get, largest, count = T.get, -math.huge, 0
+  for i = 1, T.rows do
+    local t = get(T, i, n)
+    if t > largest then
+      largest, count = t, 1
+    elseif t == largest then
+      count = count + 1
+    elseif t ~= t then
+      return
     end
   end
+  if count > 1 then
+    raise("T: one class for each sample expected, got several largest targets for sample %d "
+      .. "(several labels at once need a loss for such, or targets = \"several\")", sample)
+  end
 end
+
+---Raise unless A and T are matrices of the same samples, T with labels or as many rows as A.
+classes.check_shapes = check_shapes
 
 ---Raise unless the outputs A and the targets T are of the same samples and say a class of each.
 ---@param A any  S_L x N outputs
@@ -52,11 +70,55 @@ function classes.check(A, T)
   if n then raise("A is NaN for sample %d", n) end
   n = T.rows > 1 and nonfinite.find_nan(T)
   if n then raise("T is NaN for sample %d", n) end
-  if A.rows == 1 then
-    check_targets(T)
-  elseif T.rows == 1 then
-    check_labels(T, A.rows)
+  if A.rows > 1 and T.rows == 1 then return check_labels(T, A.rows) end
+  for k = 1, T.cols do
+    if T.rows == 1 then check_target(T:get(1, k), k) else check_single(T, k, k) end
   end
+end
+
+-- Whether sample n of the dataset counts nothing, or nothing is known of its target.
+local function is_left_out(dataset, n, t)
+  local weights = dataset.weights
+  return t ~= t or (weights ~= nil and weights.rows == 1 and weights:get(1, n) == 0)
+end
+
+---Raise unless the targets of a dataset say one class for each sample that counts. Labels have been
+---looked at where the dataset met the network.
+---@param dataset Dataset  for the network's outputs: see Dataset:for_outputs
+function classes.check_dataset(dataset)
+  if dataset.has_labels then return end
+  for first, T in dataset:chunks "T" do
+    for k = 1, T.cols do
+      local n, t = first + k - 1, T:get(1, k)
+      if not is_left_out(dataset, n, t) then
+        if T.rows == 1 then check_target(t, n) else check_single(T, k, n) end
+      end
+    end
+  end
+end
+
+local function check_range(T)
+  local low, high = T:min(), T:max()
+  if low < 0 or high > 1 then
+    raise("T: targets from 0 to 1 expected, got some from %s to %s", show(low), show(high))
+  end
+end
+
+---Raise unless the targets of a dataset are from 0 to 1, as those of several labels are.
+---@param dataset Dataset
+function classes.check_dataset_of_labels(dataset)
+  for _, T in dataset:chunks "T" do check_range(T) end
+end
+
+---Raise unless A and T are of the same samples and labels: an output and a target for each.
+---@param A any  S_L x N outputs
+---@param T any  S_L x N targets from 0 to 1
+function classes.check_several(A, T)
+  check_shapes(A, T)
+  if T.rows ~= A.rows then raise("T: %d rows expected, one for each label, got 1", A.rows) end
+  local n = nonfinite.find_nan(A)
+  if n then raise("A is NaN for sample %d", n) end
+  check_range(T)
 end
 
 local GIVES = { "choice", choices = { "logits", "probabilities", "values" } }
@@ -68,12 +130,30 @@ function classes.check_gives(gives)
   return gives ~= nil and fields.value("gives", gives, GIVES) or nil
 end
 
+---Where an output says yes: half a probability, which is a logit of 0.
+---@param gives? string
+---@return number
+function classes.threshold(gives)
+  return gives == "logits" and 0 or 0.5
+end
+
+---1 where M reaches the threshold, else 0.
+---@param result Matrix   as M; may be M
+---@param M Matrix        without NaN
+---@param threshold number
+---@return Matrix result
+function classes.at_least(result, M, threshold)
+  local core = cores.of(M)
+  core.sign(result, core.subtract(result, M, threshold)) -- 0 where both are equal
+  core.maximum(result, core.add(result, result, 0.5), 0)
+  return core.sign(result, result)
+end
+
 -- 2 where the number reaches the threshold, else 1
 local function second_where(M, threshold, result)
-  result = result or cores.of(M).matrix(1, M.cols)
-  local get, set = M.get, M.set
-  for n = 1, M.cols do set(result, 1, n, get(M, 1, n) >= threshold and 2 or 1) end
-  return result
+  local core = cores.of(M)
+  result = classes.at_least(result or core.matrix(1, M.cols), M, threshold)
+  return core.add(result, result, 1)
 end
 
 ---The class that each column of outputs says: the row of the largest, or of a single output whether
@@ -84,7 +164,7 @@ end
 ---@return Matrix          1 x N
 function classes.predicted(A, gives, result)
   if A.rows > 1 then return A:argmax(result) end
-  return second_where(A, gives == "logits" and 0 or 0.5, result)
+  return second_where(A, classes.threshold(gives), result)
 end
 
 ---The class that each column of targets says: labels as they are, the row of the largest, of a

@@ -1,8 +1,11 @@
 -- The confusion matrix: how often samples of one class (row) were taken for another (column).
 
 local classes = require "perilune.metrics.classes"
+local columns = require "perilune.metrics.columns"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
+
+local longest, right = columns.longest, columns.right
 
 local Confusion = {}
 Confusion.__index = Confusion
@@ -39,17 +42,6 @@ local function confusion(A, T, names, gives)
     self[i][j] = self[i][j] + 1
   end
   return setmetatable(self, Confusion)
-end
-
--- Text at the right of a field of so many characters
-local function right(text, width)
-  return (" "):rep(width - (utf8.len(text) or #text)) .. text
-end
-
-local function longest(texts, least)
-  local length = least
-  for _, text in ipairs(texts) do length = math.max(length, utf8.len(text) or #text) end
-  return length
 end
 
 function Confusion:__tostring()

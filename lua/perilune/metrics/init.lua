@@ -1,86 +1,152 @@
--- How good a network is: accuracy, confusion matrix, mean loss.
+-- Metrics: how good outputs are, as a number for people and for early stopping. A metric is called
+-- as
+--     value = metric(A, T [, weights [, { gives =, targets = }]])
+-- A are S_L x N outputs. T are 1 x N labels, S_L x N target columns, or for one output 1 x N
+-- targets from 0 to 1, 1 for the second of two classes. Weights are 1 x N (samples) or S_L x N
+-- (single targets). `gives` says what outputs are: one output says the second class from 1/2 on, of
+-- "logits" from 0 on, and metrics of probabilities make such of logits. `targets = "several"` says
+-- that a sample may have several labels at once, or none: then each output is a label of its own.
+--
+-- By name, or described, metrics are measured in training and evaluation:
+--     pl.fit(net, data, { loss = ..., metrics = { "f1", { "top_k", k = 3 } } })
+--     pl.evaluate(net, data, nil, { "f1", { "f1", average = "micro", name = "micro_f1" } })
+--
+-- One of your own is a table { name = "mine", compute = f, more_is_better = true }, where f(A, T,
+-- weights) gives its value for a batch; over batches it is their mean by total weight.
 
-local Batches = require "perilune.data.batches"
-local Buffer = require "perilune.buffer"
-local Dataset = require "perilune.data.dataset"
-local Tally = require "perilune.metrics.tally"
-local classes = require "perilune.metrics.classes"
-local confusion = require "perilune.metrics.confusion"
-local consultation = require "perilune.consultation"
+local Meter = require "perilune.metrics.meter"
 local cores = require "perilune.cores"
+local counts = require "perilune.metrics.counts"
 local errors = require "perilune.errors"
-local losses = require "perilune.loss"
-local nonfinite = require "perilune.nonfinite"
+local fields = require "perilune.fields"
+local registry = require "perilune.registry"
+local scores = require "perilune.metrics.scores"
+local sums = require "perilune.metrics.sums"
 
 local raise, show = errors.raise, errors.show
 
-local CHUNK = 1000 -- samples that evaluate takes at once
+---@class Metric
+---@field name string?            by which its value is recorded
+---@field options table
+---@field more_is_better boolean?
+---@field takes? "class"|"several"|"labels"|"values"  what targets must be: one class for each
+---sample, several labels, either of these, or numbers; nil: anything
+local Metric = {}
+Metric.__index = Metric
 
-local metrics = {
-  confusion = confusion, tally = Tally.new, total_weight = Tally.total_weight,
+local function check_fits(kind, about)
+  local takes, name = kind.takes, kind.name
+  if takes == "class" and about.several then
+    raise("%s is of one class for each sample, and these targets are several labels", name)
+  elseif takes == "several" and not about.several then
+    raise("%s is of several labels for each sample, and these targets are one class each (a loss "
+      .. "for several labels, or targets = \"several\", says that they are several)", name)
+  elseif takes == "values" and about.labels then
+    raise("%s takes no labels (dataset:one_hot() makes target columns of them)", name)
+  elseif kind.probabilities and about.gives == "values" then
+    raise("%s needs probabilities, which \"softmax\" and \"sigmoid\" as the last activation give; "
+      .. "these outputs are values", name)
+  end
+end
+
+---What keeps this metric over batches: add(batch), result(), reset(), state(), check_state(state),
+---restorer(state). Raises where the metric cannot be told of such batches.
+---@param about About
+---@return Accumulator
+function Metric:accumulator(about)
+  check_fits(self.kind, about)
+  return self.kind.new(self.options, about)
+end
+
+local about_fields = {
+  gives = { "choice", choices = { "logits", "probabilities", "values" }, optional = true },
+  targets = { "choice", choices = { "several" }, optional = true },
 }
 
----How many samples are classified as the targets say.
----@param A Matrix           S_L x N outputs
----@param T Matrix           1 x N labels, or S_L x N target columns; for one output 1 x N from 0 to
----1, where at least one half means the second class
----@param predicted? Matrix  1 x N to work in, allocated when absent
----@param gives? "logits"|"probabilities"|"values"  what A is: one output means the second class
----from 1/2, a logit from 0 on
----@return integer
-function metrics.correct(A, T, predicted, gives)
-  classes.check(A, T)
-  gives = classes.check_gives(gives)
-  local core = cores.of(A)
-  if predicted ~= nil and core.sample_count(predicted, 1) ~= A.cols then
-    raise("predicted: a 1 x %d matrix of %s expected, got %s", A.cols, A.dtype,
-      show(predicted))
-  end
-  predicted = classes.predicted(A, gives, predicted)
-  return core.count_equal(predicted, classes.actual(T, A.rows))
-end
-
----The fraction of samples classified as the targets say, in [0, 1].
----@param A Matrix  S_L x N outputs
----@param T Matrix  1 x N labels, or S_L x N target columns, as for correct
----@param gives? "logits"|"probabilities"|"values"
+---The value for these outputs and targets.
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N, or 1 x N labels
+---@param weights? Matrix  1 x N or S_L x N
+---@param given? { gives: "logits"|"probabilities"|"values"|nil, targets: "several"? }
 ---@return number
-function metrics.accuracy(A, T, gives)
-  return metrics.correct(A, T, nil, gives) / A.cols
+function Metric:__call(A, T, weights, given)
+  local name = self.name or "metric"
+  if not cores.is_matrix(A) then raise("%s: A: a matrix expected, got %s", name, show(A)) end
+  if not cores.is_matrix(T) then raise("%s: T: a matrix expected, got %s", name, show(T)) end
+  given = fields.check(about_fields, given, name)
+  local needs_several = self.takes == "several" and T.rows > 1
+  local meter = Meter.new({ self }, {
+    core = cores.of(A), outputs = A.rows, gives = given.gives,
+    several = A.rows > 1 and (needs_several or given.targets == "several"),
+    labels = T.rows == 1 and A.rows > 1,
+  })
+  return meter:add(A, T, weights).accumulators[1]:result()
 end
 
----The mean loss over a dataset, and where it has classes the accuracy. Both are weighted by the
----weights of the samples; weights of single targets are the loss's alone. Training state is not
----touched. Raises, with the sample and the cause, for outputs that are NaN.
----@param network Network
----@param dataset Dataset  two classes may have one output (see Dataset:for_outputs)
----@param loss? any        a name, a description, or a function (A, T, Delta, weights) --> J
----@return { loss: number?, accuracy: number? }
-function metrics.evaluate(network, dataset, loss)
-  if type(network) ~= "table" or type(network.predict) ~= "function" then
-    raise("a network expected, got %s", show(network))
-  end
-  Dataset.check(dataset)
-  loss = loss and losses:resolve(loss)
-  dataset = dataset:for_outputs(network.outputs)
-  consultation.check_fit(network, loss, dataset, "the dataset")
-  local core, outputs = network.core, network.outputs
-  local tally = Tally.new {
-    core = core, outputs = outputs, has_classes = dataset.has_classes,
-    gives = network.gives or loss and loss.gives or nil,
-  }
-  local results = Buffer.new(core, outputs)
-  for X, T, weights in Batches.new(dataset, { batch = CHUNK, dtype = network.dtype }) do
-    local A = network:predict(X, results:columns(X.cols))
-    nonfinite.check_outputs(network, X, A, tally.samples)
-    local J = loss and loss(A, T, false, weights)
-    if loss and type(J) ~= "number" then
-      raise("loss: a number J expected from it, got %s", show(J))
-    end
-    tally:add(A, T, weights, J)
-  end
-  if tally.weight == 0 then raise("the weights of all samples are 0") end
-  return { loss = loss and tally:mean_loss() or nil, accuracy = tally:accuracy() }
+local function new(kind, options)
+  return setmetatable({
+    name = options.name or kind.name, options = options, kind = kind, takes = kind.takes,
+    more_is_better = kind.more_is_better,
+  }, Metric)
 end
 
-return metrics
+local own_fields = {
+  name = { "string", optional = true },
+  compute = { "function" },
+  more_is_better = { "boolean" },
+}
+
+local function accepts(value, name)
+  if getmetatable(value) == Metric then return value end
+  if type(value) == "function" then return new(sums.own({ name = name }, value), {}) end
+  if type(value) ~= "table" or type(value.compute) ~= "function" then return nil end
+  local own = fields.check(own_fields, value, "metric")
+  own.name = own.name or name
+  return new(sums.own(own, own.compute), {})
+end
+
+local metric = registry.family("metric", {
+  make = new,
+  accepts = accepts,
+  expected = "a table { name =, compute = f(A, T, weights) --> number, more_is_better = }",
+})
+
+for _, group in ipairs { sums, counts, scores } do
+  for _, kind in ipairs(group.kinds) do
+    kind.fields = kind.fields or {}
+    kind.fields.name = { "string", optional = true }
+    metric:add(kind)
+  end
+end
+
+local RESERVED = { epoch = true, loss = true, rate = true } -- other numbers of a record
+
+local function check_name(name, taken)
+  if not name then
+    raise("metrics: one without a name, by which its value could be recorded (name = \"...\" gives "
+      .. "it one)")
+  elseif RESERVED[name] or name:find "^validation_" then
+    raise("metrics: the name %s is that of another number in the history", show(name))
+  elseif taken[name] then
+    raise("metrics: two are called %s (name = \"...\" gives one of them another name)", show(name))
+  end
+  taken[name] = true
+end
+
+---A field that is a list of metrics. The value is a list of parts, each of another name.
+function fields.types.metrics(value)
+  if type(value) ~= "table" or getmetatable(value) then return nil, "a list of metrics" end
+  local parts, taken, count = {}, {}, 0
+  for _ in pairs(value) do count = count + 1 end
+  if count ~= #value then
+    return nil, "a list of metrics", "a table with other fields (a description is one of the list: "
+      .. "{ { \"top_k\", k = 3 } })"
+  end
+  for k = 1, count do
+    parts[k] = metric:resolve(value[k])
+    check_name(parts[k].name, taken)
+  end
+  return parts
+end
+
+return metric

@@ -1,0 +1,198 @@
+-- Several metrics over batches: one way for training, evaluation and single calls. The loss of a
+-- batch counts by the batch's total weight, and a sample by its own.
+
+local Batch = require "perilune.metrics.batch"
+local classes = require "perilune.metrics.classes"
+local cores = require "perilune.cores"
+local errors = require "perilune.errors"
+local fields = require "perilune.fields"
+local sums = require "perilune.metrics.sums"
+
+local raise, show = errors.raise, errors.show
+
+---@class Meter
+---@field names string[]   of what is measured, in order: "loss" where it is, then the metrics
+---@field loss Accumulator?   of the mean loss
+---@field samples integer  how many were added
+local Meter = {}
+Meter.__index = Meter
+
+---@param metrics Metric[]   each of another name
+---@param about About
+---@param has_loss? boolean  each batch comes with its loss
+---@return Meter
+function Meter.new(metrics, about, has_loss)
+  local self = setmetatable({
+    about = about, batch = Batch.new(about), metrics = metrics, accumulators = {}, names = {},
+    samples = 0,
+  }, Meter)
+  if has_loss then
+    self.loss = sums.loss.new(nil, about)
+    self.names[1], self.accumulators[1] = "loss", self.loss
+  end
+  for _, metric in ipairs(metrics) do
+    self.accumulators[#self.accumulators + 1] = metric:accumulator(about)
+    self.names[#self.accumulators] = metric.name or "metric"
+  end
+  return self
+end
+
+local about_fields = {
+  outputs = { "count" },
+  dtype = { "choice", choices = { "float32", "float64" }, default = "float32" },
+  gives = { "choice", choices = { "logits", "probabilities", "values" }, optional = true },
+  targets = { "choice", choices = { "several" }, optional = true },
+}
+
+---A meter of the user's own.
+---    local meter = pl.metrics.meter({ "f1", { "top_k", k = 3 } }, { outputs = 10 })
+---    meter:add(A, T)          -- batch by batch
+---    print(meter:results().top_k)
+---@param metrics any[]   metrics, each as a name, a description or a part
+---@param given { outputs: integer, dtype: string, gives: string?, targets: "several"? }  of all
+---batches: S_L; their type (default "float32"); what outputs are (see pl.metric); and whether each
+---output is a label of its own
+---@return Meter
+function Meter.of(metrics, given)
+  metrics = fields.value("metrics", metrics, { "metrics" })
+  local options = fields.check(about_fields, given, "pl.metrics.meter")
+  return Meter.new(metrics, {
+    core = cores[options.dtype], outputs = options.outputs, gives = options.gives,
+    several = options.targets == "several" and options.outputs > 1, labels = false,
+  })
+end
+
+local function by_columns(M)
+  return M ~= nil and M.order == "rows" and M:copy() or M
+end
+
+local function check_weights(weights, A)
+  if not cores.is_matrix(weights) then
+    raise("weights: a matrix expected, got %s", show(weights))
+  elseif weights.dtype ~= A.dtype or weights.cols ~= A.cols
+    or (weights.rows ~= 1 and weights.rows ~= A.rows) then
+    raise("weights: a 1 x %d or %d x %d matrix of %s expected, got %s", A.cols, A.rows, A.cols,
+      A.dtype, cores.show(weights))
+  elseif not (weights:min() >= 0) or weights:max() == math.huge then
+    raise("weights: finite numbers of 0 or more expected, got some from %s to %s",
+      show(weights:min()), show(weights:max()))
+  end
+end
+
+local function check_values(A, T)
+  if T.rows ~= A.rows then
+    raise("T: %d rows expected, one for each output, got %d", A.rows, T.rows)
+  end
+end
+
+-- Raise unless the metrics can be told of these outputs and targets.
+local function check_batch(self, A, T, weights)
+  local about = self.about
+  if not cores.is_matrix(A) or about.core.sample_count(A, about.outputs) ~= A.cols then
+    raise("A: a %d x N matrix of %s expected, got %s", about.outputs, about.core.name,
+      cores.show(A))
+  end
+  classes.check_shapes(A, T)
+  if weights ~= nil then check_weights(weights, A) end
+  for _, metric in ipairs(self.metrics) do
+    local takes = metric.takes
+    if takes == "values" then
+      check_values(A, T)
+    elseif takes and about.several then
+      classes.check_several(A, T)
+    elseif takes then
+      classes.check(A, T)
+    end
+  end
+end
+
+---Add a batch, after looking at it: raises for what the metrics cannot be told of, and then has
+---added nothing.
+---@param A Matrix         S_L x N outputs
+---@param T Matrix         S_L x N targets, or 1 x N labels
+---@param weights? Matrix  1 x N (samples) or S_L x N (single targets)
+---@return Meter self
+function Meter:add(A, T, weights)
+  check_batch(self, A, T, weights)
+  self:take(by_columns(A), by_columns(T), by_columns(weights))
+  return self
+end
+
+---Add a batch that is known to be right, for the library's own loops. Nothing is allocated once
+---every size of batch was seen, but by metrics that keep all scores.
+---@param A Matrix         S_L x N outputs, without NaN
+---@param T Matrix
+---@param weights? Matrix
+---@param J? number        the loss of the batch, where it is measured
+function Meter:take(A, T, weights, J)
+  local batch, accumulators = self.batch:set(A, T, weights, J), self.accumulators
+  for k = 1, #accumulators do accumulators[k]:add(batch) end
+  self.samples = self.samples + batch.N
+end
+
+---The values, by name, of all that was added since the beginning or the last reset.
+---@return table<string, number>
+function Meter:results()
+  local results = {}
+  for k, name in ipairs(self.names) do results[name] = self.accumulators[k]:result() end
+  return results
+end
+
+---Begin again from nothing.
+---@return Meter self
+function Meter:reset()
+  for _, accumulator in ipairs(self.accumulators) do accumulator:reset() end
+  self.samples = 0
+  return self
+end
+
+---What was added so far, as plain data and matrices of its own.
+---@return { samples: integer, metrics: table<string, table> }
+function Meter:state()
+  local states = {}
+  for k, name in ipairs(self.names) do states[name] = self.accumulators[k]:state() end
+  return { samples = self.samples, metrics = states }
+end
+
+local state_fields = { samples = { "integer", least = 0 }, metrics = { "table" } }
+
+---Raise unless `state` is one that state() of the same metrics gave.
+---@param state any
+function Meter:check_state(state)
+  local states = fields.check(state_fields, state, "state of metrics").metrics
+  local is_measured = {}
+  for k, name in ipairs(self.names) do
+    is_measured[name] = true
+    if states[name] == nil then raise("state of the metric %s is missing", name) end
+    self.accumulators[k]:check_state(states[name])
+  end
+  for name in pairs(states) do
+    if not is_measured[name] then raise("state of a metric %s, which is not measured", name) end
+  end
+end
+
+---Check a state, and give a function that goes on from it, which needs no memory and raises
+---nothing.
+---@param state any
+---@return fun()
+function Meter:restorer(state)
+  self:check_state(state)
+  local samples, restorers = fields.whole(state.samples), {}
+  for k, name in ipairs(self.names) do
+    restorers[k] = self.accumulators[k]:restorer(state.metrics[name])
+  end
+  return function()
+    for k = 1, #restorers do restorers[k]() end
+    self.samples = samples
+  end
+end
+
+---Go on from what state() gave. Raises for the state of other metrics, and changes nothing then.
+---@param state table
+---@return Meter self
+function Meter:restore(state)
+  self:restorer(state)()
+  return self
+end
+
+return Meter
