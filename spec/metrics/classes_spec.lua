@@ -48,6 +48,19 @@ for _, name in ipairs { "float32", "float64" } do
       assert.is_true(rawequal(result, classes.actual(A, 2, result)))
       assert.is_true(rawequal(result, classes.actual(a, 1, result)))
     end)
+
+    it("is said from a threshold on, exactly", function()
+      local half = 2^-1
+      local below = half - (name == "float32" and 2^-25 or 2^-54)
+      local M = core.matrix { { half, below, 1, 0 }, { -half, 7, -7, half } }
+      local result = core.matrix(2, 4)
+      assert.is_true(rawequal(result, classes.at_least(result, M, 0.5)))
+      assert.same({ { 1, 0, 1, 0 }, { 0, 1, 0, 1 } }, result:totable())
+      classes.at_least(M, M, 0)
+      assert.same({ { 1, 1, 1, 1 }, { 0, 1, 0, 1 } }, M:totable())
+      assert.equal(0, classes.threshold "logits")
+      assert.equal(0.5, classes.threshold(nil))
+    end)
   end)
 end
 
@@ -72,6 +85,38 @@ describe("Outputs and targets", function()
     at_caller(function() classes.check(A, pl.matrix(2, 2)) end,
       "T: 3 rows, as A has, or 1 of labels expected, got 2")
     at_caller(function() classes.check(a, A) end, "got 3")
+  end)
+
+  it("say one class for each sample, not several or none", function()
+    local message = "T: one class for each sample expected, got several largest targets for sample "
+    for _, column in ipairs { { 1, 1, 0 }, { 0, 0, 0 }, { -1, 2, 2 } } do
+      local T = pl.matrix { { 1, column[1] }, { 0, column[2] }, { 0, column[3] } }
+      at_caller(function() classes.check(A, T) end, message .. "2")
+    end
+  end)
+
+  it("of several labels are as many, from 0 to 1", function()
+    classes.check_several(A, pl.matrix { { 1, 0 }, { 1, 0 }, { 0.5, 0 } })
+    at_caller(function() classes.check_several(A, pl.matrix { { 1, 2 } }) end,
+      "T: 3 rows expected, one for each label, got 1")
+    at_caller(function() classes.check_several(A, pl.matrix(3, 2):set(1, 1, -1)) end,
+      "T: targets from 0 to 1 expected, got some from -1 to 0")
+    at_caller(function() classes.check_several(A / 0, pl.matrix(3, 2)) end, "A is NaN for sample 1")
+  end)
+
+  it("of a dataset are looked at, but for samples that count nothing", function()
+    local T = pl.matrix { { 1, 1, 0 }, { 0, 1, 1 } }
+    local set = pl.dataset { X = pl.matrix(1, 3), T = T }
+    at_caller(function() classes.check_dataset(set) end, "several largest targets for sample 2")
+    classes.check_dataset(pl.dataset { X = pl.matrix(1, 3), T = T, weights = { 1, 0, 1 } })
+    T:set(1, 2, 0 / 0)
+    classes.check_dataset(set)
+    classes.check_dataset(pl.dataset { X = pl.matrix(1, 3), labels = { 1, 2, 2 } })
+    local one = pl.dataset { X = pl.matrix(1, 3), T = pl.matrix { { 0, 1, 2 } } }
+    at_caller(function() classes.check_dataset(one) end,
+      "T: targets from 0 to 1 expected for one output, got 2 for sample 3")
+    at_caller(function() classes.check_dataset_of_labels(one) end, "got some from 0 to 2")
+    classes.check_dataset_of_labels(set)
   end)
 
   it("are no NaN, or the sample is told", function()

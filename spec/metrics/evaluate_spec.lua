@@ -145,6 +145,26 @@ for _, name in ipairs { "float32", "float64" } do
       end
     end)
 
+    it("gives metrics by their names, in chunks as of all at once", function()
+      local weights = core.generator(7):uniform(core.matrix(1, N))
+      local set = pl.dataset { X = X, labels = labels, weights = weights }
+      local A, about = network:predict(X), { gives = "logits" }
+      local metrics = { "f1", { "top_k", k = 2 }, "roc_auc", "average_precision", "log_loss",
+        "brier", { "calibration_error", bins = 7, name = "gap" }, "matthews" }
+      local result = pl.evaluate(network, set, "softmax_cross_entropy", metrics)
+      for _, description in ipairs(metrics) do
+        local metric = pl.metric(description)
+        local expected = metric(A, set.T, weights, about)
+        assert.near(expected, result[metric.name], name == "float32" and 1e-5 or 1e-12)
+      end
+      assert.near(result.loss, result.log_loss, name == "float32" and 1e-5 or 1e-12)
+      local T = core.generator(8):normal(core.matrix(4, N))
+      result = pl.evaluate(network, pl.dataset { X = X, T = T }, nil, { "r2", "mse", "mae" })
+      for value, expected in pairs(result) do
+        assert.near(pl.metric[value](A, T), expected, name == "float32" and 1e-5 or 1e-12)
+      end
+    end)
+
     it("touches no training state", function()
       network:forward(X:columns(1, 5))
       local A = network.layers[1].A:totable()
