@@ -89,15 +89,6 @@ describe("a metric", function()
     end
   end)
 
-  it("has the log loss of logits of any size", function()
-    local loss = pl.metric.log_loss
-    assert.equal(1000, loss(core.matrix { { 0 }, { 1000 } }, core.matrix { { 1 } }, nil,
-      { gives = "logits" }))
-    assert.equal(1000, loss(core.matrix { { 1000 } }, core.matrix { { 0 } }, nil,
-      { gives = "logits" }))
-    near(-math.log(2^-52), loss(core.matrix { { 1 } }, core.matrix { { 0 } }), "probabilities")
-  end)
-
   it("is the same of two outputs and of one, of two classes", function()
     local p = g:uniform(core.matrix(1, 50))
     local t = labels:map(function(label) return label > 2 and 1 or 0 end)
@@ -216,32 +207,6 @@ describe("a metric", function()
       else
         assert.equal(name == "r2" and 1 or 0, value)
       end
-    end
-  end)
-
-  it("leaves classes that have no area out of the mean", function()
-    local P = pl.activation.softmax.forward(core.matrix(4, 50), Z)
-    local two = labels:map(function(label) return label > 2 and 3 or 1 end)
-    local first, third = core.curve_areas(P, two, 1), core.curve_areas(P, two, 3)
-    near((first + third) / 2, pl.metric.roc_auc(P, two), "roc_auc")
-  end)
-
-  it("tells k outputs apart from the others as argmax does, the first of equal ones first",
-    function()
-      local A = core.matrix { { 1, 1 }, { 1, 1 }, { 1, 1 } }
-      local T = core.matrix { { 1, 2 } }
-      assert.equal(0.5, pl.metric { "top_k", k = 1 }(A, T))
-      assert.equal(1, pl.metric { "top_k", k = 2 }(A, T))
-      assert.equal(pl.metric.accuracy(Z, labels), pl.metric { "top_k", k = 1 }(Z, labels))
-    end)
-
-  it("has bins of probabilities that include their upper end", function()
-    -- 0.1 to 0.9 times 10 round up or down: each is in the bin that it ends, with a gap of its own.
-    for b = 1, 9 do
-      local p = core.matrix { { b / 10, (b - 0.5) / 10 } }
-      local T = core.matrix { { 1, 0 } }
-      local expected = math.abs(1 - (2 * b - 0.5) / 10) / 2
-      near(expected, pl.metric { "calibration_error", bins = 10 }(p, T), "bin " .. b)
     end
   end)
 end)

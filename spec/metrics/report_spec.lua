@@ -6,7 +6,8 @@ local report = pl.metrics.report
 local core = pl.float64
 
 local function near(expected, actual)
-  assert(math.abs(expected - actual) <= 1e-12, ("%.17g expected, got %.17g"):format(expected, actual))
+  assert(math.abs(expected - actual) <= 1e-12,
+    ("%.17g expected, got %.17g"):format(expected, actual))
 end
 
 describe("a report by class", function()
