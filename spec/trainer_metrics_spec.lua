@@ -158,6 +158,25 @@ describe("metrics that are monitored", function()
   end)
 end)
 
+describe("a schedule that monitors a metric", function()
+  it("lowers the rate where more of it would be better", function()
+    local history = pl.fit(classifier(), train, options {
+      epochs = 6, optimizer = { "sgd", rate = 0.05 },
+      schedule = { "plateau", monitor = "validation_f1", patience = 0, factor = 0.5 },
+    })
+    local best, factor, lowered = -1, 1, 0
+    for _, record in ipairs(history) do
+      assert.near(0.05 * factor, record.rate, 1e-12)
+      if record.validation_f1 > best * (1 + 1e-4) then
+        best = record.validation_f1
+      else
+        factor, lowered = factor / 2, lowered + 1
+      end
+    end
+    assert.is_true(lowered > 0 and lowered < 5)
+  end)
+end)
+
 describe("a run that goes on from a state, with metrics", function()
   local function new(given)
     return pl.trainer(classifier(), train, options(given))

@@ -49,15 +49,10 @@ for _, name in ipairs { "float32", "float64" } do
       assert.is_true(rawequal(result, classes.actual(a, 1, result)))
     end)
 
-    it("is said from a threshold on, exactly", function()
-      local half = 2^-1
-      local below = half - (name == "float32" and 2^-25 or 2^-54)
-      local M = core.matrix { { half, below, 1, 0 }, { -half, 7, -7, half } }
-      local result = core.matrix(2, 4)
-      assert.is_true(rawequal(result, classes.at_least(result, M, 0.5)))
-      assert.same({ { 1, 0, 1, 0 }, { 0, 1, 0, 1 } }, result:totable())
-      classes.at_least(M, M, 0)
-      assert.same({ { 1, 1, 1, 1 }, { 0, 1, 0, 1 } }, M:totable())
+    it("of one output is said from a threshold on, exactly", function()
+      local below = 2^-1 - (name == "float32" and 2^-25 or 2^-54)
+      assert.same({ 2, 1 }, predicted(core.matrix { { 0.5, below } }))
+      assert.same({ 2, 2, 1 }, predicted(core.matrix { { 0.0, -0.0, -2^-100 } }, "logits"))
       assert.equal(0, classes.threshold "logits")
       assert.equal(0.5, classes.threshold(nil))
     end)
@@ -72,6 +67,7 @@ describe("Outputs and targets", function()
     classes.check(A, pl.matrix { { 1, 3 } })
     classes.check(A, pl.matrix { { 1, 0 }, { 0, 0.5 }, { -3, 7 } })
     classes.check(a, pl.matrix { { 0, 1 } })
+    classes.check(a, pl.matrix { { -1, 1 } })
   end)
 
   it("are matrices of one type and of the same samples", function()
@@ -99,8 +95,9 @@ describe("Outputs and targets", function()
     classes.check_several(A, pl.matrix { { 1, 0 }, { 1, 0 }, { 0.5, 0 } })
     at_caller(function() classes.check_several(A, pl.matrix { { 1, 2 } }) end,
       "T: 3 rows expected, one for each label, got 1")
-    at_caller(function() classes.check_several(A, pl.matrix(3, 2):set(1, 1, -1)) end,
-      "T: targets from 0 to 1 expected, got some from -1 to 0")
+    classes.check_several(A, pl.matrix { { 1, -1 }, { 1, -1 }, { 1, 1 } })
+    at_caller(function() classes.check_several(A, pl.matrix(3, 2):set(1, 1, -2)) end,
+      "T: targets from 0 to 1, or -1 and 1, expected, got some from -2 to 0")
     at_caller(function() classes.check_several(A / 0, pl.matrix(3, 2)) end, "A is NaN for sample 1")
   end)
 

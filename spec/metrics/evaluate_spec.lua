@@ -234,6 +234,18 @@ describe("misuse of evaluate", function()
     assert.equal(2, pl.evaluate(network, targets, function() return 2 end).loss)
   end)
 
+  it("names metrics that do not fit the targets", function()
+    local targets = pl.dataset { X = X, T = pl.matrix(4, 1200) }
+    at_caller(function() pl.evaluate(network, targets, function() return 2 end, { "mse" }) end,
+      "mse: a target for each output expected, got 4 targets and 3 outputs")
+    at_caller(function() pl.evaluate(network, targets, nil, { "f1" }) end,
+      "f1: a target for each output expected")
+    at_caller(function() pl.evaluate(network, labelled(), nil, { "mse" }) end,
+      "mse takes no labels")
+    at_caller(function() pl.evaluate(network, labelled(), nil, "f1") end,
+      "metrics: a list of metrics expected, got \"f1\"")
+  end)
+
   it("names the sample for which the network gives NaN", function()
     local broken = X:copy()
     broken:set(1, 1017, 0 / 0)

@@ -276,7 +276,7 @@ describe("misuse of a metric", function()
     refused("subset_accuracy is of several labels for each sample", pl.metric.subset_accuracy, A,
       labels)
     refused("T: 3 rows expected, one for each label, got 1", accuracy, A, labels, nil, several)
-    refused("T: targets from 0 to 1 expected, got some from 0 to 2", accuracy, A,
+    refused("T: targets from 0 to 1, or -1 and 1, expected, got some from 0 to 2", accuracy, A,
       core.matrix(3, 3):set(1, 1, 2), nil, several)
     for _, name in ipairs { "log_loss", "brier", "calibration_error", "cohen_kappa", "matthews",
       "top_k" } do

@@ -228,7 +228,7 @@ describe("a meter of one's own", function()
   it("is told what outputs are, and how many", function()
     at_caller(function() local _ = pl.metrics.meter({ "f1" }, {}) end,
       "pl.metrics.meter: option 'outputs' is required")
-    at_caller(function() local _ = pl.metrics.meter({ "f1" }, { outputs = 2, targets = "one" }) end,
+    at_caller(function() local _ = pl.metrics.meter({ "f1" }, { outputs = 2, targets = "two" }) end,
       "pl.metrics.meter: targets: ")
   end)
 end)

@@ -145,9 +145,9 @@ end
 function Batch:labels()
   if not self.has_labels then
     local T, weights = without_unknown_targets(self.T, self.weights)
-    local half = classes.threshold(self.gives)
-    self.said = classes.at_least(self:room("said", self.outputs), self.A, half)
-    self.wanted = classes.at_least(self:room("wanted", self.outputs), T, 0.5)
+    local core, half = self.core, classes.threshold(self.gives)
+    self.said = core.less_equal(self:room("said", self.outputs), half, self.A)
+    self.wanted = core.less_equal(self:room("wanted", self.outputs), 0.5, T)
     self.label_weights, self.has_labels = weights, true
   end
   return self.said, self.wanted, self.label_weights

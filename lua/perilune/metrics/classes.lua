@@ -33,8 +33,9 @@ local function check_labels(T, most)
   end
 end
 
+-- -1 is what some losses have in place of 0.
 local function check_target(t, n)
-  if t >= 0 and t <= 1 then return end
+  if t >= 0 and t <= 1 or t == -1 then return end
   raise("T: targets from 0 to 1 expected for one output, got %s for sample %d "
     .. "(dataset:for_outputs(1) makes such ones of labels, as pl.evaluate does)", show(t), n)
 end
@@ -99,12 +100,13 @@ end
 
 local function check_range(T)
   local low, high = T:min(), T:max()
-  if low < 0 or high > 1 then
-    raise("T: targets from 0 to 1 expected, got some from %s to %s", show(low), show(high))
+  if low < -1 or high > 1 then
+    raise("T: targets from 0 to 1, or -1 and 1, expected, got some from %s to %s", show(low),
+      show(high))
   end
 end
 
----Raise unless the targets of a dataset are from 0 to 1, as those of several labels are.
+---Raise unless the targets of a dataset are such as those of several labels.
 ---@param dataset Dataset
 function classes.check_dataset_of_labels(dataset)
   for _, T in dataset:chunks "T" do check_range(T) end
@@ -112,7 +114,7 @@ end
 
 ---Raise unless A and T are of the same samples and labels: an output and a target for each.
 ---@param A any  S_L x N outputs
----@param T any  S_L x N targets from 0 to 1
+---@param T any  S_L x N targets from 0 to 1, or -1 and 1
 function classes.check_several(A, T)
   check_shapes(A, T)
   if T.rows ~= A.rows then raise("T: %d rows expected, one for each label, got 1", A.rows) end
@@ -121,13 +123,18 @@ function classes.check_several(A, T)
   check_range(T)
 end
 
-local GIVES = { "choice", choices = { "logits", "probabilities", "values" } }
+---What has to be said of outputs and targets, where no network and no loss say it: what outputs
+---are, and whether a sample has one class or may have several labels at once.
+classes.fields = {
+  gives = { "choice", choices = { "logits", "probabilities", "values" }, optional = true },
+  targets = { "choice", choices = { "one", "several" }, optional = true },
+}
 
 ---Raise unless `gives` is a word for what outputs are.
 ---@param gives any
 ---@return string?
 function classes.check_gives(gives)
-  return gives ~= nil and fields.value("gives", gives, GIVES) or nil
+  return gives ~= nil and fields.value("gives", gives, classes.fields.gives) or nil
 end
 
 ---Where an output says yes: half a probability, which is a logit of 0.
@@ -137,22 +144,10 @@ function classes.threshold(gives)
   return gives == "logits" and 0 or 0.5
 end
 
----1 where M reaches the threshold, else 0.
----@param result Matrix   as M; may be M
----@param M Matrix        without NaN
----@param threshold number
----@return Matrix result
-function classes.at_least(result, M, threshold)
-  local core = cores.of(M)
-  core.sign(result, core.subtract(result, M, threshold)) -- 0 where both are equal
-  core.maximum(result, core.add(result, result, 0.5), 0)
-  return core.sign(result, result)
-end
-
 -- 2 where the number reaches the threshold, else 1
 local function second_where(M, threshold, result)
   local core = cores.of(M)
-  result = classes.at_least(result or core.matrix(1, M.cols), M, threshold)
+  result = core.less_equal(result or core.matrix(1, M.cols), threshold, M)
   return core.add(result, result, 1)
 end
 

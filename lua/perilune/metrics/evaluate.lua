@@ -20,6 +20,10 @@ local CHUNK = 1000 -- samples that are taken at once
 local function check_targets(dataset, metrics, about)
   local are_labels = false
   for _, part in ipairs(metrics) do
+    if part.takes and not dataset.has_labels and dataset.targets ~= about.outputs then
+      raise("%s: a target for each output expected, got %d targets and %d outputs", part.name,
+        dataset.targets, about.outputs)
+    end
     are_labels = are_labels or (part.takes ~= nil and part.takes ~= "values")
   end
   if not are_labels then return end

@@ -15,6 +15,7 @@
 -- weights) gives its value for a batch; over batches it is their mean by total weight.
 
 local Meter = require "perilune.metrics.meter"
+local classes = require "perilune.metrics.classes"
 local cores = require "perilune.cores"
 local counts = require "perilune.metrics.counts"
 local errors = require "perilune.errors"
@@ -34,6 +35,9 @@ local raise, show = errors.raise, errors.show
 local Metric = {}
 Metric.__index = Metric
 
+-- What probabilities can be had of
+local TO_PROBABILITIES = { logits = true, probabilities = true }
+
 local function check_fits(kind, about)
   local takes, name = kind.takes, kind.name
   if takes == "class" and about.several then
@@ -43,9 +47,9 @@ local function check_fits(kind, about)
       .. "for several labels, or targets = \"several\", says that they are several)", name)
   elseif takes == "values" and about.labels then
     raise("%s takes no labels (dataset:one_hot() makes target columns of them)", name)
-  elseif kind.probabilities and about.gives == "values" then
+  elseif kind.probabilities and about.gives and not TO_PROBABILITIES[about.gives] then
     raise("%s needs probabilities, which \"softmax\" and \"sigmoid\" as the last activation give; "
-      .. "these outputs are values", name)
+      .. "these outputs are %s", name, about.gives)
   end
 end
 
@@ -58,22 +62,17 @@ function Metric:accumulator(about)
   return self.kind.new(self.options, about)
 end
 
-local about_fields = {
-  gives = { "choice", choices = { "logits", "probabilities", "values" }, optional = true },
-  targets = { "choice", choices = { "several" }, optional = true },
-}
-
 ---The value for these outputs and targets.
 ---@param A Matrix         S_L x N
 ---@param T Matrix         S_L x N, or 1 x N labels
 ---@param weights? Matrix  1 x N or S_L x N
----@param given? { gives: "logits"|"probabilities"|"values"|nil, targets: "several"? }
+---@param given? { gives: "logits"|"probabilities"|"values"|nil, targets: "one"|"several"|nil }
 ---@return number
 function Metric:__call(A, T, weights, given)
   local name = self.name or "metric"
   if not cores.is_matrix(A) then raise("%s: A: a matrix expected, got %s", name, show(A)) end
   if not cores.is_matrix(T) then raise("%s: T: a matrix expected, got %s", name, show(T)) end
-  given = fields.check(about_fields, given, name)
+  given = fields.check(classes.fields, given, name)
   local needs_several = self.takes == "several" and T.rows > 1
   local meter = Meter.new({ self }, {
     core = cores.of(A), outputs = A.rows, gives = given.gives,

@@ -40,8 +40,7 @@ end
 local about_fields = {
   outputs = { "count" },
   dtype = { "choice", choices = { "float32", "float64" }, default = "float32" },
-  gives = { "choice", choices = { "logits", "probabilities", "values" }, optional = true },
-  targets = { "choice", choices = { "several" }, optional = true },
+  gives = classes.fields.gives, targets = classes.fields.targets,
 }
 
 ---A meter of the user's own.
@@ -49,9 +48,9 @@ local about_fields = {
 ---    meter:add(A, T)          -- batch by batch
 ---    print(meter:results().top_k)
 ---@param metrics any[]   metrics, each as a name, a description or a part
----@param given { outputs: integer, dtype: string, gives: string?, targets: "several"? }  of all
----batches: S_L; their type (default "float32"); what outputs are (see pl.metric); and whether each
----output is a label of its own
+---@param given { outputs: integer, dtype: string, gives: string?, targets: string? }  of all
+---batches: S_L; their type (default "float32"); what outputs are, and whether each is a label of
+---its own (see pl.metric)
 ---@return Meter
 function Meter.of(metrics, given)
   metrics = fields.value("metrics", metrics, { "metrics" })

@@ -1,6 +1,7 @@
 -- Precision, recall and F1 of each class, side by side: which classes are told apart, and how well.
 
 local Meter = require "perilune.metrics.meter"
+local classes = require "perilune.metrics.classes"
 local columns = require "perilune.metrics.columns"
 local cores = require "perilune.cores"
 local counts = require "perilune.metrics.counts"
@@ -27,8 +28,7 @@ local NAMES = { "precision", "recall", "f1" }
 local option_fields = {
   classes = { "names", optional = true },
   weights = { "value", optional = true },
-  gives = { "choice", choices = { "logits", "probabilities", "values" }, optional = true },
-  targets = { "choice", choices = { "several" }, optional = true },
+  gives = classes.fields.gives, targets = classes.fields.targets,
 }
 
 -- The row of one class
@@ -49,7 +49,7 @@ end
 ---    print(pl.metrics.report(net:predict(test.X), test.T, { classes = test.classes }))
 ---@param A Matrix      S_L x N outputs
 ---@param T Matrix      1 x N labels, or S_L x N target columns, or for one output from 0 to 1
----@param given? { classes: string[], weights: Matrix, gives: string, targets: "several"? }  names
+---@param given? { classes: string[], weights: Matrix, gives: string, targets: string }  names
 ---for printing; 1 x N or S_L x N weights; the others as for pl.metric
 ---@return Report
 local function report(A, T, given)

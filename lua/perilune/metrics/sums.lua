@@ -24,13 +24,14 @@ local function count(self, sum, weight)
   numbers[1], numbers[2] = numbers[1] + sum, numbers[2] + weight
 end
 
--- A kind that is a mean; 0 where nothing has a weight.
-local function mean_of(kind, add)
+-- A kind that is a mean; 0 where nothing has a weight. Of several labels it may be another.
+local function mean_of(kind, add, add_several)
   kind.result = kind.result or mean
   function kind.new(options, about)
     if kind.check then kind.check(options, about) end
     return Accumulator.new({
-      name = kind.name, count = 2, add = add, result = kind.result,
+      name = kind.name, count = 2, add = about.several and add_several or add,
+      result = kind.result,
     }, options, about)
   end
   return kind
@@ -58,13 +59,14 @@ end
 local function wrong_labels(batch)
   local predicted, actual, weights = batch:labels()
   local core, wrong = batch.core, batch:room("wrong", batch.outputs)
-  return core.abs(wrong, core.subtract(wrong, predicted, actual)), weights
+  core.equal(wrong, predicted, actual)
+  return core.subtract(wrong, 1, wrong), weights
 end
 
 -- 1 for each sample that has a target with a weight, else 0
 local function known_samples(batch, weights)
   local core, known = batch.core, batch:room("known", 1)
-  return core.sign(known, core.sum_rows(known, weights))
+  return core.less(known, 0, core.sum_rows(known, weights))
 end
 
 -- Where weights are of single targets, samples count alike, and what has no weight is not wrong.
@@ -75,8 +77,7 @@ local function add_subsets(self, batch)
     core.hadamard(wrong, wrong, weights)
     weights = known_samples(batch, weights)
   end
-  core.sign(right, core.sum_rows(right, wrong))
-  core.subtract(right, 1, right)
+  core.equal(right, core.sum_rows(right, wrong), 0)
   if weights then core.hadamard(right, right, weights) end
   count(self, right:sum(), total_weight(weights, batch.N, 1))
 end
@@ -85,12 +86,6 @@ local function add_wrong_labels(self, batch)
   local wrong, weights = wrong_labels(batch)
   if weights then batch.core.hadamard(wrong, wrong, weights) end
   count(self, wrong:sum(), batch.outputs * total_weight(weights, batch.N, batch.outputs))
-end
-
--- Of one class or of several labels, as the targets are
-local function add_accuracy(self, batch)
-  local add = self.about.several and add_subsets or add_hits
-  add(self, batch)
 end
 
 local function add_top(self, batch)
@@ -261,7 +256,7 @@ end
 local kinds = {
   -- the share of samples whose predicted class is theirs; of several labels, of samples all of
   -- whose labels are predicted and no others
-  mean_of({ name = "accuracy", takes = "labels", more_is_better = true }, add_accuracy),
+  mean_of({ name = "accuracy", takes = "labels", more_is_better = true }, add_hits, add_subsets),
 
   -- the same, of several labels alone
   mean_of({ name = "subset_accuracy", takes = "several", more_is_better = true }, add_subsets),

@@ -14,6 +14,7 @@ local raise, show = errors.raise, errors.show
 ---@field best number|false  of the monitored number so far
 ---@field bad integer      epochs without an improvement
 ---@field waits integer    epochs of the cooldown that are left
+---@field more_is_better boolean?  of the monitored number, where it is known
 local Plateau = {}
 Plateau.__index = Plateau
 
@@ -42,7 +43,7 @@ function Plateau:__call()
 end
 
 ---Raise unless records will have the number that is monitored.
----@param recorded string[]
+---@param recorded string[]  its field more_is_better says of each whether more is better
 function Plateau:check_recorded(recorded)
   local has = {}
   for _, name in ipairs(recorded) do has[name] = true end
@@ -51,6 +52,7 @@ function Plateau:check_recorded(recorded)
     raise("plateau: monitor: one of %s expected, which are recorded here, got %s",
       table.concat(recorded, ", "), show(monitor))
   end
+  self.more_is_better = recorded.more_is_better[monitor]
 end
 
 local function monitored(self, record)
@@ -59,7 +61,7 @@ local function monitored(self, record)
   if type(value) ~= "number" then
     raise("plateau: a record with the number %s expected, got %s", monitor, show(value))
   end
-  return value, self.options.mode or (monitor:find "accuracy" and "max" or "min")
+  return value, self.options.mode or (self.more_is_better and "max" or "min")
 end
 
 local function is_better(value, best, mode, threshold)
