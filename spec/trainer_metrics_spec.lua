@@ -2,7 +2,9 @@
 
 local at_caller = require("spec.support.misuse").at_caller
 local clouds = require "spec.support.clouds"
+local memory = require "spec.support.memory"
 local pl = require "perilune"
+local state_file = require "perilune.store.state"
 
 local classifier = clouds.classifier
 local train, test = clouds.new(150, 1), clouds.new(60, 2)
@@ -217,6 +219,69 @@ describe("a run that goes on from a state, with metrics", function()
     os.remove(path)
     assert.is_nil(ok)
     assert.matches("metrics", message)
+  end)
+end)
+
+describe("a step that raises in a metric", function()
+  -- All that a trainer remembers, as text
+  local function everything(trainer)
+    local tensors, text = state_file.encode { trainer:state(), trainer.progress }
+    local parts = { text }
+    for k, tensor in ipairs(tensors) do
+      parts[k + 1] = tensor.bytes or tensor.matrix:encode(tensor.matrix.dtype)
+    end
+    return table.concat(parts, "|")
+  end
+
+  -- A run with a metric of one's own that raises when it is called for the count-th time
+  local function raising(count)
+    local own, calls = { name = "own", more_is_better = true }, 0
+    function own.compute(A)
+      calls = calls + 1
+      if calls == count then error("fault", 0) end
+      return A:sum()
+    end
+    return pl.trainer(classifier(), train, options {
+      metrics = { "f1", "roc_auc", own, { "top_k", k = 2 } }, validation = false,
+    })
+  end
+
+  local function finished(trainer)
+    trainer:run()
+    return everything(trainer)
+  end
+
+  it("has changed nothing, and is made by the next to the same bits", function()
+    local whole = finished(raising(0))
+    for _, count in ipairs { 1, 2, 5, 6, 15 } do
+      local trainer = raising(count)
+      for _ = 2, count do trainer:step() end
+      local before = everything(trainer)
+      assert.has_error(function() trainer:step() end, "fault")
+      assert.equal(before, everything(trainer))
+      assert.equal(whole, finished(trainer))
+    end
+  end)
+
+  it("for want of a buffer has changed nothing, whichever buffer it is", function()
+    local whole = finished(raising(0))
+    for _, steps in ipairs { 0, 4 } do -- the last batch of an epoch is smaller
+      local count = 0
+      local ok, trainer
+      repeat
+        trainer = raising(0)
+        for _ = 1, steps do trainer:step() end
+        local before, message = everything(trainer), nil
+        ok, message = memory.without_buffer(count + 1, trainer.step, trainer)
+        if not ok then
+          count = count + 1
+          assert.equal("not enough memory", message)
+          assert.equal(before, everything(trainer))
+          assert.equal(whole, finished(trainer))
+        end
+      until ok
+      assert.is_true(count > 5)
+    end
   end)
 end)
 

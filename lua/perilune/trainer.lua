@@ -272,6 +272,7 @@ local function train(self)
   local A, N = net:forward(X), X.cols
   local J, Delta = self.loss.compute(A, T, self.Deltas:columns(N), weights)
   if type(J) ~= "number" or J - J ~= 0 or not Delta then check_loss(self, J, Delta) end
+  meter:weigh(A, T, weights, N, J)
   net:backward(Delta)
   check_gradients(self)
   progress.rate = rate_of(self)
@@ -283,16 +284,17 @@ local function train(self)
   self.optimizer:step(self.parameters, progress.rate, self.evaluate)
   self.is_open, self.ended, self.trained = false, false, self.trained + 1
 
-  meter:take(A, T, weights, J)
+  meter:count()
   progress.samples, progress.loss = meter.samples, meter.loss:result()
   if options.on_batch then stops = is_stop(options.on_batch(progress), "on_batch") or stops end
   return stops
 end
 
 local function new_record(self)
-  local record = self.meter:results()
-  record.epoch, record.rate = self.progress.epoch, self.progress.rate
-  return record
+  local progress = self.progress
+  return self.meter:results {
+    epoch = progress.epoch, rate = progress.rate, loss = progress.loss, accuracy = nil,
+  }
 end
 
 -- End the epoch: its record, validation, early stopping, the hook. Gives whether the hook wants to

@@ -2,6 +2,8 @@ local Meter = require "perilune.metrics.meter"
 local at_caller = require("spec.support.misuse").at_caller
 local allocated_by = require "spec.support.allocated_by"
 local batch = require "perilune.metrics.batch"
+local cores = require "perilune.cores"
+local memory = require "spec.support.memory"
 local pl = require "perilune"
 
 local core = pl.float64
@@ -129,6 +131,18 @@ describe("a meter", function()
   end)
 end)
 
+-- All of a value, bit by bit
+local function dump(value)
+  if cores.is_matrix(value) then return value:encode(value.dtype) end
+  if type(value) ~= "table" then
+    return type(value) == "number" and ("%a"):format(value) or tostring(value)
+  end
+  local pieces = {}
+  for key, inner in pairs(value) do pieces[#pieces + 1] = key .. "=" .. dump(inner) end
+  table.sort(pieces)
+  return "{" .. table.concat(pieces, ",") .. "}"
+end
+
 describe("the state of a meter", function()
   local g = core.generator(4)
   local A = pl.activation.softmax.forward(core.matrix(3, 40), g:normal(core.matrix(3, 40)))
@@ -161,6 +175,43 @@ describe("the state of a meter", function()
     end
   end)
 
+  it("is that of before a batch that is weighed, until it is counted", function()
+    for _, case in ipairs {
+      { classes, labels }, { { "r2", "mse", "mae" }, columns },
+      { { "roc_auc", "f1", "hamming_loss" }, columns, "several" },
+    } do
+      local list, T, targets = table.unpack(case)
+      local meter, whole = meter_of(list, targets), meter_of(list, targets)
+      for _, range in ipairs { { 1, 15 }, { 16, 20 }, { 21, 40 } } do
+        local first, last = table.unpack(range)
+        local B, columns_of_T = A:columns(first, last), T:columns(first, last)
+        local state, results = dump(meter:state()), dump(meter:results())
+        meter:weigh(A, T, nil, 40)
+        meter:weigh(B, columns_of_T, nil, B.cols)
+        assert.equal(state, dump(meter:state()))
+        assert.equal(results, dump(meter:results()))
+        assert.equal(0, memory.allocated(function() meter:count() end))
+        whole:take(B, columns_of_T)
+        assert.equal(dump(whole:state()), dump(meter:state()))
+        meter:count() -- there is nothing left to count
+        assert.equal(dump(whole:state()), dump(meter:state()))
+      end
+    end
+  end)
+
+  it("is taken without memory, once it is checked and copied", function()
+    local whole, meter = meter_of(classes):add(A, labels), meter_of(classes)
+    local state, before = whole:state(), dump(meter:state())
+    meter:weigh(A, labels, nil, 40)
+    local restore = meter:restorer(state)
+    assert.equal(before, dump(meter:state()))
+    assert.equal(0, memory.allocated(restore))
+    meter:count() -- what was weighed before is not of this state
+    assert.equal(dump(state), dump(meter:state()))
+    whole:add(A, labels)
+    assert.equal(dump(whole:state()), dump(meter:add(A, labels):state()))
+  end)
+
   it("is refused by others, which then are as they were", function()
     local meter = meter_of(classes):add(A, labels)
     local before = meter:results()
@@ -180,7 +231,7 @@ describe("the state of a meter", function()
     refused("state of the metric roc_auc expected",
       function(state) state.metrics.roc_auc.A = core.matrix(3, 2) end)
     refused("state of the metric roc_auc expected",
-      function(state) state.metrics.roc_auc.count = nil end)
+      function(state) state.metrics.roc_auc.samples = nil end)
     refused("samples", function(state) state.samples = -1 end)
     at_caller(function() meter:restore(1) end, "state of metrics")
   end)

@@ -77,7 +77,7 @@ end
 local function state_of_net(o) return dump { o.net:state(), o.net.gives } end
 
 -- After so many batches of 4 samples
-local function new_trainer(steps, on_gradients)
+local function new_trainer(steps, on_gradients, metrics)
   local train, held_out = data():split(0.8, pl.generator(1))
   local net = network()
   local trainer = pl.trainer(net, train, {
@@ -85,7 +85,7 @@ local function new_trainer(steps, on_gradients)
     schedule = { "warm_up", after = { "plateau", patience = 0 } },
     early_stopping = { patience = 2 },
     optimizer = { "adam", groups = { { match = "%.b$", rate = 0.01 } } },
-    on_gradients = on_gradients or function() end,
+    metrics = metrics or {}, on_gradients = on_gradients or function() end,
     on_batch = function() end, on_epoch = function() end,
   })
   for _ = 1, steps do trainer:step() end
@@ -268,6 +268,39 @@ for _, steps in ipairs { 0, 1, 4 } do
   }
 end
 
+-- With metrics that keep counts, and scores in memory that grows
+local METRICS = { "f1", "roc_auc" }
+
+for _, steps in ipairs { 0, 1, 4 } do
+  scenarios["step_metrics_" .. steps + 1] = {
+    setup = function() return new_trainer(steps, nil, METRICS) end,
+    run = function(o) o.trainer:step() end,
+    bits = state_of_trainer,
+    look = state_of_trainer,
+  }
+end
+
+scenarios.run_metrics = {
+  setup = function() return new_trainer(0, nil, METRICS) end,
+  run = function(o) return o.trainer:run() end,
+  bits = state_of_trainer,
+}
+
+scenarios.restore_metrics = {
+  setup = function()
+    local o = new_trainer(1, nil, METRICS)
+    o.state = new_trainer(5, nil, METRICS).trainer:state()
+    return o
+  end,
+  run = function(o) o.trainer:restore(o.state) end,
+  bits = function(o)
+    local at_first = state_of_trainer(o)
+    o.trainer:run()
+    return at_first .. state_of_trainer(o)
+  end,
+  look = state_of_trainer,
+}
+
 -- A state is taken in a hook, and the step goes on where there was no memory for it.
 scenarios.step_state = {
   setup = function()
@@ -448,7 +481,7 @@ scenarios.classify = {
 scenarios.evaluate = {
   setup = net_and_data,
   run = function(o)
-    return { pl.evaluate(o.net, o.set, "softmax_cross_entropy"),
+    return { pl.evaluate(o.net, o.set, "softmax_cross_entropy", METRICS),
       tostring(pl.metrics.confusion(o.net:predict(o.X), o.T, CLASSES)) }
   end,
   bits = function(o, result) return dump(result) .. state_of_net(o) end,

@@ -47,20 +47,22 @@ function Batch.new(about)
   local is_logits = about.gives == "logits"
   return setmetatable({
     core = about.core, outputs = about.outputs, gives = about.gives,
+    are_labels = about.labels,
     sigma = is_logits and activation:resolve(about.outputs == 1 and "sigmoid" or "softmax"),
-    buffers = {}, columns = {},
+    buffers = {}, columns = {}, predictions = Buffer.new(about.core, 1),
   }, Batch)
 end
 
 ---Look at other outputs and targets.
 ---@param A Matrix
 ---@param T Matrix
----@param weights? Matrix
+---@param weights Matrix?
+---@param N integer         samples of them
 ---@param J? number
 ---@return MetricBatch self
-function Batch:set(A, T, weights, J)
-  self.A, self.T, self.weights, self.J, self.N = A, T, weights, J, A.cols
-  self.total = Batch.total_weight(weights, A.cols, self.outputs)
+function Batch:set(A, T, weights, N, J)
+  self.A, self.T, self.weights, self.N, self.J = A, T, weights, N, J
+  self.total = weights and Batch.total_weight(weights, N, self.outputs) or N
   self.has_classes, self.has_labels, self.has_values, self.P = false, false, false, nil
   return self
 end
@@ -129,11 +131,14 @@ end
 ---@return Matrix? weights   1 x N
 function Batch:classes()
   if not self.has_classes then
-    local given = self.weights
-    local T, weights = without_unknown_samples(self.T, given and given.rows == 1 and given or nil)
-    self.predicted = classes.predicted(self.A, self.gives, self:room("predicted", 1))
-    self.actual = classes.actual(T, self.outputs, self:room("actual", 1))
-    self.sample_weights, self.has_classes = weights, true
+    local T, given, weights = self.T, self.weights, nil
+    if given and given.rows == 1 then weights = given end
+    self.predicted = classes.predicted(self.A, self.gives, self.predictions:columns(self.N))
+    if not self.are_labels then -- labels are known, all of them
+      T, weights = without_unknown_samples(T, weights)
+      T = classes.actual(T, self.outputs, self:room("actual", 1))
+    end
+    self.actual, self.sample_weights, self.has_classes = T, weights, true
   end
   return self.predicted, self.actual, self.sample_weights
 end

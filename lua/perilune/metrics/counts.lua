@@ -9,7 +9,7 @@ local counts = {}
 -- The numbers that are kept, for each class i of S: hits at i, predicted at S + i, actual at 2 S +
 -- i; and last, where samples have one class each, the weight of all samples.
 
-local function count_classes(numbers, S, batch)
+local function weigh_classes(numbers, S, batch)
   local predicted, actual, weights = batch:classes()
   local get = actual.get
   for n = 1, batch.N do
@@ -30,7 +30,7 @@ local function add_rows(numbers, first, batch, M, weights)
   for i = 1, M.rows do numbers[first + i] = numbers[first + i] + sums:get(i, 1) end
 end
 
-local function count_labels(numbers, S, batch)
+local function weigh_labels(numbers, S, batch)
   local predicted, actual, weights = batch:labels()
   local both = batch.core.hadamard(batch:room("both", S), predicted, actual)
   add_rows(numbers, 0, batch, both, weights)
@@ -38,9 +38,9 @@ local function count_labels(numbers, S, batch)
   add_rows(numbers, 2 * S, batch, actual, weights)
 end
 
-local function add(self, batch)
-  local count = self.about.several and count_labels or count_classes
-  count(self.numbers, self.classes, batch)
+local function weigh(self, batch)
+  local add_to = self.about.several and weigh_labels or weigh_classes
+  add_to(self:clear(), self.classes, batch)
 end
 
 ---The accumulator of a metric of counts.
@@ -51,18 +51,18 @@ end
 function counts.new(kind, options, about)
   local S = about.several and about.outputs or math.max(about.outputs, 2)
   local self = Accumulator.new({
-    name = kind.name, count = 3 * S + 1, add = add, result = kind.of_counts,
+    name = kind.name, size = 3 * S + 1, weigh = weigh, result = kind.of_counts,
   }, options, about)
   self.classes = S
   return self
 end
 
 ---The counts of class i.
----@param self Accumulator
+---@param counted Accumulator  as counts.new makes it
 ---@param i integer
 ---@return number hits, number predicted, number actual
-function counts.of(self, i)
-  local numbers, S = self.numbers, self.classes
+function counts.of(counted, i)
+  local numbers, S = counted.numbers, counted.classes
   return numbers[i], numbers[S + i], numbers[2 * S + i]
 end
 
@@ -81,39 +81,51 @@ counts.formulas = formulas
 -- How the numbers of the classes become one
 local averages = {}
 
--- That of the second of two classes, the positive one
-function averages.binary(self, formula)
-  return formula(counts.of(self, 2))
+---That of the second of two classes, the positive one.
+---@param counted Accumulator
+---@param formula fun(hits: number, predicted: number, actual: number): number
+---@return number
+function averages.binary(counted, formula)
+  return formula(counts.of(counted, 2))
 end
 
--- That of all counts together
-function averages.micro(self, formula)
+---That of all counts together.
+---@param counted Accumulator
+---@param formula fun(hits: number, predicted: number, actual: number): number
+---@return number
+function averages.micro(counted, formula)
   local hits, predicted, actual = 0, 0, 0
-  for i = 1, self.classes do
-    local h, p, a = counts.of(self, i)
+  for i = 1, counted.classes do
+    local h, p, a = counts.of(counted, i)
     hits, predicted, actual = hits + h, predicted + p, actual + a
   end
   return formula(hits, predicted, actual)
 end
 
--- The mean. A class that is neither there nor predicted is none of those that were to be told
--- apart; a label that is not there was still to be left out.
-function averages.macro(self, formula)
+---The mean. A class that is neither there nor predicted is none of those that were to be told apart;
+---a label that is not there was still to be left out.
+---@param counted Accumulator
+---@param formula fun(hits: number, predicted: number, actual: number): number
+---@return number
+function averages.macro(counted, formula)
   local sum, count = 0, 0
-  for i = 1, self.classes do
-    local hits, predicted, actual = counts.of(self, i)
-    if self.about.several or predicted + actual > 0 then
+  for i = 1, counted.classes do
+    local hits, predicted, actual = counts.of(counted, i)
+    if counted.about.several or predicted + actual > 0 then
       sum, count = sum + formula(hits, predicted, actual), count + 1
     end
   end
   return ratio(sum, count)
 end
 
--- The mean by how often each is there
-function averages.weighted(self, formula)
+---The mean by how often each is there.
+---@param counted Accumulator
+---@param formula fun(hits: number, predicted: number, actual: number): number
+---@return number
+function averages.weighted(counted, formula)
   local sum, weight = 0, 0
-  for i = 1, self.classes do
-    local hits, predicted, actual = counts.of(self, i)
+  for i = 1, counted.classes do
+    local hits, predicted, actual = counts.of(counted, i)
     sum, weight = sum + actual * formula(hits, predicted, actual), weight + actual
   end
   return ratio(sum, weight)

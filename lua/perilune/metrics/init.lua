@@ -53,8 +53,8 @@ local function check_fits(kind, about)
   end
 end
 
----What keeps this metric over batches: add(batch), result(), reset(), state(), check_state(state),
----restorer(state). Raises where the metric cannot be told of such batches.
+---What keeps this metric over batches: weigh(batch), count(), result(), reset(), state(),
+---check_state(state), restorer(state). Raises where the metric cannot be told of such batches.
 ---@param about About
 ---@return Accumulator
 function Metric:accumulator(about)
@@ -133,6 +133,10 @@ local function check_name(name, taken)
 end
 
 ---A field that is a list of metrics. The value is a list of parts, each of another name.
+---@param value any
+---@return Metric[]?
+---@return string?  nil and what was expected
+---@return string?  then also what came, where that says more than the value itself
 function fields.types.metrics(value)
   if type(value) ~= "table" or getmetatable(value) then return nil, "a list of metrics" end
   local parts, taken, count = {}, {}, 0

@@ -14,6 +14,7 @@ local raise, show = errors.raise, errors.show
 ---@field names string[]   of what is measured, in order: "loss" where it is, then the metrics
 ---@field loss Accumulator?   of the mean loss
 ---@field samples integer  how many were added
+---@field weighed integer  how many samples `count` adds
 local Meter = {}
 Meter.__index = Meter
 
@@ -24,7 +25,7 @@ Meter.__index = Meter
 function Meter.new(metrics, about, has_loss)
   local self = setmetatable({
     about = about, batch = Batch.new(about), metrics = metrics, accumulators = {}, names = {},
-    samples = 0,
+    samples = 0, weighed = 0,
   }, Meter)
   if has_loss then
     self.loss = sums.loss.new(nil, about)
@@ -124,24 +125,47 @@ end
 ---@param weights? Matrix
 ---@param J? number        the loss of the batch, where it is measured
 function Meter:take(A, T, weights, J)
-  local batch, accumulators = self.batch:set(A, T, weights, J), self.accumulators
-  for k = 1, #accumulators do accumulators[k]:add(batch) end
-  self.samples = self.samples + batch.N
+  self:weigh(A, T, weights, A.cols, J)
+  self:count()
+end
+
+---The first half of `take`, which does all that needs memory or may raise: what is to be added.
+---Results and state are as they were; another batch that is weighed takes this one's place.
+---@param A Matrix         S_L x N outputs, without NaN; may change before `count`
+---@param T Matrix
+---@param weights Matrix?
+---@param N integer        samples of them
+---@param J? number
+function Meter:weigh(A, T, weights, N, J)
+  local batch, accumulators = self.batch:set(A, T, weights, N, J), self.accumulators
+  for k = 1, #accumulators do accumulators[k]:weigh(batch) end
+  self.weighed = N
+end
+
+---The second half, which needs no memory and raises nothing: add the batch that was weighed, once.
+function Meter:count()
+  if self.weighed == 0 then return end
+  local accumulators = self.accumulators
+  for k = 1, #accumulators do accumulators[k]:count() end
+  self.samples, self.weighed = self.samples + self.weighed, 0
 end
 
 ---The values, by name, of all that was added since the beginning or the last reset.
+---@param results? table   to write them into
 ---@return table<string, number>
-function Meter:results()
-  local results = {}
-  for k, name in ipairs(self.names) do results[name] = self.accumulators[k]:result() end
+function Meter:results(results)
+  results = results or {}
+  local names, accumulators = self.names, self.accumulators
+  for k = 1, #names do results[names[k]] = accumulators[k]:result() end
   return results
 end
 
 ---Begin again from nothing.
 ---@return Meter self
 function Meter:reset()
-  for _, accumulator in ipairs(self.accumulators) do accumulator:reset() end
-  self.samples = 0
+  local accumulators = self.accumulators
+  for k = 1, #accumulators do accumulators[k]:reset() end
+  self.samples, self.weighed = 0, 0
   return self
 end
 
@@ -182,7 +206,7 @@ function Meter:restorer(state)
   end
   return function()
     for k = 1, #restorers do restorers[k]() end
-    self.samples = samples
+    self.samples, self.weighed = samples, 0
   end
 end
 

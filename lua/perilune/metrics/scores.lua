@@ -5,40 +5,48 @@ local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 
 ---@class Scores
----@field count integer   samples that are kept
----@field kept table<string, Matrix>  outputs, targets and weights, each with room for more samples
+---@field samples integer  how many are kept
+---@field weighed integer  how many more lie behind them, to be counted
+---@field kept table<string, Matrix|false>  outputs, targets and weights, each with room for more
 local Scores = {}
 Scores.__index = Scores
 
 local LETTERS = { "A", "T", "weights" }
 
+---The accumulator of a metric of scores.
+---@param kind { name: string, area: fun(roc_area: number, average_precision: number): number }
+---@param options table
+---@param about About
+---@return Scores
 function Scores.new(kind, options, about)
   return setmetatable({
     name = kind.name, area = kind.area, options = options, about = about,
-  }, Scores):reset()
+    samples = 0, weighed = 0, kept = { A = false, T = false, weights = false },
+  }, Scores)
 end
 
 ---Begin again from nothing.
 ---@return Scores self
 function Scores:reset()
-  self.count, self.kept = 0, self.kept or {}
+  self.samples, self.weighed = 0, 0
   return self
 end
 
 -- Room for N more columns of a matrix with so many rows, behind those that are kept
 local function room(self, letter, rows, N)
-  local M, needed = self.kept[letter], self.count + N
+  local M, samples = self.kept[letter], self.samples
+  local needed = samples + N
   if not M or M.cols < needed then
     local more = self.about.core.matrix(rows, math.max(needed, M and 2 * M.cols or 0))
-    if self.count > 0 then more:columns(1, self.count):assign(M:columns(1, self.count)) end
+    if samples > 0 then more:columns(1, samples):assign(M:columns(1, samples)) end
     self.kept[letter], M = more, more
   end
-  return M:columns(self.count + 1, needed)
+  return M:columns(samples + 1, needed)
 end
 
 -- Of one class: softmax of logits, because samples are compared by what a class has over the
 -- others. One output, or one for each label, is ranked as it is.
-local function add_classes(self, batch)
+local function weigh_classes(self, batch)
   local N, outputs = batch.N, batch.outputs
   local _, actual, weights = batch:classes()
   local is_softmax = batch.gives == "logits" and outputs > 1
@@ -49,7 +57,7 @@ local function add_classes(self, batch)
   if weights then W:assign(weights) else W:fill(1) end
 end
 
-local function add_labels(self, batch)
+local function weigh_labels(self, batch)
   local N, outputs = batch.N, batch.outputs
   local _, actual, weights = batch:labels()
   room(self, "A", outputs, N):assign(batch.A)
@@ -58,23 +66,30 @@ local function add_labels(self, batch)
   if weights then batch.core.hadamard(W, W, weights) end
 end
 
+---Write the batch behind what is kept.
 ---@param batch MetricBatch
-function Scores:add(batch)
-  local add = self.about.several and add_labels or add_classes
-  add(self, batch)
-  self.count = self.count + batch.N
+function Scores:weigh(batch)
+  local write = self.about.several and weigh_labels or weigh_classes
+  self.weighed = 0
+  write(self, batch)
+  self.weighed = batch.N
+end
+
+---Keep what was weighed last.
+function Scores:count()
+  self.samples, self.weighed = self.samples + self.weighed, 0
 end
 
 -- What is kept, without the room for more
 local function kept(self, letter)
-  return self.kept[letter]:columns(1, self.count)
+  return self.kept[letter]:columns(1, self.samples)
 end
 
 ---The mean over the classes, or labels; of two classes that of the second. One that has no area,
 ---because it is nowhere or everywhere, is left out; NaN where none has.
 ---@return number
 function Scores:result()
-  if self.count == 0 then return 0 / 0 end
+  if self.samples == 0 then return 0 / 0 end
   local A, T, weights = kept(self, "A"), kept(self, "T"), kept(self, "weights")
   local first = not self.about.several and A.rows == 2 and 2 or 1
   local sum, count = 0, 0
@@ -85,10 +100,10 @@ function Scores:result()
   return sum / count
 end
 
----@return { count: integer, A: Matrix?, T: Matrix?, weights: Matrix? }
+---@return { samples: integer, A: Matrix?, T: Matrix?, weights: Matrix? }
 function Scores:state()
-  local state = { count = self.count }
-  if self.count == 0 then return state end
+  local state = { samples = self.samples }
+  if self.samples == 0 then return state end
   for _, letter in ipairs(LETTERS) do state[letter] = kept(self, letter):copy() end
   return state
 end
@@ -99,7 +114,7 @@ function Scores:check_state(state)
   local about = self.about
   local wide = about.several and about.outputs or 1
   local rows = { A = about.outputs, T = wide, weights = wide }
-  local count = type(state) == "table" and math.tointeger(state.count)
+  local count = type(state) == "table" and math.tointeger(state.samples)
   local is_state = count ~= nil and count ~= false and count >= 0
   for _, letter in ipairs(LETTERS) do
     local M = is_state and count > 0 and state[letter]
@@ -119,9 +134,11 @@ end
 ---@return fun()
 function Scores:restorer(state)
   self:check_state(state)
-  local count, kept = math.tointeger(state.count), {}
-  for _, letter in ipairs(LETTERS) do kept[letter] = state[letter] and state[letter]:copy() end
-  return function() self.count, self.kept = count, kept end
+  local samples, kept = math.tointeger(state.samples), {}
+  for _, letter in ipairs(LETTERS) do
+    kept[letter] = samples > 0 and state[letter]:copy() or false
+  end
+  return function() self.samples, self.weighed, self.kept = samples, 0, kept end
 end
 
 local function of_scores(name, area)
