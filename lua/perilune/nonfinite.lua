@@ -85,15 +85,16 @@ end
 ---@param net Network
 ---@param batch { X: Matrix, T: Matrix, weights: Matrix? }
 ---@param sample fun(column: integer): integer
+---@param before? integer  columns of the batch before those that the layers have, default 0
 ---@return string?  "Z of layer 2 is inf in row 3 of sample 17"; nil where all is finite
-function nonfinite.in_batch(net, batch, sample)
+function nonfinite.in_batch(net, batch, sample, before)
   local weights = batch.weights
   local function is_left_out(i, j)
     return weights ~= nil and weights:get(weights.rows > 1 and i or 1, j) == 0
   end
   return in_samples("X", batch.X, sample)
     or in_role(net.held, "parameter")
-    or in_layers(net.root, sample)
+    or in_layers(net.root, function(column) return sample((before or 0) + column) end)
     or in_samples("T", batch.T, sample, is_left_out)
 end
 

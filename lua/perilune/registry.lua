@@ -242,7 +242,7 @@ end
 ---@return any[]
 function fields.types.parts(value, field, own, name)
   local is_list = type(value) == "table" and getmetatable(value) == nil
-    and type(value[1]) ~= "string"
+    and (type(value[1]) ~= "string" or value[2] ~= nil) -- a description has options by name
   if not is_list then return { fields.types.part(value, field, own, name) } end
   local parts, count = {}, 0
   for _ in pairs(value) do count = count + 1 end

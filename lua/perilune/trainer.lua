@@ -2,6 +2,7 @@
 -- wherever one would want to change it, and with a state from which another process goes on to the
 -- same bits. For anything else write the loop out; it is five lines (README).
 
+local Accumulation = require "perilune.accumulation"
 local Batches = require "perilune.data.batches"
 local Buffer = require "perilune.buffer"
 local EarlyStopping = require "perilune.early_stopping"
@@ -9,6 +10,7 @@ local consultation = require "perilune.consultation"
 local cores = require "perilune.cores"
 local Snapshot = require "perilune.snapshot"
 local errors = require "perilune.errors"
+local GradientList = require "perilune.gradient.list"
 local evaluation = require "perilune.metrics.evaluate"
 local fields = require "perilune.fields"
 local nonfinite = require "perilune.nonfinite"
@@ -46,6 +48,9 @@ local option_fields = {
   batch = { "count", default = 128 },
   validation = { "value", optional = true },
   metrics = { "metrics", default = {} },
+  accumulate = { "count", default = 1 },
+  gradients = { "parts", of = "gradient", optional = true },
+  average = { "part", of = "average", optional = true },
   shuffle = { "boolean", default = true },
   seed = { "integer", default = 1 },
   generator = { "value", optional = true, test = cores.is_generator, expected = "a generator" },
@@ -90,17 +95,81 @@ local function recorded(self)
   return names
 end
 
+-- What went wrong first in the batch, and a likely cure, for the message
+local function explain(self)
+  local X = self.X
+  local cause = nonfinite.in_batch(self.net, self, function(column)
+    return self.batches:sample(self.position + column)
+  end, self.accumulation and self.accumulation.before)
+  local text = cause and ": " .. cause or ""
+  if not X:is_finite() then return text end
+  local largest = math.max(X:max(), -X:min())
+  local cure = largest > 100
+    and ("inputs reach %.3g: scale them, or lower the rate"):format(largest)
+    or "a lower rate may help"
+  return ("%s (%s)"):format(text, cure)
+end
+
+local function check_loss(self, J, Delta)
+  local progress = self.progress
+  if type(J) ~= "number" then
+    raise("loss: a number J and Delta expected from it, got %s", show(J))
+  elseif J - J ~= 0 then
+    raise("the loss is %s in epoch %d, batch %d%s", show(J), progress.epoch, progress.batch,
+      explain(self))
+  elseif not cores.is_matrix(Delta) then
+    raise("loss: a number J and a matrix Delta expected from it, got %s as Delta", show(Delta))
+  end
+end
+
+-- J and Delta of a batch, or of some of it, which must be finite
+local function new_lose(self)
+  return function(A, T, weights)
+    local J, Delta = self.loss.compute(A, T, self.Deltas:columns(A.cols), weights)
+    if type(J) ~= "number" or J - J ~= 0 or not Delta then check_loss(self, J, Delta) end
+    return J, Delta
+  end
+end
+
+-- The parameter whose gradient first went wrong. An activation may hide from the loss what it does
+-- not hide from the gradient: tanh(inf) is 1, but H A^t then has 0 inf.
+local function check_gradients(self)
+  local gradients = self.net.dJ_dtheta
+  if not gradients or gradients:is_finite() then return end
+  for _, parameter in ipairs(self.parameters) do
+    if not parameter.gradient:is_finite() then
+      raise("the gradient of %s is not finite in epoch %d, batch %d%s", parameter.name,
+        self.progress.epoch, self.progress.batch, explain(self))
+    end
+  end
+end
+
+-- Forward and backward of the batch: its outputs and J; the parameters then have their gradients.
+-- `lose` gives J and Delta.
+local function compute(self, lose)
+  local X, net = self.X, self.net
+  if self.accumulation and X.cols > self.accumulation.size then
+    return self.accumulation:compute(X, self.T, self.weights, lose)
+  end
+  local A = net:forward(X)
+  local J, Delta = lose(A, self.T, self.weights)
+  net:backward(Delta)
+  return A, J
+end
+
 -- J and the gradients of the batch that is being trained, again, for optimisers that ask for them.
 -- Random layers draw the same numbers, and what the network remembers stays as the step has left
 -- it.
 local function new_evaluate(self)
-  local net, now = self.net, Snapshot.new(self.net)
+  local now = Snapshot.new(self.net)
+  local function lose(A, T, weights)
+    return self.loss.compute(A, T, self.Deltas:columns(A.cols), weights)
+  end
   return function()
     now:take()
     self.before:put_back()
-    local A = net:forward(self.X)
-    local J, Delta = self.loss.compute(A, self.T, self.Deltas:columns(A.cols), self.weights)
-    net:backward(Delta)
+    local _, J = compute(self, lose)
+    if self.gradients then J = J + self.gradients:add_penalties(self.parameters) end
     now:put_back()
     return J
   end
@@ -110,8 +179,11 @@ end
 ---description, or a function (A, T, Delta) --> J, Delta; required), optimizer (default "adam"),
 ---schedule of its rate (default: constant), epochs (10; math.huge for no end), batch (128),
 ---validation (a dataset to be evaluated after each epoch), metrics (a list of what is to be
----recorded too, such as { "f1", { "top_k", k = 3 } }), shuffle (true), seed (1) or generator for
----the shuffling, early_stopping (true, or { patience = 5, improvement = 0, monitor =
+---recorded too, such as { "f1", { "top_k", k = 3 } }), accumulate (1: an update follows from so
+---many batches, which are computed one after the other), gradients (what acts on them before the
+---update, such as { "clip_norm", most = 1 } or a list of these), average (of the weights, "ema" or
+---"swa", which is validated, and which the network has in the end), shuffle (true), seed (1) or
+---generator for the shuffling, early_stopping (true, or { patience = 5, improvement = 0, monitor =
 ---"validation_loss" }, where monitor is any number that is recorded), and hooks: on_gradients(net,
 ---progress) between backward and the update, on_batch(progress) after each batch, on_epoch(record)
 ---after each epoch, on_warning(message) before the first step. A hook stops the run by returning
@@ -150,10 +222,13 @@ function Trainer.new(net, dataset, given)
     self.early_stopping = EarlyStopping.new(options.early_stopping, net, recorded(self))
   end
   self.batches = Batches.new(whole, {
-    batch = options.batch, dtype = net.dtype,
+    batch = options.batch * options.accumulate, dtype = net.dtype,
     generator = options.shuffle and (options.generator or net.core.generator(options.seed)) or nil,
   })
-  self.Deltas = Buffer.new(net.core, net.outputs)
+  self.Deltas, self.lose = Buffer.new(net.core, net.outputs), new_lose(self)
+  if options.accumulate > 1 then self.accumulation = Accumulation.new(net, options.batch) end
+  self.gradients = options.gradients and GradientList.new(options.gradients)
+  self.average = options.average and options.average:bind(net)
   self.history, self.trained = { warnings = warnings }, 0
   self.progress = {
     epoch = 1, epochs = options.epochs, batch = 0, batches = self.batches.count, samples = 0,
@@ -165,46 +240,6 @@ function Trainer.new(net, dataset, given)
     if options.on_warning then options.on_warning(message) end
   end
   return self
-end
-
--- What went wrong first in the batch, and a likely cure, for the message
-local function explain(self)
-  local X = self.X
-  local cause = nonfinite.in_batch(self.net, self, function(column)
-    return self.batches:sample(self.position + column)
-  end)
-  local text = cause and ": " .. cause or ""
-  if not X:is_finite() then return text end
-  local largest = math.max(X:max(), -X:min())
-  local cure = largest > 100
-    and ("inputs reach %.3g: scale them, or lower the rate"):format(largest)
-    or "a lower rate may help"
-  return ("%s (%s)"):format(text, cure)
-end
-
-local function check_loss(self, J, Delta)
-  local progress = self.progress
-  if type(J) ~= "number" then
-    raise("loss: a number J and Delta expected from it, got %s", show(J))
-  elseif J - J ~= 0 then
-    raise("the loss is %s in epoch %d, batch %d%s", show(J), progress.epoch, progress.batch,
-      explain(self))
-  elseif not cores.is_matrix(Delta) then
-    raise("loss: a number J and a matrix Delta expected from it, got %s as Delta", show(Delta))
-  end
-end
-
--- The parameter whose gradient first went wrong. An activation may hide from the loss what it does
--- not hide from the gradient: tanh(inf) is 1, but H A^t then has 0 inf.
-local function check_gradients(self)
-  local gradients = self.net.dJ_dtheta
-  if not gradients or gradients:is_finite() then return end
-  for _, parameter in ipairs(self.parameters) do
-    if not parameter.gradient:is_finite() then
-      raise("the gradient of %s is not finite in epoch %d, batch %d%s", parameter.name,
-        self.progress.epoch, self.progress.batch, explain(self))
-    end
-  end
 end
 
 -- Neither the loss nor the gradients need show that a parameter is not finite: behind tanh an
@@ -240,6 +275,7 @@ local function open(self)
   self.position = batches.position
   self.earlier_rate, self.earlier_gives = progress.rate, net.gives
   self.before:take()
+  if self.gradients then self.gradients:take() end
   self.X, self.T, self.weights = batches:next()
   if self.position == 0 then -- an order was drawn, it may be by the network's generator
     self.before.generator:assign(net.generator)
@@ -251,6 +287,7 @@ end
 local function take_back(self)
   local net, progress = self.net, self.progress
   self.before:put_back()
+  if self.gradients then self.gradients:put_back() end
   self.batches:back(self.position)
   self.is_open, progress.batch = false, progress.batch - 1
   progress.rate, net.gives = self.earlier_rate, self.earlier_gives
@@ -264,16 +301,14 @@ end
 -- One batch: forward, backward, update. Gives whether a hook wants to stop. What the step needs
 -- after the update is there before it: then nothing but hooks raises.
 local function train(self)
-  if self.progress.batch == 0 then check_tensors(self) end
+  local net, options, progress, meter = self.net, self.options, self.progress, self.meter
+  local gradients, average = self.gradients, self.average
+  if average and average.is_swapped then average:swap(net) end -- the run was over, and goes on
+  if progress.batch == 0 then check_tensors(self) end
   local _ <close> = self
   open(self)
-  local net, options, progress, meter = self.net, self.options, self.progress, self.meter
-  local X, T, weights = self.X, self.T, self.weights
-  local A, N = net:forward(X), X.cols
-  local J, Delta = self.loss.compute(A, T, self.Deltas:columns(N), weights)
-  if type(J) ~= "number" or J - J ~= 0 or not Delta then check_loss(self, J, Delta) end
-  meter:weigh(A, T, weights, N, J)
-  net:backward(Delta)
+  local A, J = compute(self, self.lose)
+  meter:weigh(A, self.T, self.weights, A.cols, J)
   check_gradients(self)
   progress.rate = rate_of(self)
   local stops = false
@@ -281,9 +316,15 @@ local function train(self)
     stops = is_stop(options.on_gradients(net, progress), "on_gradients")
     check_gradients(self)
   end
+  if gradients then
+    gradients:apply(self.parameters)
+    check_gradients(self)
+  end
   self.optimizer:step(self.parameters, progress.rate, self.evaluate)
   self.is_open, self.ended, self.trained = false, false, self.trained + 1
 
+  if gradients then gradients:after(self.parameters) end
+  if average then average:update(net, progress) end
   meter:count()
   progress.samples, progress.loss = meter.samples, meter.loss:result()
   if options.on_batch then stops = is_stop(options.on_batch(progress), "on_batch") or stops end
@@ -297,18 +338,26 @@ local function new_record(self)
   }
 end
 
+-- Whether early stopping wants to stop, after the validation: both see the average of the weights,
+-- where there is one.
+local function validate(self, record)
+  local average, net = self.average, self.net
+  local _ <close> = average and not average.is_swapped and average:swapped(net) or nil
+  if self.validation then
+    local results = evaluation.measure(net, self.validation, self.loss, self.validation_meter)
+    for name, value in pairs(results) do record["validation_" .. name] = value end
+  end
+  self.history[record.epoch] = record
+  return self.early_stopping and self.early_stopping:on_epoch(record) == "stop"
+end
+
 -- End the epoch: its record, validation, early stopping, the hook. Gives whether the hook wants to
 -- stop. What a state taken in the hook holds is the end of the epoch. What may raise comes first,
 -- and may be done twice: then the next step ends the epoch.
 local function close_epoch(self)
   check_tensors(self)
   local progress, record = self.progress, new_record(self)
-  if self.validation then
-    local results = evaluation.measure(self.net, self.validation, self.loss, self.validation_meter)
-    for name, value in pairs(results) do record["validation_" .. name] = value end
-  end
-  self.history[progress.epoch] = record
-  local is_early = self.early_stopping and self.early_stopping:on_epoch(record) == "stop"
+  local is_early = validate(self, record)
   local schedule = self.schedule
   if type(schedule) == "table" and schedule.on_epoch then schedule:on_epoch(record) end
 
@@ -325,7 +374,11 @@ end
 -- What is left to do when there are no more steps, once
 local function finish(self)
   if self.ended then return end
-  if self.early_stopping then self.history.best_epoch = self.early_stopping:on_end() end
+  if self.early_stopping then
+    self.history.best_epoch = self.early_stopping:on_end()
+  elseif self.average and not self.average.is_swapped then
+    self.average:swap(self.net)
+  end
   self.ended = true
 end
 
@@ -421,6 +474,8 @@ local function state_of(self)
     optimizer = optimizer.state and optimizer:state(),
     schedule = type(schedule) == "table" and schedule.state and schedule:state() or nil,
     batches = self.batches:state(),
+    gradients = self.gradients and self.gradients:state(),
+    average = self.average and self.average:state(),
     early_stopping = self.early_stopping and self.early_stopping:state(),
     epoch = progress.epoch, rate = progress.rate,
     meter = self.meter:state(),
@@ -453,6 +508,7 @@ local state_fields = {
   gives = { "choice", choices = { "logits", "probabilities", "values" }, optional = true },
   optimizer = { "value", optional = true }, schedule = { "value", optional = true },
   batches = { "table" }, early_stopping = { "table", optional = true },
+  gradients = { "table", optional = true }, average = { "table", optional = true },
   epoch = { "count" }, rate = { "number", optional = true, infinite = true },
   meter = { "table" },
   finished = { "choice", choices = { "epochs", "early" }, optional = true },
@@ -488,6 +544,8 @@ function Trainer:check_state(state)
   self.net:check_state(state.network)
   check_part(self.optimizer, state.optimizer, "an optimiser", self.parameters)
   check_part(self.schedule, state.schedule, "a schedule")
+  check_part(self.gradients, state.gradients, "what acts on gradients")
+  check_part(self.average, state.average, "an average")
   check_part(self.early_stopping, state.early_stopping, "early stopping")
   self.batches:check_state(state.batches)
   self.meter:check_state(state.meter)
@@ -506,7 +564,9 @@ end
 -- they take a state; they come before.
 local function restore_parts(self, state)
   local restorers, others = {}, { { part = gives_of(self.net), state = state.gives } }
-  for _, name in ipairs { "optimizer", "schedule", "early_stopping", "batches", "meter" } do
+  for _, name in ipairs {
+    "optimizer", "schedule", "gradients", "average", "early_stopping", "batches", "meter",
+  } do
     local part = self[name]
     if type(part) == "table" and part.restorer then
       restorers[#restorers + 1] = part:restorer(state[name])
@@ -555,8 +615,11 @@ local function described(self)
       checksum = dataset:checksum(),
     } or nil
   end
-  local metrics = {}
+  local metrics, gradients = {}, {}
   for k, metric in ipairs(options.metrics) do metrics[k] = description(metric, "metric") end
+  for k, part in ipairs(options.gradients or {}) do
+    gradients[k] = description(part, "gradient")
+  end
   local network = self.net:describe()
   network.gives = nil -- what training says of them is part of the state
   return {
@@ -566,7 +629,9 @@ local function described(self)
       loss = description(self.loss, "loss"),
       optimizer = description(self.optimizer, "optimizer"),
       schedule = description(self.schedule, "schedule"), metrics = metrics,
-      batch = options.batch, shuffle = options.shuffle, seed = options.seed,
+      gradients = gradients, average = description(self.average, "average"),
+      accumulate = options.accumulate, batch = options.batch, shuffle = options.shuffle,
+      seed = options.seed,
       early_stopping = self.early_stopping and self.early_stopping:describe(),
     },
   }

@@ -77,6 +77,17 @@ function Average:swap(net)
   self.is_swapped = not self.is_swapped
 end
 
+---Swap until a variable that is to be closed goes out of scope.
+---    local _ <close> = average:swapped(net)
+---@param net Network
+---@return table
+function Average:swapped(net)
+  self:swap(net)
+  return setmetatable({}, { __close = function()
+    if self.is_swapped then self:swap(net) end
+  end })
+end
+
 ---@return { count: integer, is_swapped: boolean, tensors: table<string, Matrix>? }
 function Average:state()
   local kept = self.count > 0 and {} or nil
