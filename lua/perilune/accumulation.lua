@@ -43,8 +43,8 @@ end
 ---@param X Matrix         S_0 x N
 ---@param T Matrix         S_L x N, or 1 x N labels
 ---@param weights? Matrix  1 x N or S_L x N
----@param lose fun(A: Matrix, T: Matrix, weights: Matrix?): number, Matrix, number?  J and Delta, and
----what J counts by, where that is not the weight of the samples
+---@param lose fun(A: Matrix, T: Matrix, weights: Matrix?): number, Matrix, number?  J and Delta,
+---and what J counts by, where that is not the weight of the samples
 ---@return Matrix A   S_L x N; valid until the next compute
 ---@return number J
 ---@return number total  what J counts by

@@ -102,8 +102,8 @@ function averages.micro(counted, formula)
   return formula(hits, predicted, actual)
 end
 
----The mean. A class that is neither there nor predicted is none of those that were to be told apart;
----a label that is not there was still to be left out.
+---The mean. A class that is neither there nor predicted is none of those that were to be told
+---apart; a label that is not there was still to be left out.
 ---@param counted Accumulator
 ---@param formula fun(hits: number, predicted: number, actual: number): number
 ---@return number

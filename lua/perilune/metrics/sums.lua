@@ -271,7 +271,8 @@ end
 local kinds = {
   -- the share of samples whose predicted class is theirs; of several labels, of samples all of
   -- whose labels are predicted and no others
-  mean_of({ name = "accuracy", takes = "labels", more_is_better = true }, weigh_hits, weigh_subsets),
+  mean_of({ name = "accuracy", takes = "labels", more_is_better = true }, weigh_hits,
+    weigh_subsets),
 
   -- the same, of several labels alone
   mean_of({ name = "subset_accuracy", takes = "several", more_is_better = true }, weigh_subsets),
