@@ -188,6 +188,27 @@ describe("classify", function()
     assert.is_true(same(one, P))
   end)
 
+  it("gives of several labels all from a half on, which may be none", function()
+    local Z = pl.float64.matrix { { 2, -1, 0 }, { 1, -3, 0 }, { 0, -5, 1 } }
+    local labels, P = network_of(3, { gives = "logits", targets = "several" }):classify(Z)
+    assert.same({ { 1, 2, 3 }, {}, { 1, 2, 3 } }, labels)
+    naive.near(P, naive.activate("sigmoid", Z:totable()), 1e-15)
+    for _, gives in ipairs { "probabilities", "values" } do
+      local net = network_of(3, {
+        gives = gives, targets = "several", classes = { "ant", "bee", "cat" },
+      })
+      labels, P = net:classify(Z / 4)
+      assert.same({ { "ant" }, {}, {} }, labels)
+      assert.is_true(same(Z / 4, P))
+    end
+  end)
+
+  it("gives one class where targets say one, or the only output is that of the second", function()
+    assert.same({ 1, 3, 3 }, (network_of(3, { gives = "logits", targets = "one" }):classify(X)))
+    local one = pl.float64.matrix { { -0.1, 0 } }
+    assert.same({ 1, 2 }, (network_of(1, { gives = "logits", targets = "several" }):classify(one)))
+  end)
+
   it("leaves the samples as they are, and takes many of them, and bytes", function()
     local net = network_of(3, { gives = "logits" })
     local before = X:copy()

@@ -232,9 +232,10 @@ describe("a clone", function()
 
   it("has what training found out since", function()
     local net = new()
-    net.gives, net.classes = "logits", { "x", "y", "z" }
+    net.gives, net.classes, net.targets = "logits", { "x", "y", "z" }, "one"
     local clone = net:clone()
     assert.equal("logits", clone.gives)
+    assert.equal("one", clone.targets)
     assert.same({ "x", "y", "z" }, clone.classes)
   end)
 
@@ -278,7 +279,9 @@ describe("a network's description", function()
       inputs = 4, pl.dense(6, "tanh", { initializer = "lecun" }), pl.dropout(0.25),
       pl.residual(pl.dense(3), { projection = true, frozen = true }),
       pl.dense(3, nil, { shared = "last" }),
-    }, { dtype = "float64", classes = { "a", "b", "c" }, gives = "logits" })
+    }, {
+      dtype = "float64", classes = { "a", "b", "c" }, gives = "logits", targets = "several",
+    })
     local description = network:describe()
     local function dense(options)
       options[1], options.activation = "dense", options.activation or "identity"
@@ -289,6 +292,7 @@ describe("a network's description", function()
     end
     assert.same({
       inputs = 4, dtype = "float64", classes = { "a", "b", "c" }, gives = "logits",
+      targets = "several",
       layers = {
         dense { outputs = 6, activation = "tanh", initializer = "lecun" },
         { "dropout", probability = 0.25 },

@@ -330,6 +330,54 @@ describe("several labels at once", function()
     end, "top_k is of one class for each sample, and these targets are several labels")
   end)
 
+  it("are known to the network that was trained of them", function()
+    local net = network()
+    net.classes = set.classes
+    pl.fit(net, set, { loss = several_loss(), epochs = 3 })
+    assert.equal("several", net.targets)
+    local result = pl.evaluate(net, set, nil, { "f1", "hamming_loss" })
+    local A, about = net:predict(train.X), { targets = "several" }
+    for _, name in ipairs { "accuracy", "f1", "hamming_loss" } do
+      assert.near(pl.metric[name](A, T, nil, about), result[name], 1e-12)
+    end
+    local labels = net:classify(train.X)
+    for n = 1, train.N do
+      local expected = {}
+      for i, name in ipairs(set.classes) do
+        if A:get(i, n) >= 0.5 then expected[#expected + 1] = name end
+      end
+      assert.same(expected, labels[n])
+    end
+    -- A loss that says nothing of targets leaves what is known; one that says otherwise does not.
+    local loss = several_loss()
+    pl.fit(net, set, { loss = "squared_error", epochs = 1 })
+    assert.equal("several", net.targets)
+    loss.targets = "one"
+    net.classes = nil
+    local labelled = pl.dataset { X = train.X, labels = train.T }:one_hot()
+    pl.fit(net, labelled, { loss = loss, epochs = 1 })
+    assert.equal("one", net.targets)
+    assert.is_number(net:classify(train.X)[1])
+  end)
+
+  it("are as before where the first step raises, and part of a run's state", function()
+    local net, raises = network(), true
+    local trainer = pl.trainer(net, set, { loss = several_loss(), on_gradients = function()
+      if raises then error("fault", 0) end
+    end })
+    assert.has_error(function() trainer:step() end, "fault")
+    assert.is_nil(net.targets)
+    local before = trainer:state()
+    raises = false
+    trainer:step()
+    assert.equal("several", net.targets)
+    local after = trainer:state()
+    trainer:restore(before)
+    assert.is_nil(net.targets)
+    trainer:restore(after)
+    assert.equal("several", net.targets)
+  end)
+
   it("of one output are two classes", function()
     local t = pl.matrix(1, 150)
     for n = 1, 150 do t:set(1, n, T:get(1, n)) end

@@ -18,6 +18,8 @@ local tree = require "perilune.layer.tree"
 ---@field classes string[]?   names of the classes
 ---@field gives string?       what the outputs are: "logits", "probabilities" or "values"; set by
 ---training
+---@field targets string?     what targets say of a sample: "values", "one" class or "several"
+---labels; set by training, where the loss says it
 ---@field core Core
 ---@field dtype "float32"|"float64"
 ---@field generator Generator
@@ -63,6 +65,7 @@ local option_fields = {
   classes = { "names", optional = true },
   gives = { "choice", choices = { "logits", "probabilities", "values" },
     optional = true },
+  targets = { "choice", choices = { "values", "one", "several" }, optional = true },
   layers = own_fields.layers, activations = own_fields.activations,
   initializers = own_fields.initializers,
 }
@@ -87,7 +90,8 @@ local function declared(inputs, layers, given, what)
   local self = setmetatable({
     X = NONE, Delta = NONE, -- of the last forward and the last backward
     core = core, dtype = options.dtype, inputs = inputs, classes = options.classes,
-    gives = options.gives, generator = options.generator or core.generator(options.seed),
+    gives = options.gives, targets = options.targets,
+    generator = options.generator or core.generator(options.seed),
     source = { layers = layers, options = options },
   }, Network)
   self.root, self.nodes = tree.new({ "chain", layers = layers }, {
@@ -122,8 +126,8 @@ end
 ---    pl.network({ inputs = 784, pl.dense(128, "relu"), pl.dense(10) }, { seed = 1 })
 ---Options: dtype ("float32" or "float64"), seed (default 1) or generator, for the first weights and
 ---dropout; classes, the names of the classes; gives, what the outputs are ("logits",
----"probabilities" or "values"; training sets it); layers, activations and initializers, your own by
----name.
+---"probabilities" or "values"), and targets, what targets say of a sample ("values", "one" class,
+---or "several" labels; training sets both); layers, activations and initializers, your own by name.
 ---@param descriptions table
 ---@param given? table
 ---@return Network
@@ -139,13 +143,14 @@ end
 ---The network that `describe` described, with the values that `find` finds: a function from the
 ---name, rows and cols of a tensor, called for all of them before anything is allocated, to a
 ---function that fills the tensor's matrix.
----@param description table  { inputs =, dtype =, layers = {...}, classes =, gives = }
+---@param description table  { inputs =, dtype =, layers = {...}, classes =, gives =, targets = }
 ---@param own { layers: table, activations: table, initializers: table }
 ---@param find fun(name: string, rows: integer, cols: integer): fun(M: Matrix)
 ---@return Network
 function Network.from_description(description, own, find)
   local self = declared(description.inputs, description.layers, {
     dtype = description.dtype, classes = description.classes, gives = description.gives,
+    targets = description.targets,
     layers = own.layers, activations = own.activations, initializers = own.initializers,
   }, "description")
   local sources = {}
@@ -165,7 +170,7 @@ function Network:describe()
   local root = tree.describe(self.root)
   return {
     inputs = self.inputs, dtype = self.dtype, layers = root.layers, gives = self.gives,
-    classes = self.classes and copied(self.classes),
+    targets = self.targets, classes = self.classes and copied(self.classes),
   }
 end
 
@@ -175,7 +180,7 @@ end
 function Network:clone()
   local options = copied(self.source.options)
   options.generator = self.core.generator(1)
-  options.classes, options.gives = self.classes, self.gives
+  options.classes, options.gives, options.targets = self.classes, self.gives, self.targets
   local clone = declared(self.inputs, self.source.layers, options, "clone")
   return allocate(clone, true):restore(self:state())
 end
@@ -333,31 +338,53 @@ function Network:predict(X, result)
   return result
 end
 
+-- The rows of the largest elements, or of one output whether it says the second class
+local function single_classes(self, P)
+  local found, names = {}, self.classes
+  local best = self.outputs > 1 and P:argmax() or nil
+  for n = 1, P.cols do
+    local label = best and math.tointeger(best:get(1, n)) or (P:get(1, n) >= 0.5 and 2 or 1)
+    found[n] = names and names[label] or label
+  end
+  return found
+end
+
+-- The rows of all elements from 1/2 on
+local function several_labels(self, P)
+  local found, names = {}, self.classes
+  for n = 1, P.cols do
+    local labels = {}
+    for i = 1, P.rows do
+      if P:get(i, n) >= 0.5 then labels[#labels + 1] = names and names[i] or i end
+    end
+    found[n] = labels
+  end
+  return found
+end
+
 ---The class of each sample: names where the network has names for its classes, else labels counted
----from 1. Raises where the network gives NaN.
+---from 1. Where the targets of a network of several outputs are "several" labels, it is a list for
+---each sample: of all whose probability is 1/2 or more, in order; it may be empty. Raises where the
+---network gives NaN.
 ---@param X Matrix|Bytes     S_0 x N
----@return (string|integer)[] classes   N of them
----@return Matrix probabilities         S_L x N; of one output for two classes 1 x N, that of the
----second
+---@return (string|integer)[]|(string|integer)[][] classes   N of them
+---@return Matrix probabilities   S_L x N: of classes, or each of a label by itself; of one output
+---for two classes 1 x N, that of the second
 function Network:classify(X)
   local gives = self.gives
   if not gives then
     raise("what the outputs are is not known: train the network with fit, or say "
       .. "gives = \"logits\" or \"probabilities\" when it is made")
   end
+  local are_several = self.targets == "several" and self.outputs > 1
   local P = self:predict(X)
   if gives == "logits" then
-    activation:resolve(self.outputs == 1 and "sigmoid" or "softmax").forward(P, P)
+    local is_each = self.outputs == 1 or are_several
+    activation:resolve(is_each and "sigmoid" or "softmax").forward(P, P)
   end
   nonfinite.check_outputs(self, X, P)
-  local labels = {}
-  local best = self.outputs > 1 and P:argmax() or nil
-  for n = 1, P.cols do
-    local label = best and math.tointeger(best:get(1, n))
-      or (P:get(1, n) >= 0.5 and 2 or 1)
-    labels[n] = self.classes and self.classes[label] or label
-  end
-  return labels, P
+  local read = are_several and several_labels or single_classes
+  return read(self, P), P
 end
 
 ---The parameters to train, by name, each with its gradient: what an optimiser steps over.

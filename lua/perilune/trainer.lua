@@ -200,10 +200,11 @@ function Trainer.new(net, dataset, given)
     net = net, options = options, dataset = whole, given = dataset, loss = options.loss,
     optimizer = options.optimizer, schedule = options.schedule,
     parameters = net:parameters(), gives = consultation.gives(net, options.loss),
+    targets = options.loss.targets or net.targets,
     finished = false, ended = false,
     -- of the step that is open; and the place in the data, and more, from before it
     is_open = false, X = false, T = false, weights = false,
-    position = 0, earlier_rate = false, earlier_gives = false,
+    position = 0, earlier_rate = false, earlier_gives = false, earlier_targets = false,
   }, Trainer)
   if options.validation then
     self.validation = prepared(net, options.validation, "the validation set")
@@ -274,6 +275,7 @@ local function open(self)
   local net, batches, progress = self.net, self.batches, self.progress
   self.position = batches.position
   self.earlier_rate, self.earlier_gives = progress.rate, net.gives
+  self.earlier_targets = net.targets
   self.before:take()
   if self.gradients then self.gradients:take() end
   self.X, self.T, self.weights = batches:next()
@@ -281,7 +283,7 @@ local function open(self)
     self.before.generator:assign(net.generator)
   end
   self.is_open, progress.batch = true, progress.batch + 1
-  net.gives = self.gives
+  net.gives, net.targets = self.gives, self.targets
 end
 
 local function take_back(self)
@@ -291,6 +293,7 @@ local function take_back(self)
   self.batches:back(self.position)
   self.is_open, progress.batch = false, progress.batch - 1
   progress.rate, net.gives = self.earlier_rate, self.earlier_gives
+  net.targets = self.earlier_targets
 end
 
 -- Where a step raises while it is open, what it has moved goes back.
@@ -470,7 +473,7 @@ local function state_of(self)
   local progress, optimizer, schedule = self.progress, self.optimizer, self.schedule
   return {
     network = self.net:state(),
-    gives = self.net.gives,
+    gives = self.net.gives, targets = self.net.targets,
     optimizer = optimizer.state and optimizer:state(),
     schedule = type(schedule) == "table" and schedule.state and schedule:state() or nil,
     batches = self.batches:state(),
@@ -497,7 +500,7 @@ function Trainer:state()
     batches:forth(position)
     now:put_back()
     self.is_open, progress.batch = true, progress.batch + 1
-    progress.rate, net.gives = rate, self.gives
+    progress.rate, net.gives, net.targets = rate, self.gives, self.targets
   end })
   take_back(self)
   return state_of(self)
@@ -506,6 +509,7 @@ end
 local state_fields = {
   network = { "table" },
   gives = { "choice", choices = { "logits", "probabilities", "values" }, optional = true },
+  targets = { "choice", choices = { "values", "one", "several" }, optional = true },
   optimizer = { "value", optional = true }, schedule = { "value", optional = true },
   batches = { "table" }, early_stopping = { "table", optional = true },
   gradients = { "table", optional = true }, average = { "table", optional = true },
@@ -551,11 +555,11 @@ function Trainer:check_state(state)
   self.meter:check_state(state.meter)
 end
 
--- What the network's outputs are, as a part to be restored
-local function gives_of(net)
+-- What the network's outputs and targets are, as a part to be restored
+local function facts_of(net)
   local part = {}
-  function part.state() return net.gives end
-  function part.restore(_, gives) net.gives = gives end
+  function part.state() return { gives = net.gives, targets = net.targets } end
+  function part.restore(_, facts) net.gives, net.targets = facts.gives, facts.targets end
   return part
 end
 
@@ -563,7 +567,7 @@ end
 -- wrong with them. The others, and layers of the user's own, find out only as they restore whether
 -- they take a state; they come before.
 local function restore_parts(self, state)
-  local restorers, others = {}, { { part = gives_of(self.net), state = state.gives } }
+  local restorers, others = {}, { { part = facts_of(self.net), state = state } }
   for _, name in ipairs {
     "optimizer", "schedule", "gradients", "average", "early_stopping", "batches", "meter",
   } do
@@ -621,7 +625,7 @@ local function described(self)
     gradients[k] = description(part, "gradient")
   end
   local network = self.net:describe()
-  network.gives = nil -- what training says of them is part of the state
+  network.gives, network.targets = nil, nil -- what training says of them is part of the state
   return {
     network = network,
     data = data(self.given), validation = data(self.options.validation),

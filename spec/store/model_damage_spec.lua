@@ -238,6 +238,9 @@ describe("A model file", function()
     ["gives what no network gives"] = {
       "description: gives: \"logits\" or \"probabilities\" or \"values\" expected, "
         .. "got \"money\"", with("gives", "money") },
+    ["has targets that no network has"] = {
+      "description: targets: \"values\" or \"one\" or \"several\" expected, got 2",
+      with("targets", 2) },
   }
 
   for title, case in pairs(cases) do

@@ -133,19 +133,22 @@ describe("A model file", function()
     end
   end)
 
-  it("keeps the names of the classes and what the outputs are", function()
+  it("keeps the names of the classes and what the outputs and targets are", function()
     for _, case in ipairs {
       { outputs = 3, classes = { "a", "\u{20AC}", "\"c\"\n" }, gives = "logits" },
       { outputs = 1, classes = { "no", "yes" }, gives = "probabilities" },
       { outputs = 2, gives = "values" },
+      { outputs = 3, classes = { "a", "b", "c" }, gives = "logits", targets = "several" },
+      { outputs = 2, targets = "one" },
       { outputs = 2 },
     } do
       local net = pl.network({ inputs = 4, pl.dense(case.outputs) },
-        { classes = case.classes, gives = case.gives })
+        { classes = case.classes, gives = case.gives, targets = case.targets })
       assert(net:save(path))
       local again = assert(pl.load(path))
       assert.same(case.classes, again.classes)
       assert.equal(case.gives, again.gives)
+      assert.equal(case.targets, again.targets)
     end
   end)
 
@@ -466,6 +469,8 @@ describe("A network that could not be loaded again", function()
     end
     net.classes, net.gives = nil, "classes"
     refuses(net, "gives: \"logits\" or \"probabilities\" or \"values\" expected")
+    net.gives, net.targets = nil, "many"
+    refuses(net, "targets: \"values\" or \"one\" or \"several\" expected")
   end)
 
   it("is not made where its classes are no names", function()

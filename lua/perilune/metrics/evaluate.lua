@@ -43,9 +43,10 @@ end
 ---@param gives string?     what the network's outputs are
 ---@return Meter
 local function new_meter(network, dataset, loss, asked, gives)
+  local targets = loss and loss.targets or network.targets
   local about = {
     core = network.core, outputs = network.outputs, gives = gives,
-    several = loss ~= nil and loss.targets == "several" and network.outputs > 1,
+    several = targets == "several" and network.outputs > 1,
     labels = dataset.has_labels,
   }
   local metrics, has_accuracy = table.move(asked, 1, #asked, 1, {}), false

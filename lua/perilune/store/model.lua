@@ -20,6 +20,7 @@ local MOST_INPUTS = 2 ^ 31 - 1 | 0
 local DEEPEST = 100 -- as deep as the layers of a network may be within each other
 
 local gives = { "logits", "probabilities", "values" }
+local targets = { "values", "one", "several" }
 
 -- What a file says of a network
 local described = {
@@ -28,6 +29,7 @@ local described = {
   layers = { "table" },
   classes = { "table", optional = true },
   gives = { "choice", choices = gives, optional = true },
+  targets = { "choice", choices = targets, optional = true },
 }
 
 local dtypes = { float32 = "F32", float64 = "F64" }
