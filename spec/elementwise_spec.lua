@@ -621,9 +621,16 @@ for _, name in ipairs(naive.types) do
         raises(text .. "boolean", M.map, M, function() return true end)
         raises(text .. "string", M.map, M, function() return "one" end)
         raises(text .. "string", M.map, M, function() return "1" end)
-        raises("attempt to call a number value", M.map, M, 1)
-        raises("attempt to call a nil value", M.map, M, nil)
-        raises("value expected", M.map, M)
+        for _, value in ipairs { 1, "f", {}, setmetatable({}, {}), io.stdout, M } do
+          raises("function expected, got", M.map, M, value)
+        end
+        raises("function expected, got nil", M.map, M, nil)
+        raises("function expected, got no value", M.map, M)
+      end)
+
+      it("takes a table that can be called", function()
+        local callable = setmetatable({}, { __call = function(_, x) return 2 * x end })
+        assert.same({ { 2, 4 } }, core.matrix({ { 1, 2 } }):map(callable):totable())
       end)
 
       it("survives a function that collects garbage, drops its matrix or changes it",

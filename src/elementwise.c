@@ -462,7 +462,8 @@ static int method_fill(lua_State *L) {
 /* M:map(f) --> a new matrix */
 static int method_map(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
-  luaL_checkany(L, 2);
+  bool is_callable = lua_isfunction(L, 2) || luaL_getmetafield(L, 2, "__call") != LUA_TNIL;
+  if (!is_callable) luaL_typeerror(L, 2, "function");
   lua_settop(L, 2);
   Matrix *mapped = matrix_new(L, M->rows, M->cols, M->order);
   for (int k = 0; k < matrix_size(M); k++) {
