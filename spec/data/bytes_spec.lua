@@ -140,5 +140,25 @@ describe("Chosen bytes", function()
   it("are none of others", function()
     at_caller(function() local _ = bytes:choose { 1, 5 } end,
       "indices: samples 1 to 4 expected, got 5 as element 2")
+    for _, wrong in ipairs { 3, "x", io.stdout } do
+      at_caller(function() local _ = bytes:choose(wrong) end,
+        "indices: a list of samples expected, got ")
+    end
+    at_caller(function() local _ = bytes:choose {} end,
+      "indices: one or more samples expected, got 0 of them")
+  end)
+
+  it("are as many as the list says, whatever its metatable answers beyond", function()
+    local function list_of(length)
+      return setmetatable({}, {
+        __index = function() return 2 end, __len = function() return length end,
+      })
+    end
+    assert.equal("cdcd", bytes:choose(list_of(2)).bytes)
+    assert.equal("cd", bytes:choose { 2.0 }.bytes)
+    for _, length in ipairs { -1, 0.5, "x" } do
+      at_caller(function() local _ = bytes:choose(list_of(length)) end,
+        "indices: one or more samples expected")
+    end
   end)
 end)

@@ -6,6 +6,7 @@ describe("a list of samples", function()
     assert.equal(1, check_indices({ 3, 1 }, nil, 2, 3))
     assert.equal(2, check_indices({ "x", 2.0, 1, "y" }, 2.0, 2, 3))
     assert.equal(7, check_indices({}, 7, 0, 3))
+    assert.same({ 1, 2 }, { check_indices({ 3, 1 }, 1, nil, 3) })
   end)
 
   it("is refused where an element is no sample", function()
@@ -27,5 +28,7 @@ describe("a list of samples", function()
     at_caller(function() local _ = check_indices({ 1 }, "1", 1, 3) end,
       'first: a whole number expected, got "1"')
     at_caller(function() local _ = check_indices({ 1 }, 1.5, 1, 3) end, "got 1.5")
+    at_caller(function() local _ = check_indices({ 1 }, math.maxinteger, 1, 3) end,
+      "first: a place in the list expected, got 9223372036854775807")
   end)
 end)

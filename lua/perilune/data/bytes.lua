@@ -46,6 +46,13 @@ function Bytes.new(bytes, rows, cols, given)
   }, Bytes)
 end
 
+---Whether `value` is such samples.
+---@param value any
+---@return boolean
+function Bytes.is_bytes(value)
+  return getmetatable(value) == Bytes
+end
+
 ---As gather, without checks but those of C: for the library's own loops.
 ---@param X Matrix
 ---@param indices integer[]?  nil for all, in order
@@ -87,13 +94,13 @@ end
 ---@param indices integer[]  samples, from 1 to cols
 ---@return Bytes
 function Bytes:choose(indices)
-  check_indices(indices, 1, #indices, self.cols)
+  local _, count = check_indices(indices, 1, nil, self.cols)
   local samples, rows = {}, self.rows
-  for k, index in ipairs(indices) do
-    local first = self.offset + (index - 1) * rows
+  for k = 1, count do
+    local first = self.offset + (fields.whole(indices[k]) - 1) * rows
     samples[k] = self.bytes:sub(first + 1, first + rows)
   end
-  return Bytes.new(table.concat(samples), rows, #indices, { scale = self.scale })
+  return Bytes.new(table.concat(samples), rows, count, { scale = self.scale })
 end
 
 return Bytes

@@ -7,16 +7,26 @@ local raise, show = errors.raise, errors.show
 
 ---Raise unless elements first..first + count - 1 of `indices` are samples of a set of N.
 ---@param indices any
----@param first any      nil: 1
----@param count integer
+---@param first any       nil: 1
+---@param count integer?  nil: all of a list, which then must hold some
 ---@param N integer
 ---@return integer first
+---@return integer count
 local function check_indices(indices, first, count, N)
   if type(indices) ~= "table" then
     raise("indices: a list of samples expected, got %s", show(indices))
   end
+  if not count then
+    count = fields.whole(#indices) -- a metatable may say anything
+    if not count or count < 1 then
+      raise("indices: one or more samples expected, got %s of them", show(#indices))
+    end
+  end
   local start = first == nil and 1 or fields.whole(first)
   if not start then raise("first: a whole number expected, got %s", show(first)) end
+  if start > math.maxinteger - count then
+    raise("first: a place in the list expected, got %s", show(first))
+  end
   for k = start, start + count - 1 do
     local index = fields.whole(indices[k])
     if not index or index < 1 or index > N then
@@ -24,7 +34,7 @@ local function check_indices(indices, first, count, N)
         show(indices[k]), k)
     end
   end
-  return start
+  return start, count
 end
 
 return check_indices
