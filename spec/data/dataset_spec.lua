@@ -85,6 +85,12 @@ describe("a dataset", function()
       "labels: 1 x N expected, got 2 x 3")
   end)
 
+  it("takes no samples but matrices, tables of rows and bytes", function()
+    local like_bytes = { gather = function() end, rows = 2, cols = 5 }
+    at_caller(function() pl.dataset { X = like_bytes, labels = { 1 } } end,
+      "X: numbers expected, got an empty table")
+  end)
+
   it("refuses targets and labels at once, or neither", function()
     at_caller(function() pl.dataset { X = numbered(1) } end,
       "either T or labels expected, got neither")
@@ -149,6 +155,37 @@ describe("gather", function()
     assert.same({ { 7, 7 }, { 7, 7 } }, X:totable())
     assert.same({ { 7, 7 } }, T:totable())
   end)
+
+  it("refuses matrices that share memory with the set's or each other, and changes nothing then",
+    function()
+      local X, T, weights = numbered(5), pl.matrix { { 1, 2, 3, 4, 5 } }, pl.matrix(1, 5):fill(6)
+      local set = pl.dataset { X = X, T = T, weights = weights }
+      local free_X, free_T = pl.matrix(2, 2):fill(7), pl.matrix(1, 2):fill(7)
+      local function refuses(letter, ...)
+        local given = table.pack(...)
+        at_caller(function() set:gather(table.unpack(given, 1, given.n)) end,
+          letter .. ": a matrix expected that shares no memory with the others and the set's")
+      end
+      refuses("X", X:columns(2, 3), free_T, { 1, 2 })
+      refuses("X", T:view(1, 2, 2), free_T, { 1, 2 })
+      refuses("T", free_X, T:columns(4, 5), { 1, 2 })
+      refuses("T", free_X, free_X:view(1, 1, 2), { 1, 2 })
+      refuses("weights", free_X, free_T, { 1, 2 }, 1, weights:columns(1, 2))
+      assert.is_true(same(numbered(5), X))
+      assert.same({ { 1, 2, 3, 4, 5 } }, T:totable())
+      assert.same({ { 7, 7 }, { 7, 7 } }, free_X:totable())
+    end)
+end)
+
+describe("order", function()
+  it("fills the table that it is given", function()
+    local set, order = pl.dataset { X = numbered(2), labels = { 1, 2 } }, { 5 }
+    assert.equal(order, set:order(order))
+    assert.same({ 1, 2 }, order)
+    for _, wrong in ipairs { 3, "x", false } do
+      at_caller(function() set:order(wrong) end, "order: a table expected, got ")
+    end
+  end)
 end)
 
 describe("one_hot", function()
@@ -209,6 +246,14 @@ describe("one_hot", function()
       "outputs: one for each class expected, got 2, and label 3 for sample 2")
     at_caller(function() dataset:one_hot(0) end,
       "outputs: a whole number of 1 or more expected, got 0")
+  end)
+
+  it("refuses more outputs than a matrix can hold", function()
+    local dataset = pl.dataset { X = numbered(2), labels = { 1, 2 } }
+    for _, outputs in ipairs { 1 << 31, math.maxinteger } do
+      at_caller(function() dataset:one_hot(outputs) end,
+        ("outputs: at most 1073741823 expected for 2 samples, got %d"):format(outputs))
+    end
   end)
 end)
 
@@ -495,6 +540,15 @@ describe("chunks", function()
         next_first = first + M.cols
       end
       assert.equal(set.N + 1, next_first)
+    end
+  end)
+
+  it("are of X, T or weights that are there", function()
+    local set = pl.dataset { X = numbered(2), labels = { 1, 2 } }
+    at_caller(function() set:chunks "weights" end, "weights: the set has none")
+    for _, wrong in ipairs { "Y", 1, {} } do
+      at_caller(function() set:chunks(wrong) end,
+        'letter: "X" or "T" or "weights" expected, got ')
     end
   end)
 end)

@@ -17,6 +17,8 @@ local nonfinite = require "perilune.nonfinite"
 local raise, show = errors.raise, errors.show
 
 local CHUNK = 65536 -- elements that `chunks` gives at once
+local MOST_ELEMENTS = 2 ^ 31 - 1 | 0 -- of a matrix
+local LIST = { "table" }
 
 ---@class Dataset
 ---@field X Matrix|Bytes       S_0 x N
@@ -142,7 +144,7 @@ end
 ---@param order? integer[]  a table of N to be filled, made when absent
 ---@return integer[]
 function Dataset:order(order)
-  order = order or {}
+  order = order == nil and {} or fields.value("order", order, LIST)
   if self.chosen then return table.move(self.chosen, 1, self.N, 1, order) end
   for n = 1, self.N do order[n] = n end
   return order
@@ -177,6 +179,22 @@ local function check_result(M, what, rows, dtype, count)
     is_matrix and " of " .. M.dtype or "")
 end
 
+-- Raise unless the matrices to be written share no memory with each other or with the set's data:
+-- what is gathered first would change what is gathered after it.
+local function check_apart(source, results)
+  local others = { source.X, source.T, source.weights or nil }
+  for _, letter in ipairs { "X", "T", "weights" } do
+    local M = results[letter]
+    for _, other in ipairs(M and others or {}) do
+      local is_alike = cores.is_matrix(other) and other.dtype == M.dtype
+      if is_alike and cores.of(M).shares_memory(M, other) then
+        raise("%s: a matrix expected that shares no memory with the others and the set's", letter)
+      end
+    end
+    others[#others + 1] = M
+  end
+end
+
 ---Column j of X, T and weights = those of sample indices[first + j - 1].
 ---@param X Matrix            S_0 x any, of the set's type (of either for bytes), stored by columns
 ---@param T Matrix            S_L x as many
@@ -195,6 +213,7 @@ function Dataset:gather(X, T, indices, first, weights)
     check_result(weights, "weights", held.rows, held.dtype, count)
   end
   first = check_indices(indices, first, count, self.N)
+  check_apart(source, { X = X, T = T, weights = weights })
   if self.chosen then
     local columns = {}
     for j = 1, count do columns[j] = self.chosen[fields.whole(indices[first + j - 1])] end
@@ -204,12 +223,15 @@ function Dataset:gather(X, T, indices, first, weights)
   return X, T
 end
 
+local LETTER = { "choice", choices = { "X", "T", "weights" } }
+
 ---X, T or weights in order, some columns at a time: for first, M in dataset:chunks "X" do ... end
 ---@param letter "X"|"T"|"weights"
 ---@return fun(): integer?, Matrix?  the place of M's first column in the set; M, of the data's
 ---type, float32 for bytes; valid until the next chunk
 function Dataset:chunks(letter)
-  local S, next_first = self.source[letter], 1
+  local S, next_first = self.source[fields.value("letter", letter, LETTER)], 1
+  if not S then raise("weights: the set has none") end
   local buffer = Buffer.new(cores[S.dtype or "float32"], S.rows)
   local most = math.max(1, CHUNK // S.rows)
   return function()
@@ -250,6 +272,10 @@ function Dataset:one_hot(outputs)
   local labels = self.source.T
   local classes = self.classes and #self.classes or math.tointeger(labels:max())
   outputs = outputs == nil and classes or fields.value("outputs", outputs, { "count" })
+  if outputs > MOST_ELEMENTS // labels.cols then
+    raise("outputs: at most %d expected for %d samples, got %d", MOST_ELEMENTS // labels.cols,
+      labels.cols, outputs)
+  end
   check_labels(self, outputs, "outputs: one for each class expected, got %d, and label "
     .. "%d for sample %d")
   check_weights(self, outputs)

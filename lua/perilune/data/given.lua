@@ -1,6 +1,7 @@
 -- What pl.dataset is given, checked and made matrices: tables of rows, labels, names of classes,
 -- weights.
 
+local Bytes = require "perilune.data.bytes"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
@@ -46,7 +47,7 @@ end
 ---@param X any            a matrix, a table of rows or bytes
 ---@return Matrix|Bytes    S_0 x N
 function given.samples(X)
-  if type(X) == "table" and X.gather then return X end
+  if Bytes.is_bytes(X) then return X end
   if type(X) ~= "table" and not cores.is_matrix(X) then
     raise("X: a matrix, a table of rows or bytes expected, got %s", show(X))
   end
