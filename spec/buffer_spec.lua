@@ -1,4 +1,5 @@
 local Buffer = require "perilune.buffer"
+local at_caller = require("spec.support.misuse").at_caller
 local pl = require "perilune"
 
 describe("a buffer", function()
@@ -72,5 +73,21 @@ describe("a buffer", function()
     buffer:columns(9):fill(1)
     collectgarbage()
     assert.same({ { 4, 4 }, { 4, 4 } }, small:totable())
+  end)
+
+  it("refuses what is no core, and sizes that are none", function()
+    for _, wrong in ipairs { 3, "float32", {}, setmetatable({}, { __index = pl.float32 }) } do
+      at_caller(function() local _ = Buffer.new(wrong, 2) end,
+        "core: pl.float32 or pl.float64 expected, got ")
+    end
+    for _, wrong in ipairs { 0, -1, 0.5, "2", 0 / 0 } do
+      at_caller(function() local _ = Buffer.new(pl.float32, wrong) end,
+        "rows: a whole number of 1 or more expected, got ")
+      local buffer = Buffer.new(pl.float32, 2)
+      at_caller(function() buffer:columns(wrong) end,
+        "N: a whole number of 1 or more expected, got ")
+    end
+    at_caller(function() Buffer.new(pl.float32, 3):columns(1 << 30) end,
+      "N: at most 715827882 columns of 3 rows expected, got 1073741824")
   end)
 end)

@@ -26,6 +26,15 @@ describe("cores", function()
     end
   end)
 
+  it("are known from other tables", function()
+    assert.is_true(cores.is_core(pl.float32) and cores.is_core(pl.float64))
+    local like_one = setmetatable({}, { __index = pl.float32, __eq = function() return true end })
+    for _, other in ipairs { like_one, {}, 3, "float32", pl } do
+      assert.is_false(cores.is_core(other))
+    end
+    assert.is_false(cores.is_core(nil))
+  end)
+
   it("show a matrix with its type", function()
     assert.equal("a 2 x 3 matrix of float64", cores.show(pl.float64.matrix(2, 3)))
     assert.equal("5", cores.show(5))

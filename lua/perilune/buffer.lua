@@ -1,14 +1,24 @@
 -- Memory for one quantity, rows x N for whatever N comes: allocated for the largest N
 -- seen, so that a training loop in its stride allocates nothing.
 
+local cores = require "perilune.cores"
+local errors = require "perilune.errors"
+local fields = require "perilune.fields"
+
 local Buffer = {}
 Buffer.__index = Buffer
 
 local MOST_VIEWS = 16 -- more batch sizes than this in turn, and views are made anew
 
+local MOST_ELEMENTS = 2 ^ 31 - 1 | 0 -- of a matrix
+
 ---@param core Core
 ---@param rows integer
+---@return Buffer
 function Buffer.new(core, rows)
+  errors.check(cores.is_core(core), "core: pl.float32 or pl.float64 expected, got %s",
+    errors.show(core))
+  rows = fields.value("rows", rows, { "count" })
   return setmetatable({
     core = core, rows = rows, capacity = 0, whole = false, views = {}, count = 0,
   }, Buffer)
@@ -28,6 +38,9 @@ end
 function Buffer:columns(N)
   local view = self.views[N]
   if view then return view end
+  N = fields.value("N", N, { "count" })
+  errors.check(N <= MOST_ELEMENTS // self.rows, "N: at most %d columns of %d rows expected, got %d",
+    MOST_ELEMENTS // self.rows, self.rows, N)
   if N > self.capacity then
     view = self.core.matrix(self.rows, N)
     begin(self, view, N)

@@ -16,6 +16,13 @@ function cores.named(name)
   return cores[name]
 end
 
+---Whether `value` is one of the cores.
+---@param value any
+---@return boolean
+function cores.is_core(value)
+  return rawequal(value, float32) or rawequal(value, float64)
+end
+
 ---The core that made `M`.
 ---@param M Matrix
 ---@return Core
