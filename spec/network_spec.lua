@@ -309,7 +309,8 @@ describe("misuse of a network", function()
         "X has 3 rows but the network has 4 inputs")
       at_caller(function() network[method](network, {}) end,
         "X: samples of 4 inputs expected, got a table")
-      at_caller(function() network[method](network, { T = 1 }) end,
+      local set = pl.dataset { X = samples(5), T = pl.matrix(3, 5) }
+      at_caller(function() network[method](network, set) end,
         "X: samples of 4 inputs expected, got a dataset (dataset.X are its samples)")
       for _, wrong in ipairs { 3, false, "X" } do
         at_caller(function() network[method](network, wrong) end,
@@ -322,6 +323,17 @@ describe("misuse of a network", function()
     end
     at_caller(function() network:forward(pl.bytes(("x"):rep(8), 4, 2)) end,
       "X: a matrix expected, got bytes (X:columns(first, last) makes one)")
+  end)
+
+  it("by a table that says it equals whatever it is compared with is no matrix", function()
+    local network = new()
+    local equal = setmetatable({}, { __eq = function() return true end })
+    at_caller(function() network:forward(equal) end, "X: samples of 4 inputs expected, got a table")
+    network:forward(samples(5))
+    at_caller(function() network:backward(equal) end, "of float32 expected, got a table")
+    local answers = setmetatable({}, { __index = function() return 4 end })
+    at_caller(function() network:predict(answers) end,
+      "X: samples of 4 inputs expected, got a table")
   end)
 
   it("by a Delta of a wrong shape names both shapes, and changes nothing", function()

@@ -1,5 +1,6 @@
 -- The owner of one tree of layers: forward, backward, prediction in chunks, tensors, state, files.
 
+local Bytes = require "perilune.data.bytes"
 local Snapshot = require "perilune.snapshot"
 local Tensors = require "perilune.tensors"
 local activation = require "perilune.activation"
@@ -29,7 +30,9 @@ local tree = require "perilune.layer.tree"
 local Network = {}
 Network.__index = Network
 
-local NONE = {} -- no matrix yet
+-- No matrix yet. No table, because a metatable of the user's might answer that it equals his.
+local function NONE() end
+
 local CHUNK = 1024 -- samples that predict takes at once: its memory does not grow with N
 
 local raise, show = errors.raise, errors.show
@@ -38,6 +41,12 @@ local function copied(t)
   local copy = {}
   for key, value in pairs(t) do copy[key] = value end
   return copy
+end
+
+---Raise unless `value` is a network.
+---@param value any
+function Network.check(value)
+  if getmetatable(value) ~= Network then raise("a network expected, got %s", show(value)) end
 end
 
 ---Raise unless these are names for the classes of a network with so many outputs.
@@ -248,11 +257,10 @@ local function check_samples(self, X)
   local N = self.core.sample_count(X, self.inputs)
   if N then return N, true end
   local is_matrix = cores.is_matrix(X)
-  if type(X) == "table" and X.T then
-    raise("X: samples of %d inputs expected, got a dataset (dataset.X are its samples)",
-      self.inputs)
-  elseif not is_matrix and not (type(X) == "table" and X.gather) then
-    raise("X: samples of %d inputs expected, got %s", self.inputs, show(X))
+  if not is_matrix and not Bytes.is_bytes(X) then
+    local shown = show(X)
+    raise("X: samples of %d inputs expected, got %s%s", self.inputs, shown,
+      shown == "a dataset" and " (dataset.X are its samples)" or "")
   elseif X.rows ~= self.inputs then
     raise("X has %d rows but the network has %d inputs", X.rows, self.inputs)
   elseif is_matrix then
@@ -371,11 +379,12 @@ end
 ---@return Matrix probabilities   S_L x N: of classes, or each of a label by itself; of one output
 ---for two classes 1 x N, that of the second
 function Network:classify(X)
-  local gives = self.gives
+  local gives, names = self.gives, self.classes
   if not gives then
     raise("what the outputs are is not known: train the network with fit, or say "
       .. "gives = \"logits\" or \"probabilities\" when it is made")
   end
+  if names then Network.check_classes(names, self.outputs) end
   local are_several = self.targets == "several" and self.outputs > 1
   local P = self:predict(X)
   if gives == "logits" then
