@@ -365,6 +365,17 @@ describe("misuse of the gradient check", function()
     at_caller(function()
       pl.gradient_check(network, X, targets(3), { loss = function(A) return nil, A end })
     end, "loss: a number J and Delta expected from it, got nil")
+    at_caller(function()
+      pl.gradient_check(network, X, targets(3), {
+        loss = function(A, T, Delta)
+          if Delta ~= false then return pl.loss.squared_error(A, T, Delta) end
+        end,
+      })
+    end, "loss: a number J and Delta expected from it, got nil")
+    at_caller(function()
+      local answers = setmetatable({}, { __index = function() return network end })
+      pl.gradient_check(answers, X, targets(3), { loss = "squared_error" })
+    end, "a network expected, got a table")
     for _, name in ipairs { "step", "tolerance", "floor" } do
       at_caller(function()
         pl.gradient_check(network, X, targets(3),

@@ -230,6 +230,14 @@ describe("classify", function()
       .. "gives = \"logits\" or \"probabilities\" when it is made")
   end)
 
+  it("refuses names of classes that were set to something else", function()
+    local net = network_of(3, { gives = "logits" })
+    for _, wrong in ipairs { 5, { "a", "b" }, { "a", "b", 3 } } do
+      net.classes = wrong
+      at_caller(function() net:classify(X) end, "classes: ")
+    end
+  end)
+
   it("refuses outputs that are NaN, and says of which sample", function()
     for _, gives in ipairs { "logits", "probabilities" } do
       for outputs = 1, 3, 2 do

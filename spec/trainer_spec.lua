@@ -695,6 +695,10 @@ describe("misuse of fit", function()
       "the training set: a dataset expected, got a 2 x 3 matrix")
     at_caller(function() pl.fit(network, nil, given) end,
       "the training set: a dataset expected, got nil")
+    at_caller(function() pl.fit(network, { for_outputs = print }, given) end,
+      "the training set: a dataset expected, got a table")
+    at_caller(function() pl.fit({ parameters = print, held = true }, train, given) end,
+      "a network expected, got a table")
     local wide = pl.dataset { X = pl.matrix(3, 2), labels = { 1, 2 } }
     at_caller(function() pl.fit(network, wide, given) end,
       "the training set has 3 inputs but the network has 2")

@@ -1,5 +1,6 @@
 -- Whether backward computes the derivatives of what forward computes, by central differences.
 
+local Network = require "perilune.network"
 local Snapshot = require "perilune.snapshot"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
@@ -75,14 +76,15 @@ end
 local function check(network, X, T, chosen, snapshot)
   local function error_now(Delta)
     snapshot:put_back()
-    return chosen.loss(network:forward(X), T, Delta, chosen.weights)
+    local J, gradient = chosen.loss(network:forward(X), T, Delta, chosen.weights)
+    if type(J) ~= "number" then
+      errors.raise("loss: a number J and Delta expected from it, got %s", errors.show(J))
+    end
+    return J, gradient
   end
   local function J() return (error_now(false)) end
 
-  local J_now, Delta = error_now(nil)
-  if type(J_now) ~= "number" then
-    errors.raise("loss: a number J and Delta expected from it, got %s", errors.show(J_now))
-  end
+  local _, Delta = error_now(nil)
   local report = setmetatable({ largest_error = -1, count = 0 }, Report)
   for _, parameter in ipairs(analytic_gradients(network, X, Delta, chosen.inputs)) do
     for i = 1, parameter.value.rows do
@@ -113,9 +115,7 @@ end
 ---@param given table
 ---@return GradientReport
 local function gradient_check(network, X, T, given)
-  if type(network) ~= "table" or not network.held then
-    errors.raise("a network expected, got %s", errors.show(network))
-  end
+  Network.check(network)
   local chosen = fields.check(option_fields, given, "gradient_check")
   if network.dtype ~= "float64" then
     errors.raise("gradient_check: a float64 network expected, got float32, which is too "

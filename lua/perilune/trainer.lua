@@ -5,7 +5,9 @@
 local Accumulation = require "perilune.accumulation"
 local Batches = require "perilune.data.batches"
 local Buffer = require "perilune.buffer"
+local Dataset = require "perilune.data.dataset"
 local EarlyStopping = require "perilune.early_stopping"
+local Network = require "perilune.network"
 local consultation = require "perilune.consultation"
 local cores = require "perilune.cores"
 local Snapshot = require "perilune.snapshot"
@@ -61,18 +63,9 @@ local option_fields = {
   on_warning = { "function", optional = true },
 }
 
-local function check_network(net)
-  if type(net) ~= "table" or type(net.parameters) ~= "function" or not net.held then
-    raise("a network expected, got %s", show(net))
-  end
-end
-
 -- The dataset as the network's outputs and element type need it
 local function prepared(net, dataset, what)
-  if type(dataset) ~= "table" or not dataset.for_outputs then
-    raise("%s: a dataset expected, got %s (pl.dataset { X =, T = } makes one)", what,
-      show(dataset))
-  end
+  Dataset.check(dataset, what)
   return dataset:for_outputs(net.outputs):to(net.dtype)
 end
 
@@ -193,7 +186,7 @@ end
 ---@param given table
 ---@return Trainer
 function Trainer.new(net, dataset, given)
-  check_network(net)
+  Network.check(net)
   local whole = prepared(net, dataset, "the training set")
   local options = fields.check(option_fields, given)
   local self = setmetatable({
