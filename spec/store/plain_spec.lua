@@ -1,5 +1,5 @@
+local at_caller = require("spec.support.misuse").at_caller
 local plain = require "perilune.store.plain"
-local raises = require "spec.support.raises"
 
 describe("Plain data", function()
   it("become JSON with sorted keys and no white space", function()
@@ -56,7 +56,13 @@ describe("Plain data", function()
       { "\xff", "not UTF-8" },
       { { ["\xff"] = 1 }, "not UTF-8" },
     } do
-      raises(case[2], plain.encode, case[1])
+      at_caller(function() local _ = plain.encode(case[1]) end, case[2])
+    end
+  end)
+
+  it("are read from strings alone", function()
+    for _, wrong in ipairs { 5, {}, true, io.stdout } do
+      at_caller(function() local _ = plain.decode(wrong) end, "text: a string expected, got ")
     end
   end)
 

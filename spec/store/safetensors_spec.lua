@@ -113,6 +113,18 @@ describe("A safetensors file", function()
       assert.is_true(assert(stored.decode(stored.encode { same })).checked)
     end)
 
+    it("raises for what is no list of tensors, and no metadata", function()
+      for _, wrong in ipairs { 5, "x", { 5 } } do
+        at_caller(function() local _ = safetensors.chunks(wrong) end, "tensors: a ")
+      end
+      at_caller(function() local _ = safetensors.chunks({}, 5) end,
+        "metadata: a table of texts expected, got 5")
+      local endless = setmetatable({}, { __index = function() return 1 end })
+      local tensor = { name = "x", dtype = "F32", shape = endless, bytes = "1234" }
+      at_caller(function() local _ = safetensors.chunks { tensor } end,
+        "at most two whole numbers")
+    end)
+
     it("raises for tensors that make no sense", function()
       local good = { name = "x", dtype = "F32", shape = { 1 }, bytes = "1234" }
       local function refuses(field, value, expected)
@@ -133,6 +145,7 @@ describe("A safetensors file", function()
       for _, shape in ipairs(shapes) do
         refuses("shape", shape, "at most two whole numbers from 1 to 2147483647 expected")
       end
+      refuses("matrix", 5, "a matrix expected for tensor 'x', got 5")
       refuses("bytes", "123", "4 bytes expected for tensor 'x', got 3")
       refuses("bytes", false, "4 bytes expected for tensor 'x', got 0")
       refuses("matrix", cores.float32.matrix(1, 2), "4 bytes expected for tensor 'x', got 8")

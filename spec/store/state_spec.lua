@@ -1,5 +1,7 @@
 local allocated_by = require "spec.support.allocated_by"
+local at_caller = require("spec.support.misuse").at_caller
 local cores = require "perilune.cores"
+local errors = require "perilune.errors"
 local file = require "perilune.store.file"
 local find_python = require "spec.support.find_python"
 local matrices = require "spec.support.matrices"
@@ -384,7 +386,8 @@ describe("State", function()
         "more than 100 tables within each other cannot be saved" },
     } do
       it(case[1], function()
-        local ok, message = pcall(state.encode, case[2])
+        at_caller(function() local _ = state.encode(case[2]) end, case[3])
+        local ok, message = errors.catch(state.encode, case[2])
         assert.is_false(ok)
         local cut = message:sub(-#case[3])
         assert.equal(case[3], cut)

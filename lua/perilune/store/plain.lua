@@ -3,7 +3,11 @@
 -- twice, so that what it returns has to be checked. Writing is ours: dkjson prints 14 digits
 -- of a number, and takes { n = 2 } for a list of two.
 
+local errors = require "perilune.errors"
+local fields = require "perilune.fields"
 local json = require "dkjson"
+
+local raise = errors.raise
 
 local plain = {}
 
@@ -21,7 +25,7 @@ end
 
 -- All digits of a float, and a sign that it is one: "2.0", not "2".
 local function float(value)
-  if value - value ~= 0 then error(value .. " cannot be written as JSON", 0) end
+  if value - value ~= 0 then raise("%s cannot be written as JSON", value) end
   local text = tostring(value)
   if tonumber(text) ~= value then text = ("%.17g"):format(value) end
   text = text:gsub(",", ".") -- a host may have set a locale whose decimal point is a comma
@@ -43,7 +47,7 @@ local function write_object(object, texts, open)
   local names = {}
   for name in next, object do
     if type(name) ~= "string" then
-      error("a table that is neither a list nor has only strings as keys", 0)
+      raise("a table that is neither a list nor has only strings as keys")
     end
     names[#names + 1] = name
   end
@@ -67,7 +71,7 @@ function write(value, texts, open)
   elseif kind == "float" then
     texts[#texts + 1] = float(value)
   elseif kind == "table" then
-    if open[value] then error("a table within itself", 0) end
+    if open[value] then raise("a table within itself") end
     open[value] = true
     local n = plain.length(value)
     if n then
@@ -77,7 +81,7 @@ function write(value, texts, open)
     end
     open[value] = nil
   else
-    error(("a %s cannot be written as JSON"):format(kind), 0)
+    raise("a %s cannot be written as JSON", kind)
   end
 end
 
@@ -90,7 +94,7 @@ function plain.encode(value)
   local texts = {}
   write(value, texts, {})
   local text = table.concat(texts)
-  if not utf8.len(text) then error("text that is not UTF-8", 0) end
+  if not utf8.len(text) then raise("text that is not UTF-8") end
   return text
 end
 
@@ -99,6 +103,7 @@ end
 ---@return any
 ---@return string?  nil and the reason if the text is malformed
 function plain.decode(text)
+  fields.value("text", text, { "string" })
   if not utf8.len(text) then return nil, "not UTF-8" end
   local ok, value, position, reason = pcall(json.decode, text, 1, false, nil)
   if not ok then

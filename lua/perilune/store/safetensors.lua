@@ -8,6 +8,7 @@
 -- matrices are encoded twice likewise, chunk by chunk.
 
 local collect = require "perilune.collect"
+local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local plain = require "perilune.store.plain"
 local zlib = require "zlib"
@@ -67,7 +68,8 @@ end
 local function count(shape)
   local product = 1
   if #shape > 2 then return nil end
-  for _, extent in ipairs(shape) do
+  for k = 1, #shape do
+    local extent = shape[k]
     local whole = math.type(extent) == "integer"
     if not whole or extent < 1 or extent > MOST_EXTENT then return nil end
     product = product * extent -- at most 2^62
@@ -92,6 +94,7 @@ end
 
 -- The tensor as it will be written: its dtype, and how many numbers and bytes it has
 local function checked_tensor(tensor, k, seen)
+  check(type(tensor) == "table", "tensors: a table expected as tensor %d, got %s", k, show(tensor))
   local name, matrix, bytes = tensor.name, tensor.matrix, tensor.bytes
   if not safetensors.is_name(name) then
     raise("name of 1 to %d bytes of UTF-8 expected for tensor %d, got %s", MOST_NAME_BYTES,
@@ -100,12 +103,15 @@ local function checked_tensor(tensor, k, seen)
     raise("two tensors are named '%s'", name)
   end
   seen[name] = true
+  check(matrix == nil or cores.is_matrix(matrix), "a matrix expected for tensor '%s', got %s", name,
+    show(matrix))
   local dtype = matrix and of_matrix[matrix.dtype] or tensor.dtype
   local width = widths[dtype]
   if not width then
     raise("dtype %s expected for tensor '%s', got %s", DTYPES, name, show(dtype))
   end
-  local length = type(tensor.shape) == "table" and count(tensor.shape)
+  local shape = type(tensor.shape) == "table" and table.move(tensor.shape, 1, 3, 1, {})
+  local length = shape and count(shape)
   if not length then
     raise("at most two whole numbers from 1 to %d expected as the shape of '%s'",
       MOST_EXTENT, name)
@@ -116,7 +122,7 @@ local function checked_tensor(tensor, k, seen)
     raise("%d bytes expected for tensor '%s', got %d", length * width, name, size)
   end
   return {
-    name = name, dtype = dtype, shape = tensor.shape, matrix = matrix, bytes = bytes,
+    name = name, dtype = dtype, shape = shape, matrix = matrix, bytes = bytes,
     length = length, size = size,
   }
 end
@@ -203,10 +209,13 @@ end
 ---@param metadata? table<string, string>  UTF-8; the keys crc32_data and crc32_header are added
 ---@return fun(): string?
 function safetensors.chunks(tensors, metadata)
+  if metadata == nil then metadata = {} end
+  check(type(tensors) == "table", "tensors: a list of tensors expected, got %s", show(tensors))
+  check(type(metadata) == "table", "metadata: a table of texts expected, got %s", show(metadata))
   local checked, seen = {}, {}
-  for k, tensor in ipairs(tensors) do checked[k] = checked_tensor(tensor, k, seen) end
+  for k = 1, #tensors do checked[k] = checked_tensor(tensors[k], k, seen) end
   tensors = aligned(checked)
-  local header = header_of(tensors, with_checksums(metadata or {}, tensors))
+  local header = header_of(tensors, with_checksums(metadata, tensors))
   local next_chunk = data_chunks(tensors)
   return function()
     if not header then return next_chunk() end

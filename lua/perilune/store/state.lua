@@ -25,6 +25,8 @@ local errors = require "perilune.errors"
 local plain = require "perilune.store.plain"
 local safetensors = require "perilune.store.safetensors"
 
+local raise = errors.raise
+
 local state = {}
 
 local LONG = 1024            -- numbers of a list, bytes of a string
@@ -49,7 +51,7 @@ end
 
 local function refuse(writer, what)
   local path = path_to(writer)
-  error(("%s%s cannot be saved"):format(path ~= "" and path .. ": " or "", what), 0)
+  raise("%s%s cannot be saved", path ~= "" and path .. ": " or "", what)
 end
 
 -- The path, or "#" and the tensor's number where the path is taken or no fit name. A path that
