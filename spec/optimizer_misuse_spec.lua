@@ -43,6 +43,13 @@ describe("a step that raises", function()
     ["a parameter that is none"] = {
       "parameter 3: { name =, value =, gradient = } expected, got false",
       function(list) return { list[1], list[2], false } end },
+    ["a field flat that is none"] = { a_list .. ", as net:parameters() gives it, got one whose "
+      .. "field flat does not hold them",
+      function(list) return { list[1], flat = 5 } end },
+    ["a field flat without their places"] = { "one whose field flat does not hold them",
+      function(list)
+        return { list[1], flat = { value = pl.matrix(12, 1), gradient = pl.matrix(12, 1) } }
+      end },
     ["a rate below 0"] = { a_rate .. "-1", at_rate(-1) },
     ["a rate that is infinite"] = { a_rate .. "inf", at_rate(1 / 0) },
     ["a rate that is infinite as float32"] = { a_rate .. "1e+39", at_rate(1e39) },
@@ -113,3 +120,36 @@ describe("a step that raises", function()
   end)
 end)
 
+describe("a list that answers as its metatable likes", function()
+  it("ends where it says, whatever it has beyond", function()
+    local list = new_list(pl.float32)
+    list[1].gradient:fill(1)
+    local optimizer, first = pl.sgd { rate = 0.1 }, list[1].value:copy()
+    optimizer:step(setmetatable({}, {
+      __index = function(_, k) return type(k) == "number" and list[1] or nil end,
+      __len = function() return 1 end,
+    }))
+    assert.is_true((first - list[1].value):norm() > 0)
+  end)
+
+  it("is not taken for the list of the last step because it says that it equals it", function()
+    local net = pl.network { inputs = 2, pl.dense(2) }
+    local optimizer = pl.sgd { rate = 0.1 }
+    optimizer:step(net:parameters())
+    local equal = setmetatable({}, { __eq = function() return true end })
+    optimizer:step(equal) -- no parameters: nothing to step over
+    assert.equal(0, #optimizer.plan.entries)
+  end)
+
+  it("is looked at once: what it answers later changes nothing", function()
+    local list, count = new_list(pl.float32), 0
+    local function answer(_, key)
+      if key ~= "value" then return nil end
+      count = count + 1
+      return count == 1 and list[1].value or 5
+    end
+    local one = setmetatable({ name = "p", gradient = list[1].gradient }, { __index = answer })
+    pl.adam():step { one }
+    assert.equal(1, count)
+  end)
+end)

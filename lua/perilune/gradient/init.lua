@@ -23,7 +23,7 @@ Gradient.__index = Gradient
 -- Parameters are looked at when they come for the first time.
 local function check(self, parameters)
   if self.checked == parameters then return end
-  Plan.check_list(parameters)
+  Plan.read(parameters)
   self.checked = parameters
 end
 

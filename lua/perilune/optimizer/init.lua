@@ -98,13 +98,13 @@ local function rule_of(kind, settings, value)
   return kind.rule and kind.rule(settings, value) or kind
 end
 
--- A function from a parameter to its rule, its options and its weight decay. Biases and what
+-- A function from an entry to its rule, its options and its weight decay. Biases and what
 -- normalises are left out of decay, unless their group asks for it.
 local function new_treatment_of(self)
-  return function(name, parameter)
-    local settings = settings_of(self, name)
-    local decays = settings.decays_all or parameter.decays ~= false
-    return rule_of(self.kind, settings, parameter.value), settings,
+  return function(entry)
+    local settings = settings_of(self, entry.name)
+    local decays = settings.decays_all or entry.decays ~= false
+    return rule_of(self.kind, settings, entry.value), settings,
       decays and settings.weight_decay or 0
   end
 end
@@ -117,31 +117,35 @@ local function new_keeps_of(self)
   end
 end
 
----Raise unless each group has parameters: a misspelt pattern would spoil the training without a
----word.
----@param parameters { name: string, value: Matrix, gradient: Matrix }[]
-function Optimizer:check_parameters(parameters)
-  Plan.check_list(parameters)
+local function check_groups(self, entries)
   for k, group in ipairs(self.groups) do
-    local is_used = #parameters == 0
-    for j, parameter in ipairs(parameters) do
-      is_used = is_used or matches(Plan.name_of(parameter, j), group.match)
+    local is_used = #entries == 0
+    for _, entry in ipairs(entries) do
+      is_used = is_used or matches(entry.name, group.match)
     end
     if not is_used then
       raise("group %d: no parameter has a name that %s matches, the first has %s", k,
-        show(group.match), show(Plan.name_of(parameters[1], 1)))
+        show(group.match), show(entries[1].name))
     end
   end
+end
+
+---Raise unless these are parameters to step over, and each group has some: a misspelt pattern would
+---spoil the training without a word.
+---@param parameters { name: string, value: Matrix, gradient: Matrix }[]
+function Optimizer:check_parameters(parameters)
+  check_groups(self, (Plan.read(parameters)))
 end
 
 -- The plan for parameters that come for the first time. What has been kept so far must be theirs,
 -- by name: to begin anew for some of them would spoil the training without a word.
 local function new_plan(self, parameters)
-  self:check_parameters(parameters)
-  local plan = Plan.new(parameters, new_treatment_of(self))
+  local entries, flat = Plan.read(parameters)
+  check_groups(self, entries)
+  local plan = Plan.new(parameters, entries, flat, new_treatment_of(self))
   local tensors = self.restored or self.plan and self.plan.places
   if tensors then
-    Plan.check_state(tensors, new_keeps_of(self), parameters)
+    Plan.check_state(tensors, new_keeps_of(self), entries)
     plan:take(tensors)
   end
   return plan
@@ -176,7 +180,7 @@ function Optimizer:step(parameters, rate)
   if rate ~= self.checked_rate then check_rate(rate) end
   self.checked_rate = rate
   local plan = self.plan
-  if not plan or (plan.fixed ~= parameters and not plan:is_of(parameters)) then
+  if not plan or (not rawequal(plan.fixed, parameters) and not plan:is_of(parameters)) then
     plan = new_plan(self, parameters)
   end
   local stretches, step, scale = plan.stretches, self.steps + 1, 1
@@ -218,12 +222,15 @@ function Optimizer:check_state(state, parameters)
   if not steps or steps < 0 or not is_rate(state.rate) then
     raise("state of an optimiser expected, as state() gives it, got %s", show(state))
   end
+  local entries
   if steps == 0 then
-    parameters = {} -- nothing is kept before the first step
-  elseif not parameters and self.plan then
-    parameters = self.plan.parameters
+    entries = {} -- nothing is kept before the first step
+  elseif parameters then
+    entries = Plan.read(parameters)
+  elseif self.plan then
+    entries = self.plan.entries
   end
-  Plan.check_state(state.tensors, new_keeps_of(self), parameters)
+  Plan.check_state(state.tensors, new_keeps_of(self), entries)
 end
 
 ---Check a state, and give a function that continues from it, which needs no memory and raises

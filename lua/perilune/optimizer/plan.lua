@@ -35,7 +35,16 @@ local raise, show = errors.raise, errors.show
 ---@field decay number
 ---@field work any
 
+---@class Entry
+---@field given table       the parameter as it was given
+---@field name string       where it has none, its position in the list
+---@field value Matrix
+---@field gradient Matrix
+---@field start integer?    its place in the flat vectors of a network
+---@field decays boolean?   false: weight decay leaves it alone
+
 ---@class Plan
+---@field entries Entry[]
 ---@field fixed table|false   the list of parameters where it is a network's own, which does not
 ---change
 ---@field stretches Stretch[]
@@ -44,16 +53,6 @@ local raise, show = errors.raise, errors.show
 ---@field places table<string, table>   what is kept for each parameter, by name
 local Plan = {}
 Plan.__index = Plan
-
----The parameter's name; in a list without names, its position.
----@param parameter { name: string? }
----@param k integer
----@return string
-function Plan.name_of(parameter, k)
-  return parameter.name or tostring(k)
-end
-
-local name_of = Plan.name_of
 
 -- "a 3 x 4 matrix of float32 by columns"
 local function shown(M)
@@ -66,53 +65,72 @@ local function check_gradient(name, value, gradient)
     raise("parameter '%s': a gradient like its value expected, %s, got %s", name,
       shown(value), shown(gradient))
   end
-  -- Only the core can tell whether two matrices share memory: it looks at them before it refuses
-  -- this rate.
-  local _, message = pcall(cores.of(value).sgd_update, value, gradient, -1)
-  if message:find "argument #3" then return end
-  if not message:find "argument #2" then error(message, 0) end
-  raise("parameter '%s': its gradient must share no memory with its value", name)
+  if cores.of(value).shares_memory(value, gradient) then
+    raise("parameter '%s': its gradient must share no memory with its value", name)
+  end
 end
 
-local function check_parameter(parameter, k)
+local function entry_of(parameter, k)
   if type(parameter) ~= "table" then
-    raise("parameter %d: { name =, value =, gradient = } expected, got %s", k,
-      show(parameter))
-  elseif parameter.name ~= nil and type(parameter.name) ~= "string" then
-    raise("parameter %d: a name as a string expected, got %s", k, show(parameter.name))
+    raise("parameter %d: { name =, value =, gradient = } expected, got %s", k, show(parameter))
   end
-  local name, value = name_of(parameter, k), parameter.value
-  if not cores.is_matrix(value) then
+  local name, value, gradient = parameter.name, parameter.value, parameter.gradient
+  if name == nil then name = tostring(k) end
+  if type(name) ~= "string" then
+    raise("parameter %d: a name as a string expected, got %s", k, show(name))
+  elseif not cores.is_matrix(value) then
     raise("parameter '%s': a matrix expected as value, got %s", name, show(value))
   end
-  check_gradient(name, value, parameter.gradient)
+  check_gradient(name, value, gradient)
+  return { given = parameter, name = name, value = value, gradient = gradient,
+    start = parameter.start, decays = parameter.decays }
 end
 
----Raise unless these are parameters to step over. A network's list has the field `flat` besides
----them.
----@param parameters any
-function Plan.check_list(parameters)
+-- Raise unless the vectors hold the entries one after the other, as those of a network do.
+local function check_flat(flat, entries)
+  local holds = type(flat) == "table" and cores.is_matrix(flat.value)
+    and shown(flat.value) == shown(flat.gradient)
+  local last = 0
+  for _, entry in ipairs(entries) do
+    local start = math.type(entry.start) == "integer" and entry.start or 0
+    holds = holds and start > last
+    last = start + entry.value.rows * entry.value.cols - 1
+  end
+  if not holds or last > flat.value.rows then
+    raise("a list of parameters expected, as net:parameters() gives it, got one whose field flat "
+      .. "does not hold them")
+  end
+end
+
+---The parameters to step over, each looked at once: what a table of the user's own answers the next
+---time may be something else. Raises unless they are such.
+---@param parameters any  a network's list has the field `flat` besides its parameters
+---@return Entry[]
+---@return table? flat    { value =, gradient = }, the vectors that they lie in
+function Plan.read(parameters)
   if type(parameters) ~= "table" or type(parameters.parameters) == "function" then
     raise("a list of parameters expected, as net:parameters() gives it, got %s",
       type(parameters) == "table" and "a network" or show(parameters))
   end
+  local count, flat = #parameters, parameters.flat
   for key in pairs(parameters) do
-    local is_place = math.type(key) == "integer" and key >= 1 and key <= #parameters
+    local is_place = math.type(key) == "integer" and key >= 1 and key <= count
     if not is_place and key ~= "flat" then
       raise("a list of parameters expected, got a table with the key %s", show(key))
     end
   end
-  local names, values = {}, {}
-  for k = 1, #parameters do
-    local parameter = parameters[k]
-    check_parameter(parameter, k)
-    local name, value = name_of(parameter, k), parameter.value
+  local entries, names, values = {}, {}, {}
+  for k = 1, count do
+    local entry = entry_of(parameters[k], k)
+    local name, value = entry.name, entry.value
     if names[name] then raise("two parameters are named '%s'", name) end
     if values[value] then
       raise("parameters '%s' and '%s' have the same matrix as value", values[value], name)
     end
-    names[name], values[value] = true, name
+    entries[k], names[name], values[value] = entry, true, name
   end
+  if flat ~= nil then check_flat(flat, entries) end
+  return entries, flat
 end
 
 ---Names of what a rule keeps for each parameter.
@@ -131,69 +149,63 @@ local function kept_like(value, keeps)
   return kept
 end
 
--- The stretches, each with its parameters, which are neighbours where there are several
-local function cut(parameters, treatment_of)
+-- The stretches, each with its entries, which are neighbours where there are several
+local function cut(entries, flat, treatment_of)
   local stretches, stretch = {}, nil
-  for k, parameter in ipairs(parameters) do
-    local rule, settings, decay = treatment_of(name_of(parameter, k), parameter)
-    local value = parameter.value
+  for _, entry in ipairs(entries) do
+    local rule, settings, decay = treatment_of(entry)
+    local value = entry.value
     local is_large = value.rows * value.cols >= LARGE
-    if not parameters.flat or is_large or rule.whole or not stretch or rule ~= stretch.rule
+    if not flat or is_large or rule.whole or not stretch or rule ~= stretch.rule
       or settings ~= stretch.settings or decay ~= stretch.decay then
       stretch = {
-        rule = rule, settings = settings, decay = decay, core = cores.of(value), parameters = {},
+        rule = rule, settings = settings, decay = decay, core = cores.of(value), entries = {},
         own_rate = settings.own_rate or rule.rate and settings[rule.rate] or nil,
       }
       stretches[#stretches + 1] = stretch
     end
-    local own = { name = name_of(parameter, k), tensor = parameter }
-    stretch.parameters[#stretch.parameters + 1] = own
+    stretch.entries[#stretch.entries + 1] = entry
   end
   return stretches
 end
 
 -- A stretch of neighbours in the flat vectors, up to element `last`
 local function join(self, stretch, flat, last)
-  local first = stretch.parameters[1].tensor.start
+  local first = stretch.entries[1].start
   stretch.value = flat.value:view(first, last - first + 1, 1)
   stretch.gradient = flat.gradient:view(first, last - first + 1, 1)
   stretch.kept = kept_like(stretch.value, Plan.keeps_of(stretch.rule, stretch.settings))
   if not next(stretch.kept) then return end
-  for _, parameter in ipairs(stretch.parameters) do
-    local value, views = parameter.tensor.value, {}
+  for _, entry in ipairs(stretch.entries) do
+    local value, views = entry.value, {}
     for key, M in pairs(stretch.kept) do
-      views[key] = M:view(parameter.tensor.start - first + 1, value.rows, value.cols, value.order)
+      views[key] = M:view(entry.start - first + 1, value.rows, value.cols, value.order)
     end
-    self.places[parameter.name] = views
+    self.places[entry.name] = views
   end
 end
 
 local function take_one(self, stretch)
-  local name, tensor = stretch.parameters[1].name, stretch.parameters[1].tensor
-  stretch.value, stretch.gradient = tensor.value, tensor.gradient
+  local entry = stretch.entries[1]
+  stretch.value, stretch.gradient = entry.value, entry.gradient
   stretch.kept = kept_like(stretch.value, Plan.keeps_of(stretch.rule, stretch.settings))
-  if next(stretch.kept) then self.places[name] = stretch.kept end
+  if next(stretch.kept) then self.places[entry.name] = stretch.kept end
 end
 
----@param parameters { name: string, value: Matrix, gradient: Matrix }[]  checked
----@param treatment_of fun(name: string, parameter: table): Rule, table, number  rule, options and
----weight decay of each
+---@param parameters table  as Plan.read has read them
+---@param entries Entry[]
+---@param flat table?
+---@param treatment_of fun(entry: Entry): Rule, table, number  rule, options and weight decay of each
 ---@return Plan
-function Plan.new(parameters, treatment_of)
-  local self = setmetatable({ places = {}, values = {}, gradients = {}, parameters = {},
-    prepares = false, has_own_rates = false, fixed = parameters.flat and parameters or false },
-    Plan)
-  for k, parameter in ipairs(parameters) do
-    self.parameters[k], self.values[k] = parameter, parameter.value
-    self.gradients[k] = parameter.gradient
-  end
-  self.stretches = cut(parameters, treatment_of)
-  local flat, shared = parameters.flat, {}
+function Plan.new(parameters, entries, flat, treatment_of)
+  local self = setmetatable({ places = {}, entries = entries, prepares = false,
+    has_own_rates = false, fixed = flat and parameters or false }, Plan)
+  self.stretches = cut(entries, flat, treatment_of)
+  local shared = {}
   for k, stretch in ipairs(self.stretches) do
     local rule, following = stretch.rule, self.stretches[k + 1]
     if flat and not rule.whole then
-      join(self, stretch, flat,
-        following and following.parameters[1].tensor.start - 1 or flat.value.rows)
+      join(self, stretch, flat, following and following.entries[1].start - 1 or flat.value.rows)
     else
       take_one(self, stretch)
     end
@@ -208,15 +220,15 @@ end
 ---@param parameters any
 ---@return boolean
 function Plan:is_of(parameters)
-  local own, values, gradients = self.parameters, self.values, self.gradients
-  if type(parameters) ~= "table" or #own == 0 then return false end
-  for k = 1, #own do
-    local parameter = parameters[k]
-    local is_same = parameter == own[k] and parameter.value == values[k]
-      and parameter.gradient == gradients[k]
+  local entries = self.entries
+  if type(parameters) ~= "table" or #entries == 0 then return false end
+  for k = 1, #entries do
+    local parameter, entry = parameters[k], entries[k]
+    local is_same = rawequal(parameter, entry.given) and parameter.value == entry.value
+      and parameter.gradient == entry.gradient
     if not is_same then return false end
   end
-  return parameters[#own + 1] == nil
+  return parameters[#entries + 1] == nil
 end
 
 -- Raise unless `kept` is a table of the matrices that are kept for a parameter like any of them.
@@ -246,17 +258,17 @@ end
 ---Raise unless `tensors` are what state() gives for such parameters, all of them and no others.
 ---@param tensors any
 ---@param keeps_of fun(name: string, value: Matrix): string[]
----@param parameters? table   nil when they are not known yet
-function Plan.check_state(tensors, keeps_of, parameters)
+---@param entries? Entry[]   nil when they are not known yet
+function Plan.check_state(tensors, keeps_of, entries)
   if type(tensors) ~= "table" then
     raise("state of the optimiser: a table of matrices by parameter expected, got %s",
       show(tensors))
   end
   for name, kept in pairs(tensors) do check_kept(kept, keeps_of, name) end
-  if not parameters then return end
+  if not entries then return end
   local known = {}
-  for k, parameter in ipairs(parameters) do
-    local name, value = name_of(parameter, k), parameter.value
+  for _, entry in ipairs(entries) do
+    local name, value = entry.name, entry.value
     known[name] = true
     for _, key in ipairs(keeps_of(name, value)) do
       local M = tensors[name] and tensors[name][key]
