@@ -230,6 +230,18 @@ describe("classify", function()
       .. "gives = \"logits\" or \"probabilities\" when it is made")
   end)
 
+  it("refuses to predict into a part of its samples, and changes nothing then", function()
+    local net = pl.network({ inputs = 3, pl.dropout(0.5) }, { seed = 1 })
+    local all = naive.random(pl.float32, 1, 3, 9)
+    local before = all:totable()
+    for _, result in ipairs { all:columns(1, 5), all:columns(3, 7), all:view(2, 3, 5, "rows") } do
+      at_caller(function() net:predict(all:columns(1, 5), result) end,
+        "result: X itself or a matrix expected that shares no memory with it")
+    end
+    net:predict(all, all)
+    assert.same(before, all:totable())
+  end)
+
   it("refuses names of classes that were set to something else", function()
     local net = network_of(3, { gives = "logits" })
     for _, wrong in ipairs { 5, { "a", "b" }, { "a", "b", 3 } } do

@@ -324,7 +324,7 @@ end
 ---does nothing, and the memory used does not grow with N, but for the result (and a copy of X or of
 ---the result where that is stored by rows).
 ---@param X Matrix|Bytes    S_0 x N
----@param result? Matrix    S_L x N, allocated when absent
+---@param result? Matrix    S_L x N, allocated when absent; may be X
 ---@return Matrix           S_L x N
 function Network:predict(X, result)
   local N, is_matrix = check_samples(self, X)
@@ -334,6 +334,8 @@ function Network:predict(X, result)
   elseif self.core.sample_count(result, self.outputs) ~= N then
     raise("result: a %d x %d matrix of %s expected, got %s", self.outputs, N, self.dtype,
       cores.show(result))
+  elseif is_matrix and result ~= X and self.core.shares_memory(result, X) then
+    raise("result: X itself or a matrix expected that shares no memory with it")
   end
   if is_matrix and X.order == "rows" then X = X:copy() end
   if N <= CHUNK and is_matrix then return result:assign(layer:predict(X)) end
