@@ -18,6 +18,19 @@ local function refuses(field, value, message)
   assert.equal("x: " .. message, text)
 end
 
+describe("the length of a list", function()
+  it("is a whole number of 0 or more, whatever its metatable says", function()
+    assert.equal(2, fields.length({ 5, 6 }, "indices"))
+    assert.equal("integer", math.type(fields.length(setmetatable({}, {
+      __len = function() return 3.0 end }), "indices")))
+    for _, wrong in ipairs { "x", -1, 0.5, 0 / 0, {} } do
+      local list = setmetatable({}, { __len = function() return wrong end })
+      at_caller(function() local _ = fields.length(list, "indices") end,
+        "indices: a list expected, got one with ")
+    end
+  end)
+end)
+
 describe("A field", function()
   it("raises at the line of the user's call", function()
     at_caller(function() local _ = fields.value("rate", -1, { "number", least = 0 }) end,

@@ -132,6 +132,12 @@ describe("a list that answers as its metatable likes", function()
     assert.is_true((first - list[1].value):norm() > 0)
   end)
 
+  it("is refused where it says no number", function()
+    local list = setmetatable({}, { __len = function() return "x" end })
+    at_caller(function() pl.sgd():step(list) end,
+      "parameters: a list expected, got one with \"x\" elements")
+  end)
+
   it("is not taken for the list of the last step because it says that it equals it", function()
     local net = pl.network { inputs = 2, pl.dense(2) }
     local optimizer = pl.sgd { rate = 0.1 }

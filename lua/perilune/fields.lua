@@ -17,6 +17,18 @@ function fields.whole(value)
   return type(value) == "number" and math.tointeger(value) or nil
 end
 
+---How many elements a list says it has; its metatable may say anything.
+---@param list table
+---@param what string  for the message
+---@return integer
+function fields.length(list, what)
+  local count = fields.whole(#list)
+  if not count or count < 0 then
+    raise("%s: a list expected, got one with %s elements", what, show(#list))
+  end
+  return count
+end
+
 -- "a number of 0 or more and below 1"
 local function expectation(noun, field)
   local bounds = {}

@@ -145,7 +145,7 @@ describe("Chosen bytes", function()
         "indices: a list of samples expected, got ")
     end
     at_caller(function() local _ = bytes:choose {} end,
-      "indices: one or more samples expected, got 0 of them")
+      "indices: one or more samples expected, got none")
   end)
 
   it("are as many as the list says, whatever its metatable answers beyond", function()
@@ -158,7 +158,7 @@ describe("Chosen bytes", function()
     assert.equal("cd", bytes:choose { 2.0 }.bytes)
     for _, length in ipairs { -1, 0.5, "x" } do
       at_caller(function() local _ = bytes:choose(list_of(length)) end,
-        "indices: one or more samples expected")
+        "indices: a list expected, got one with ")
     end
   end)
 end)

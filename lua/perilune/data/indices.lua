@@ -17,10 +17,8 @@ local function check_indices(indices, first, count, N)
     raise("indices: a list of samples expected, got %s", show(indices))
   end
   if not count then
-    count = fields.whole(#indices) -- a metatable may say anything
-    if not count or count < 1 then
-      raise("indices: one or more samples expected, got %s of them", show(#indices))
-    end
+    count = fields.length(indices, "indices")
+    if count == 0 then raise("indices: one or more samples expected, got none") end
   end
   local start = first == nil and 1 or fields.whole(first)
   if not start then raise("first: a whole number expected, got %s", show(first)) end

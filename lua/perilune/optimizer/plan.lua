@@ -6,6 +6,7 @@
 
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
+local fields = require "perilune.fields"
 
 -- Elements: a parameter of so many begins a stretch of its own, so that a thread updates the units
 -- of a layer whose gradients it has computed, and finds their numbers in its cache.
@@ -112,7 +113,7 @@ function Plan.read(parameters)
     raise("a list of parameters expected, as net:parameters() gives it, got %s",
       type(parameters) == "table" and "a network" or show(parameters))
   end
-  local count, flat = #parameters, parameters.flat
+  local count, flat = fields.length(parameters, "parameters"), parameters.flat
   for key in pairs(parameters) do
     local is_place = math.type(key) == "integer" and key >= 1 and key <= count
     if not is_place and key ~= "flat" then

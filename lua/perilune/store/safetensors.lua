@@ -10,6 +10,7 @@
 local collect = require "perilune.collect"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
+local fields = require "perilune.fields"
 local plain = require "perilune.store.plain"
 local zlib = require "zlib"
 
@@ -55,7 +56,7 @@ local widths = { F32 = 4, F64 = 8, I64 = 8, U8 = 1 }
 local DTYPES = "F32, F64, I64 or U8"
 local of_matrix = { float32 = "F32", float64 = "F64" }
 local matrix_type = { F32 = "float32", F64 = "float64" }
-local fields = { dtype = true, shape = true, data_offsets = true }
+local known_keys = { dtype = true, shape = true, data_offsets = true }
 
 local check, raise, show = errors.check, errors.raise, errors.show
 
@@ -213,7 +214,7 @@ function safetensors.chunks(tensors, metadata)
   check(type(tensors) == "table", "tensors: a list of tensors expected, got %s", show(tensors))
   check(type(metadata) == "table", "metadata: a table of texts expected, got %s", show(metadata))
   local checked, seen = {}, {}
-  for k = 1, #tensors do checked[k] = checked_tensor(tensors[k], k, seen) end
+  for k = 1, fields.length(tensors, "tensors") do checked[k] = checked_tensor(tensors[k], k, seen) end
   tensors = aligned(checked)
   local header = header_of(tensors, with_checksums(metadata, tensors))
   local next_chunk = data_chunks(tensors)
@@ -236,7 +237,7 @@ local function read_tensor(name, said, before)
   local label = plain.encode(name) -- it may hold control characters
   if type(said) ~= "table" then return nil, ("tensor %s is no object"):format(label) end
   for key in pairs(said) do
-    if not fields[key] then return nil, ("tensor %s has an unknown key"):format(label) end
+    if not known_keys[key] then return nil, ("tensor %s has an unknown key"):format(label) end
   end
   local width = widths[said.dtype]
   if not width then
