@@ -133,6 +133,10 @@ describe("before the first step", function()
       "the validation set: class 2: \"dog\" expected, as the network has it, got \"cow\"")
     at_caller(function() pl.evaluate(network, named { "dog", "cat" }) end,
       "the dataset: class 1: \"cat\" expected")
+    network.classes = 5
+    at_caller(function() pl.evaluate(network, named { "cat", "dog" }) end,
+      "classes: a list of different names expected, got 5")
+    network.classes = { "cat", "dog" }
     local fitting = { named { "cat", "dog" }, named() }
     for _, dataset in ipairs(fitting) do
       assert.equal(1, #pl.fit(network, dataset, { loss = "softmax_cross_entropy", epochs = 1 }))

@@ -407,6 +407,8 @@ describe("a state that does not fit", function()
     refused(taken(function(state) state.gives = "numbers" end), "gives")
     refused(taken(function(state) state.targets = "many" end), "targets")
     refused(taken(function(state) state.history = { 1 } end), "history: a record of epoch 1")
+    local endless = { __index = function() return {} end, __len = function() return 1 end }
+    new(1):check_state(taken(function(state) state.history = setmetatable({}, endless) end))
     refused(taken(function(state) state.meter.metrics.loss = nil end), "loss")
     refused(taken(function() end), "optimiser", { optimizer = "sgd" })
   end)

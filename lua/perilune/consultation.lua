@@ -50,6 +50,7 @@ end
 
 local function check_classes(net, dataset, what)
   if not net.classes or not dataset.classes then return end
+  net.check_classes(net.classes, net.outputs)
   for k, name in ipairs(net.classes) do
     if dataset.classes[k] ~= name then
       raise("%s: class %d: %s expected, as the network has it, got %s", what, k,

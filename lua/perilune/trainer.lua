@@ -451,9 +451,9 @@ end
 -- Plain copies of the records
 local function copied_history(history)
   local copy = { best_epoch = history.best_epoch, stopped = history.stopped }
-  for epoch, record in ipairs(history) do
+  for epoch = 1, #history do
     copy[epoch] = {}
-    for name, value in pairs(record) do
+    for name, value in pairs(history[epoch]) do
       local kind = type(value)
       local is_plain = kind == "number" or kind == "string" or kind == "boolean"
       if is_plain then copy[epoch][name] = value end
@@ -525,10 +525,10 @@ local function check_part(part, state, what, ...)
 end
 
 local function check_history(history)
-  for epoch, record in ipairs(history) do
-    if type(record) ~= "table" then
+  for epoch = 1, #history do
+    if type(history[epoch]) ~= "table" then
       raise("state of a trainer: history: a record of epoch %d expected, got %s", epoch,
-        show(record))
+        show(history[epoch]))
     end
   end
 end

@@ -248,6 +248,20 @@ describe("one_hot", function()
       "outputs: a whole number of 1 or more expected, got 0")
   end)
 
+  it("refuses labels that have become none since the set was made", function()
+    local labels = pl.matrix { { 1, 2 } }
+    local dataset = pl.dataset { X = numbered(2), labels = labels }
+    for wrong, shown in pairs { [2 ^ 90] = "1.2379400392854e+27", [-3] = "-3", [1.5] = "1.5" } do
+      labels:set(1, 2, wrong)
+      local expected = ("%s for sample 2"):format(shown)
+      at_caller(function() dataset:one_hot(3) end, expected)
+      if wrong ~= 1.5 then at_caller(function() dataset:for_outputs(2) end, expected) end
+    end
+    labels:set(1, 2, 0 / 0)
+    at_caller(function() dataset:one_hot() end, "outputs: a whole number of 1 or more expected")
+    at_caller(function() dataset:for_outputs(3) end, "got NaN for sample 2")
+  end)
+
   it("refuses more outputs than a matrix can hold", function()
     local dataset = pl.dataset { X = numbered(2), labels = { 1, 2 } }
     for _, outputs in ipairs { 1 << 31, math.maxinteger } do

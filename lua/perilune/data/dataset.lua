@@ -243,13 +243,14 @@ function Dataset:chunks(letter)
   end
 end
 
--- Raise where a label is above `most`, with message(label, sample).
+-- Raise where a label is not from 1 to `most`, with message(most, label, sample). They were when the
+-- set was made, but their matrix may have been changed.
 local function check_labels(self, most, message)
   local labels = self.source.T
-  if labels:max() <= most then return end
+  if labels:min() >= 1 and labels:max() <= most then return end
   for n = 1, self.N do
     local label = labels:get(1, self.chosen and self.chosen[n] or n)
-    if label > most then raise(message, most, label, n) end
+    if not (label >= 1 and label <= most) then raise(message, most, show(label), n) end
   end
 end
 
@@ -271,18 +272,21 @@ function Dataset:one_hot(outputs)
   if not self.has_labels then return self end
   local labels = self.source.T
   local classes = self.classes and #self.classes or math.tointeger(labels:max())
-  outputs = outputs == nil and classes or fields.value("outputs", outputs, { "count" })
+  outputs = fields.value("outputs", outputs == nil and classes or outputs, { "count" })
   if outputs > MOST_ELEMENTS // labels.cols then
     raise("outputs: at most %d expected for %d samples, got %d", MOST_ELEMENTS // labels.cols,
       labels.cols, outputs)
   end
   check_labels(self, outputs, "outputs: one for each class expected, got %d, and label "
-    .. "%d for sample %d")
+    .. "%s for sample %d")
   check_weights(self, outputs)
   local T = cores.of(labels).matrix(outputs, labels.cols)
   for n = 1, labels.cols do
-    local label = math.tointeger(labels:get(1, n))
-    if label <= outputs then T:set(label, n, 1) end
+    local label = fields.whole(labels:get(1, n))
+    if not label then
+      raise("labels: whole numbers expected, got %s for sample %d", show(labels:get(1, n)), n)
+    end
+    if label >= 1 and label <= outputs then T:set(label, n, 1) end
   end
   return changed(self, { T = T, has_targets = true })
 end
@@ -295,12 +299,12 @@ function Dataset:for_outputs(outputs)
   outputs = fields.value("outputs", outputs, { "count" })
   if not self.has_labels then return self end
   if outputs > 1 then
-    check_labels(self, outputs, "labels 1 to %d expected, one for each output, got %d "
+    check_labels(self, outputs, "labels 1 to %d expected, one for each output, got %s "
       .. "for sample %d")
     return self
   end
   check_labels(self, 2, "labels 1 to %d expected for one output, which tells two classes "
-    .. "apart, got %d for sample %d: more classes need an output each")
+    .. "apart, got %s for sample %d: more classes need an output each")
   check_weights(self, 1)
   local T = self.source.T:map(function(label) return label == 2 and 1 or 0 end)
   return changed(self, { T = T, has_targets = true })
