@@ -99,13 +99,21 @@ test: all  ## run the specs; BUSTED_FLAGS="--filter=softmax" runs some of them
 	@unset OPENBLAS_NUM_THREADS; PERILUNE_BUILD="$$(cd $(BUILD) && pwd)" \
 	  $(LUA) "$$(command -v busted)" $(BUSTED_FLAGS)
 
-# The path comes first so that scripts started by specs run in the same interpreter.
+# $(call sanitized,target): make it with the address and undefined behaviour sanitizers. The path
+# comes first so that scripts started by specs run in the same interpreter.
+sanitized = @SANITIZED_LUA="$$(command -v $(LUA))" SANITIZED_MODULE="$(abspath $(BUILD))/sanitize/perilune/core/system.so" \
+  PATH="$(CURDIR)/.ci/sanitized:$$PATH" $(MAKE) --no-print-directory $(1) BUILD=$(BUILD)/sanitize LUA=lua5.4 \
+  OPTIMIZE="-O1 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined \
+  -fno-omit-frame-pointer -DSANITIZE"
+
 sanitize:  ## run the specs under the address and undefined behaviour sanitizers
-	@SANITIZED_LUA="$$(command -v $(LUA))" SANITIZED_MODULE="$(abspath $(BUILD))/sanitize/perilune/core/system.so" \
-	  PATH="$(CURDIR)/.ci/sanitized:$$PATH" \
-	  $(MAKE) --no-print-directory test BUILD=$(BUILD)/sanitize LUA=lua5.4 \
-	  OPTIMIZE="-O1 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined \
-	  -fno-omit-frame-pointer -DSANITIZE" BUSTED_FLAGS="--exclude-tags=python,torch $(BUSTED_FLAGS)"
+	$(call sanitized,test) BUSTED_FLAGS="--exclude-tags=python,torch $(BUSTED_FLAGS)"
+
+check-api:  ## make random calls of the whole interface under the sanitizers; SEED=2, CALLS=1000000, CASE=17
+	$(call sanitized,fuzz)
+
+fuzz: all
+	@PERILUNE_BUILD="$$(cd $(BUILD) && pwd)" $(LUA) spec/fuzz/check_api.lua $(or $(SEED),1) $(or $(CALLS),100000) $(CASE)
 
 kernels:  ## run the specs of products with the kernels of lesser processors: AVX2, and neither
 	@for bytes in 32 0; do \
@@ -168,4 +176,4 @@ clean:  ## remove what was built
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
-.PHONY: all test sanitize kernels check-oom valgrind lint format bench install reference clean help
+.PHONY: all test sanitize check-api fuzz kernels check-oom valgrind lint format bench install reference clean help

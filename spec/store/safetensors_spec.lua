@@ -120,8 +120,8 @@ describe("A safetensors file", function()
       at_caller(function() local _ = safetensors.chunks({}, 5) end,
         "metadata: a table of texts expected, got 5")
       local endless = setmetatable({}, { __index = function() return 1 end })
-      local tensor = { name = "x", dtype = "F32", shape = endless, bytes = "1234" }
-      at_caller(function() local _ = safetensors.chunks { tensor } end,
+      local bad = { name = "x", dtype = "F32", shape = endless, bytes = "1234" }
+      at_caller(function() local _ = safetensors.chunks { bad } end,
         "at most two whole numbers")
     end)
 

@@ -243,8 +243,8 @@ function Dataset:chunks(letter)
   end
 end
 
--- Raise where a label is not from 1 to `most`, with message(most, label, sample). They were when the
--- set was made, but their matrix may have been changed.
+-- Raise where a label is not from 1 to `most`, with message(most, label, sample). All were at least
+-- 1 when the set was made, but their matrix may have been changed.
 local function check_labels(self, most, message)
   local labels = self.source.T
   if labels:min() >= 1 and labels:max() <= most then return end

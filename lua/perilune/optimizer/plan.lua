@@ -196,7 +196,8 @@ end
 ---@param parameters table  as Plan.read has read them
 ---@param entries Entry[]
 ---@param flat table?
----@param treatment_of fun(entry: Entry): Rule, table, number  rule, options and weight decay of each
+---@param treatment_of fun(entry: Entry): Rule, table, number  rule, options and weight decay of
+---each
 ---@return Plan
 function Plan.new(parameters, entries, flat, treatment_of)
   local self = setmetatable({ places = {}, entries = entries, prepares = false,

@@ -214,7 +214,9 @@ function safetensors.chunks(tensors, metadata)
   check(type(tensors) == "table", "tensors: a list of tensors expected, got %s", show(tensors))
   check(type(metadata) == "table", "metadata: a table of texts expected, got %s", show(metadata))
   local checked, seen = {}, {}
-  for k = 1, fields.length(tensors, "tensors") do checked[k] = checked_tensor(tensors[k], k, seen) end
+  for k = 1, fields.length(tensors, "tensors") do
+    checked[k] = checked_tensor(tensors[k], k, seen)
+  end
   tensors = aligned(checked)
   local header = header_of(tensors, with_checksums(metadata, tensors))
   local next_chunk = data_chunks(tensors)

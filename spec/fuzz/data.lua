@@ -1,0 +1,194 @@
+-- The grammar of data: datasets, bytes, batches, metrics, buffers.
+
+local Program = require "spec.fuzz.program"
+local parts = require "spec.fuzz.parts"
+local pl = require "perilune"
+local primitives = require "spec.fuzz.primitives"
+
+local data = {}
+
+local function dtype(p) return p:pick { '"float32"', '"float64"' } end
+
+local function weights_text(p, rows, N)
+  local k = p:between(1, 6)
+  if k == 1 then return ("f32.matrix(1, %d):fill(%s)"):format(N, p:number()) end
+  if k == 2 and not p.is_valid then
+    return ("f64.matrix(%d, %d):fill(%s)"):format(rows, N, p:number())
+  end
+  if k == 3 then
+    local list = {}
+    for n = 1, N do list[n] = p:leaf(p:number()) end
+    return "{ " .. table.concat(list, ", ") .. " }"
+  end
+end
+
+-- The options of pl.dataset, for a network of so many inputs and outputs
+local function dataset_options(p, inputs, outputs)
+  local N, core = p:between(1, 9), p:core()
+  local list = { "X", p:tame(core, inputs, N) }
+  if p:chance(0.15) then
+    list[2] = ('pl.bytes(("\\3\\200\\9"):rep(%d), %d, %d)'):format(inputs * N, inputs, N)
+  elseif p:chance(0.15) then
+    list[2] = primitives.rows(p, inputs, N)
+  end
+  local rest
+  if p:chance(0.5) then
+    local most = math.max(outputs, 2)
+    rest = { "labels", p:chance(0.5) and p:labels(core, N, most) or p:indices(N, most) }
+    if p:chance(0.3) then
+      rest[3], rest[4] = "classes", "{ "
+      for k = 1, most do rest[4] = ("%s%q, "):format(rest[4], "c" .. k) end
+      rest[4] = rest[4] .. "}"
+    end
+  else
+    rest = { "T", p:chance(0.2) and primitives.rows(p, outputs, N) or p:tame(core, outputs, N) }
+  end
+  local weights = p:chance(0.3) and weights_text(p, outputs, N)
+  if weights then rest[#rest + 1], rest[#rest + 2] = "weights", weights end
+  for _, text in ipairs(rest) do list[#list + 1] = text end
+  return list, { inputs = inputs, outputs = outputs, N = N }
+end
+
+---A dataset for a network of so many inputs and outputs.
+data.new_dataset = Program.valid(function(p, inputs, outputs)
+  local list, about = dataset_options(p, inputs or p:between(1, 5), outputs or p:between(2, 4))
+  return p:make("set", ("pl.dataset %s"):format(p:fields(list)), about)
+end)
+
+local function any_dataset(p) return p:object("set", data.new_dataset) end
+
+local new_batches = Program.valid(function(p)
+  return p:make("batches", ("pl.batches(%s, { batch = %d, generator = %s })"):format(
+    any_dataset(p).name, p:between(1, 5), p:pick { "nil", "f32.generator(3)" }))
+end)
+
+local new_bytes = Program.valid(function(p)
+  local rows, cols = p:between(1, 4), p:between(1, 6)
+  return p:make("bytes", ('pl.bytes(("\\1\\77"):rep(%d), %d, %d)'):format(rows * cols, rows,
+    cols), { rows = rows, cols = cols })
+end)
+
+---@type table<string, fun(p: Program)>
+local calls = {}
+data.calls = calls
+
+function calls.dataset(p)
+  local list, about = dataset_options(p, p:between(1, 5), p:between(1, 4))
+  p:call(("pl.dataset(%s)"):format(p:options(list)), { kind = "set", about = about })
+end
+
+function calls.dataset_reads(p)
+  p:read(any_dataset(p), { "tostring(%s)", "%s:columns()", "%s:find_nonfinite()",
+    "%s:checksum()", "%s.X", "%s.T", "%s.weights" })
+end
+
+-- Methods that give another dataset
+function calls.dataset_changes(p)
+  local set = any_dataset(p)
+  local arguments = { one_hot = p:pick { "nil", 3 }, for_outputs = set.outputs, to = dtype(p) }
+  local method = p:pick { "one_hot", "for_outputs", "to" }
+  p:method(set, method, { arguments[method] }, { kind = "set", about = set })
+end
+
+function calls.dataset_lists(p)
+  local set = any_dataset(p)
+  if p:chance(0.5) then
+    p:method(set, "order", { p:pick { "nil", "{}" } })
+  else
+    local text = p:arguments { p:pick { '"X"', '"T"', '"weights"' } }
+    p:call(("%s:pieces(%s)()"):format(set.name, text), { needs = { set } })
+  end
+end
+
+function calls.split(p)
+  local set = any_dataset(p)
+  p:method(set, "split", { p:number(), "f32.generator(2)" }, { kinds = { "set", "set" },
+    about = { inputs = set.inputs, outputs = set.outputs, N = 1 } })
+end
+
+function calls.gather(p)
+  local set, core, n = any_dataset(p), p:core(), p:between(1, 4)
+  p:method(set, "gather", { p:samples(core, set.inputs, n),
+    p:samples(core, p:pick { 1, set.outputs }, n), p:indices(n, set.N), p:pick { "nil", 1 } })
+end
+
+function calls.bytes(p)
+  local rows, cols = p:between(1, 4), p:between(1, 6)
+  p:call(("pl.bytes(%s)"):format(p:arguments {
+    ('("\\1\\77\\200"):rep(%d)'):format(rows * cols), rows, cols,
+    p:options { "offset", 1, "scale", "1 / 255" } }),
+    { kind = "bytes", about = { rows = rows, cols = cols } })
+end
+
+function calls.bytes_methods(p)
+  local bytes, n = p:object("bytes", new_bytes), p:between(1, 4)
+  local method = p:pick { "gather", "columns", "choose" }
+  local arguments = {
+    gather = { p:samples(p:core(), bytes.rows, n), p:indices(n, bytes.cols), p:pick { "nil", 1 } },
+    columns = { 1, bytes.cols, p:pick { "nil", dtype(p) } },
+    choose = { p:indices(n, bytes.cols) },
+  }
+  p:method(bytes, method, arguments[method])
+end
+
+function calls.batches(p)
+  p:call(("pl.batches(%s)"):format(p:arguments { any_dataset(p).name, p:options {
+    "batch", p:between(1, 9), "generator", "f64.generator(3)", "dtype", dtype(p) } }),
+    { kind = "batches" })
+end
+
+function calls.batches_methods(p)
+  local batches, k = p:object("batches", new_batches), p:between(1, 5)
+  if k == 1 then
+    p:method(batches, "restart")
+  elseif k == 2 then
+    p:method(batches, p:pick { "restore", "check_state" }, { p:altered(batches) })
+  else
+    p:read(batches, { "%s:next()", "%s()" })
+  end
+end
+
+-- Functions of outputs and targets
+function calls.metrics(p)
+  local core, r, N = p:core(), p:between(1, 5), p:between(1, 6)
+  local A, T = p:samples(core, r, N), p:chance(0.5) and p:labels(core, N, r)
+    or p:samples(core, r, N)
+  p:call(("tostring(pl.metrics[%q](%s))"):format(p:pick(parts.sorted_names(pl.metrics)),
+    p:arguments { A, T, p:pick { "nil", p:samples(core, 1, N), '{ "a", "b" }' },
+      p:pick { "nil", '"logits"', '"values"' } }))
+end
+
+function calls.total_weight(p)
+  local N = p:between(1, 5)
+  p:call(("pl.metrics.total_weight(%s)"):format(p:arguments {
+    p:pick { "nil", p:tame(p:core(), 1, N) }, N, 3 }))
+end
+
+local new_tally = Program.valid(function(p)
+  local core = p:core()
+  return p:make("tally", ("pl.metrics.tally { core = %s, outputs = 3, has_classes = true }")
+    :format(core), { core = core })
+end)
+
+function calls.tally(p)
+  p:call(("pl.metrics.tally(%s)"):format(p:options { "core", p:core(), "outputs", 3,
+    "has_classes", "true", "gives", '"logits"' }))
+end
+
+function calls.tally_methods(p)
+  local tally, N = p:object("tally", new_tally), p:between(1, 5)
+  local method = p:pick { "add", "restore", "check" }
+  local arguments = {
+    add = { p:tame(tally.core, 3, N), p:labels(tally.core, N, 3), "nil", p:number() },
+    restore = { p:altered(tally) },
+    check = { p:samples(tally.core, 3, N) },
+  }
+  p:method(tally, method, arguments[method])
+end
+
+function calls.buffer(p)
+  p:call(("buffer.new(%s):columns(%s)"):format(p:arguments { p:core(), p:size() },
+    p:arguments { p:size() }))
+end
+
+return data
