@@ -247,6 +247,7 @@ describe("classify", function()
     for _, wrong in ipairs { 5, { "a", "b" }, { "a", "b", 3 } } do
       net.classes = wrong
       at_caller(function() net:classify(X) end, "classes: ")
+      at_caller(function() net:describe() end, "classes: ")
     end
   end)
 

@@ -173,9 +173,11 @@ function Network.from_description(description, own, find)
   return self
 end
 
----Plain data from which this network can be made again. Raises for a part that has no name.
+---Plain data from which this network can be made again. Raises for a part that has no name, and for
+---names of classes that were set to something else.
 ---@return table
 function Network:describe()
+  if self.classes then Network.check_classes(self.classes, self.outputs) end
   local root = tree.describe(self.root)
   return {
     inputs = self.inputs, dtype = self.dtype, layers = root.layers, gives = self.gives,

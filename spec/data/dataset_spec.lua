@@ -85,6 +85,27 @@ describe("a dataset", function()
       "labels: 1 x N expected, got 2 x 3")
   end)
 
+  it("refuses lists whose metatable says no length", function()
+    for _, length in ipairs { -1, "x", 0.5 } do
+      local list = setmetatable({ { 1 } }, { __len = function() return length end })
+      at_caller(function() pl.dataset { X = list, T = { { 1 } } } end, "X: a list expected, got")
+      at_caller(function() pl.dataset { X = { list }, T = { { 1 } } } end, "X: a list expected")
+      at_caller(function() pl.dataset { X = { { 1 } }, labels = list } end, "labels: a list")
+    end
+  end)
+
+  it("reads its tables once: what they answer later changes nothing", function()
+    local count = 0
+    local row = setmetatable({}, {
+      __len = function() return 2 end,
+      __index = function()
+        count = count + 1
+        return count <= 2 and count or "x"
+      end,
+    })
+    assert.same({ { 1, 2 } }, pl.dataset { X = { row }, labels = { 1, 1 } }.X:totable())
+  end)
+
   it("takes no samples but matrices, tables of rows and bytes", function()
     local like_bytes = { gather = function() end, rows = 2, cols = 5 }
     at_caller(function() pl.dataset { X = like_bytes, labels = { 1 } } end,

@@ -15,19 +15,24 @@ local function by_columns(M)
   return M.order == "columns" and M or M:copy()
 end
 
-local function check_row(row, i, cols, what)
+-- A row as a table of its own: what has been checked is not read again.
+local function row_of(row, i, cols, what)
   if type(row) ~= "table" then
     raise("%s: a table of rows expected, got %s as row %d", what, show(row), i)
-  elseif #row ~= cols then
+  end
+  local count, numbers = fields.length(row, what), {}
+  if count ~= cols then
     raise("%s: rows of one length expected, got %d numbers in row 1 and %d in row %d",
-      what, cols, #row, i)
+      what, cols, count, i)
   end
   for j = 1, cols do
-    if type(row[j]) ~= "number" then
-      raise("%s: a number expected in row %d, column %d, got %s", what, i, j,
-        show(row[j]))
+    local x = row[j]
+    if type(x) ~= "number" then
+      raise("%s: a number expected in row %d, column %d, got %s", what, i, j, show(x))
     end
+    numbers[j] = x
   end
+  return numbers
 end
 
 -- A matrix as it is, or one of a table of rows
@@ -36,12 +41,11 @@ local function matrix_of(value, core, what)
   if type(value) ~= "table" then
     raise("%s: a matrix or a table of rows expected, got %s", what, show(value))
   end
-  local cols = type(value[1]) == "table" and #value[1] or 1
-  if #value == 0 or cols == 0 then
-    raise("%s: numbers expected, got an empty table", what)
-  end
-  for i = 1, #value do check_row(value[i], i, cols, what) end
-  return core.matrix(value)
+  local count, first, rows = fields.length(value, what), value[1], {}
+  local cols = type(first) == "table" and fields.length(first, what) or 1
+  if count == 0 or cols == 0 then raise("%s: numbers expected, got an empty table", what) end
+  for i = 1, count do rows[i] = row_of(value[i], i, cols, what) end
+  return core.matrix(rows)
 end
 
 ---@param X any            a matrix, a table of rows or bytes
@@ -89,16 +93,15 @@ local function label_of(name, n, classes, numbers)
 end
 
 local function label_matrix(list, core, classes)
-  if #list == 0 then raise("labels: one for each sample expected, got none") end
-  local numbers, M = {}, core.matrix(1, #list)
+  local N, numbers, labels = fields.length(list, "labels"), {}, {}
+  if N == 0 then raise("labels: one for each sample expected, got none") end
   for label, name in ipairs(classes or {}) do numbers[name] = label end
-  for n = 1, #list do
-    local is_name = type(list[n]) == "string"
-    local label = is_name and label_of(list[n], n, classes, numbers)
-      or check_label(list[n], n, classes)
-    M:set(1, n, label)
+  for n = 1, N do
+    local given_label = list[n]
+    labels[n] = type(given_label) == "string" and label_of(given_label, n, classes, numbers)
+      or check_label(given_label, n, classes)
   end
-  return M
+  return core.matrix { labels }
 end
 
 ---@param labels any        a list of whole numbers or of names, or a 1 x N matrix

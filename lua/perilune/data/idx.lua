@@ -203,7 +203,7 @@ end
 ---@param bytes string          the elements, one byte each
 ---@return string
 function idx.encode(dimensions, bytes)
-  local count = type(dimensions) == "table" and #dimensions
+  local count = type(dimensions) == "table" and fields.length(dimensions, "dimensions")
   if not count or count < 1 or count > 255 then
     errors.raise("dimensions: a list of 1 to 255 expected, got %s",
       count and ("%d of them"):format(count) or errors.show(dimensions))

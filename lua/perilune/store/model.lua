@@ -79,7 +79,6 @@ end
 
 -- The file, chunk by chunk
 local function encoded(net)
-  if net.classes then net.check_classes(net.classes, net.outputs) end
   local description = net:describe()
   fields.check(described, description, "description")
   local tensors = {}
