@@ -45,7 +45,7 @@ local function describe_layer(p, size, depth)
   elseif k == 8 then
     return ("pl.layer_norm(%s)"):format(p:leaf(p:fields(common(p)))), size
   elseif k == 9 then
-    return p:leaf(p:pick { '"mine"', '{ "mine" }', '{ "mine", option = 1 }' }), size
+    return p:leaf(p:pick { '"mine"', '{ "mine", option = 1 }', '"around"' }), size
   elseif depth == 0 then
     return ("pl.dense(%d)"):format(outputs), outputs
   elseif k <= 11 then
@@ -71,11 +71,13 @@ local METHODS_OF_LAYER = {
 
 ---The options by which the user's own parts are known.
 function networks.own_parts(p)
-  local class = "layer {}"
+  local class, around = "layer {}", "echo"
   if p.hostility > 0 and p:chance(0.2) then
     class = ("layer { %s = %s }"):format(p:pick(METHODS_OF_LAYER), values.callback(p))
   end
-  return { "layers", ("{ mine = %s }"):format(class), "activations", "{ own = activation {} }" }
+  if p.hostility > 0 and p:chance(0.2) then around = values.callback(p) end
+  return { "layers", ("{ mine = %s, around = around(%s) }"):format(class, around),
+    "activations", "{ own = activation {} }" }
 end
 
 local function network_options(p, core)

@@ -145,6 +145,23 @@ function words.layer(changed)
   return with(Class, changed)
 end
 
+---A class of layers around another layer, to which it hands on what f gives.
+function words.around(f)
+  local Class = {}
+  Class.__index = Class
+  function Class.new(_, context)
+    local inner = context.make({ "dense", outputs = context.input.size }, context.input, "inner")
+    return setmetatable({ inner = inner, output = inner.output }, Class)
+  end
+  for _, method in ipairs { "forward", "predict", "backward" } do
+    Class[method] = function(self, M, wants_below)
+      local result = self.inner[method](self.inner, f(M), wants_below)
+      return result
+    end
+  end
+  return Class
+end
+
 ---The activation a = 2 z.
 function words.activation(changed)
   return with({

@@ -31,8 +31,8 @@
 -- generator, tensors that are state, and what layers give by state().
 --
 -- Matrices that layers hand to each other are stored by columns, and may be handed on as they are:
--- A may be A_below, and Delta_below may be Delta. What a layer of the user's own gives is looked at
--- each time.
+-- A may be A_below, and Delta_below may be Delta. What a layer of the user's own gives, and what it
+-- hands to the layers within it, is looked at each time.
 --
 -- A gradient is set, or where tensors.W.adds is true added to: such is a tensor that several layers
 -- share. A class that heeds this, as tensors.W:receive(gradient) does, says so by `Class.adds =
@@ -219,7 +219,8 @@ local function build(self, parent, path, description, input, name)
   end
   node.layer = node.class.new(options, context)
   check_layer(node.layer)
-  if not kinds.kinds[node.kind] then watch(node.layer, context) end
+  if not kinds.kinds[node.kind] then watch.results(node.layer, context) end
+  if parent and not kinds.kinds[parent.kind] then watch.arguments(node.layer, context) end
   return node
 end
 
