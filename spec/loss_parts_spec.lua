@@ -153,6 +153,9 @@ describe("a call of a loss", function()
 
   it("asks for matrices by the letters of the paper", function()
     at_caller(function() se() end, "squared_error: A: a matrix expected, got nil")
+    at_caller(function() se(pl.float32.activations.relu.handle, T) end,
+      "squared_error: A: a matrix expected, got a ")
+    at_caller(function() se(io.stdout, T) end, "squared_error: A: a matrix expected, got a FILE*")
     at_caller(function() se("A", T) end, "squared_error: A: a matrix expected, got \"A\"")
     at_caller(function() se({ dtype = "float32" }, T) end,
       "squared_error: A: a matrix expected, got a table")

@@ -52,6 +52,14 @@ describe("IDX data", function()
     assert.equal(large, tostring(idx.decode(compress(large)).bytes))
   end)
 
+  it("are bytes with a name, or without one", function()
+    assert.equal("IDX data: ", select(2, idx.decode("x")):sub(1, 10))
+    for _, wrong in ipairs { 5, {}, true } do
+      at_caller(function() local _ = idx.decode(wrong) end, "bytes: a string expected, got ")
+      at_caller(function() local _ = idx.decode(tiny, wrong) end, "name: a string expected, got ")
+    end
+  end)
+
   it("may have one dimension and may have 255", function()
     assert.same({ 1 }, idx.decode(header(8, 1) .. "x").dimensions)
     local ones = {}
@@ -303,6 +311,9 @@ describe("Encoding IDX", function()
   it("raises for dimensions that the format cannot hold", function()
     at_caller(function() local _ = idx.encode({}, "") end,
       "dimensions: a list of 1 to 255 expected, got 0 of them")
+    at_caller(function()
+      local _ = idx.encode(setmetatable({ 3 }, { __len = function() return "x" end }), "abc")
+    end, "dimensions: a list expected, got one with \"x\" elements")
     at_caller(function() local _ = idx.encode(3, "abc") end,
       "dimensions: a list of 1 to 255 expected, got 3")
     for _, size in ipairs { 0, -1, 1.5, 2 ^ 32, "3" } do

@@ -184,7 +184,8 @@ end
 ---@return string?      nil and "name: what was expected and what came" for damaged data
 function idx.decode(bytes, name)
   fields.value("bytes", bytes, { "string" })
-  return read(file.of(bytes), name or "IDX data")
+  name = name == nil and "IDX data" or fields.value("name", name, { "string" })
+  return read(file.of(bytes), name)
 end
 
 ---The content of an IDX file, plain or gzip-compressed; the content decides which, not the name.

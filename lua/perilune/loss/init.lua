@@ -82,7 +82,7 @@ local function make(kind, options)
   self.labels = kind.labels or false
   local name = kind.name -- of the core's function, too
   function self.compute(A, T, Delta, weights)
-    local core = type(A) == "userdata" and cores[A.dtype]
+    local core = cores.is_matrix(A) and cores.of(A)
     if not core then explain(self, "", A, T, Delta, weights) end
     if Delta == nil then Delta = core.matrix(A.rows, A.cols) end
     local ok, J = pcall(core[name], Delta or nil, A, T, weights)
