@@ -7,7 +7,7 @@ local words = require "spec.fuzz.words"
 local world = {}
 
 local MOST_BATCHES = 30       -- of one call that trains: a limit not to be reached is no hang
-local MOST_INSTRUCTIONS = 1e8 -- of Lua in one call: some seconds
+local MOST_INSTRUCTIONS = 5e7 -- of Lua in one call: about a second
 local ARENA = 600             -- elements that views of a program share
 local LARGE = 20000           -- elements of which no copy is made before each call
 local NORMAL_COLLECTION = { 200, 100, 13 }
