@@ -4,6 +4,7 @@ local Program = require "spec.fuzz.program"
 local parts = require "spec.fuzz.parts"
 local pl = require "perilune"
 local primitives = require "spec.fuzz.primitives"
+local values = require "spec.fuzz.values"
 
 local data = {}
 
@@ -156,6 +157,20 @@ function calls.metrics(p)
   p:call(("tostring(pl.metrics[%q](%s))"):format(p:pick(parts.sorted_names(pl.metrics)),
     p:arguments { A, T, p:pick { "nil", p:samples(core, 1, N), '{ "a", "b" }' },
       p:pick { "nil", '"logits"', '"values"' } }))
+end
+
+function calls.quantiles(p)
+  p:call(("pl.quantiles(%s)"):format(p:arguments { p:matrix(p:core(), p:size(), p:size()), 3 }))
+end
+
+-- Whatever else is public, with whatever
+function calls.anything(p)
+  local names, arguments = {}, {}
+  for _, name in ipairs(parts.sorted_names(pl)) do
+    if type(pl[name]) == "function" then names[#names + 1] = name end
+  end
+  for k = 1, p:between(0, 3) do arguments[k] = values.any(p) end
+  p:call(("pl.%s(%s)"):format(p:pick(names), table.concat(arguments, ", ")))
 end
 
 function calls.total_weight(p)

@@ -262,6 +262,27 @@ function calls.optimizer_state(p)
   p:method(optimizer, p:pick { "restore", "check_state" }, { p:altered(optimizer) })
 end
 
+-- Parts that act on gradients, and averages of a network's tensors
+for _, family in ipairs { "gradient", "average" } do
+  local new = Program.valid(function(p)
+    return p:make(family, ("pl.%s(%s)"):format(family, parts.described(p, family)))
+  end)
+  calls[family] = function(p)
+    local part, arguments = p:object(family, new), { parameters(p) }
+    local method = p:pick { "after", "penalty", "update", "swap", "bind", "check_state", "restore" }
+    if method == "restore" or method == "check_state" then
+      p:line("if not %s.state then %s.state = nothing end", part.name, part.name)
+      arguments = { p:altered(part) }
+    elseif family == "average" then
+      arguments = { any_network(p).name }
+    elseif p:chance(0.5) then
+      p:call(("%s(%s)"):format(part.name, p:arguments(arguments)))
+      return
+    end
+    p:method(part, method, arguments)
+  end
+end
+
 
 -- Training. Hooks end a run that a limit does not.
 
@@ -333,6 +354,13 @@ function networks.add_training(new_dataset)
     p:call(("pl.fit(%s, %s, { loss = own_loss, epochs = 1, on_batch = limited(again), "
       .. "on_gradients = %s })"):format(net.name, new_dataset(p, net.inputs, net.outputs).name,
       p:pick { "again", "nil" }), { needs = { net }, how = "trains" })
+  end
+
+  function calls.find_rate(p)
+    local net = any_network(p)
+    p:call(("tostring(pl.find_rate(%s))"):format(p:arguments { net.name,
+      new_dataset(p, net.inputs, net.outputs).name, p:fields { "loss", parts.any(p, "loss"),
+        "steps", p:between(1, 9), "optimizer", parts.any(p, "optimizer") } }))
   end
 
   function calls.evaluate(p)

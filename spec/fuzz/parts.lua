@@ -69,7 +69,11 @@ local of_type = {
   boolean = function(p) return p:pick { "true", "false" } end,
   string = values.string,
   choice = function(p, field) return ("%q"):format(p:pick(field.choices)) end,
+  numbers = function(p) return ("{ %s, %s }"):format(p:number(), p:number(9)) end,
   part = function(p, field) return parts.any(p, field.of) end,
+  parts = function(p, field)
+    return p:pick { parts.any(p, field.of), "{ " .. parts.any(p, field.of) .. " }" }
+  end,
   groups = function(p)
     return ("{ { match = %s, rate = %s }, { match = %s, weight_decay = %s } }"):format(
       p:leaf(p:pick { '"b$"', '"W"', '""' }), p:leaf(0.1), p:leaf('"W"'), p:leaf(0.01))

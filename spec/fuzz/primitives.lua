@@ -1,7 +1,6 @@
 -- The grammar of what C does: functions of both cores, methods and operators of matrices,
 -- generators. Each entry gives valid arguments, as text, for a call of the name that it stands
--- under. Functions of a core that have no entry are called as the steps of optimisers are, by their
--- names, and as losses.
+-- under. What has no entry is called with such as its documentation asks for.
 
 local parts = require "spec.fuzz.parts"
 local pl = require "perilune"
@@ -10,6 +9,24 @@ local values = require "spec.fuzz.values"
 local primitives = {}
 
 local sorted_names = parts.sorted_names
+
+-- for line, types in signatures(path) do: the functions of a file of annotations, each with the
+-- types of its parameters
+local function signatures(path)
+  local types, next_line = {}, io.lines(path)
+  return function()
+    for line in next_line do
+      local type = line:match "^%-%-%-@param [%a_]+%?? +(%S+)"
+      if type then
+        types[#types + 1] = type
+      elseif line:find "^function" then
+        local found = types
+        types = {}
+        return line, found
+      end
+    end
+  end
+end
 
 local function order(p) return ("%q"):format(p:pick { "rows", "columns" }) end
 
@@ -193,11 +210,8 @@ local function of_loss(p, core)
     p:chance(0.4) and p:labels(core, N, o) or p:samples(core, o, N), weights }
 end
 
--- Steps of optimisers that are not known here: parameter, gradient, what is kept, numbers
-local function of_update(p, core)
-  local list = alike(p, core, p:between(2, 5))
-  for _ = 1, p:between(1, 5) do with(list, p:pick { p:number(0.99), 1, flag(p) }) end
-  return list
+for _, name in ipairs(parts.names "loss") do
+  if pl.float32[name] then of_core[name] = of_loss end
 end
 
 function of_core.sgd_update(p, core)
@@ -211,14 +225,6 @@ end
 function of_core.adam_update(p, core)
   return with(alike(p, core, 4), p:number(), p:number(0.99), p:number(0.99), "1e-8",
     p:between(1, 9), p:number())
-end
-
-local names_of_core = {}
-for _, name in ipairs(sorted_names(pl.float32)) do
-  if type(pl.float32[name]) == "function" then
-    names_of_core[#names_of_core + 1] = name
-    of_core[name] = of_core[name] or name:find "_update$" and of_update or of_loss
-  end
 end
 
 ---Arguments of a loss: A, T, Delta, weights.
@@ -335,9 +341,54 @@ function of_generator.restore(p, g)
 end
 
 
+-- What the documentation says of the types of arguments, by the class and the name of the function
+local documented = { core = {}, Matrix = {}, Generator = {} }
+
+for line, types in signatures(package.searchpath("perilune.core.meta", package.path)) do
+  local class, name = line:match "^function (%a+)[.:]([%a_]+)"
+  if documented[class] then documented[class][name] = types end
+end
+
+-- An argument of a documented type, beside matrices of one shape
+local function of_documented(p, core, type, rows, cols)
+  if type:find "^Matrix" then
+    return p:matrix(core, p:pick { rows, rows, 1 }, p:pick { cols, cols, 1 }, p:pick {
+      "columns", "columns", "rows" })
+  elseif type:find '^"' then
+    local words = {}
+    for word in type:gmatch '"[^"]*"' do words[#words + 1] = word end
+    return p:pick(words)
+  elseif type:find "^integer%[%]" then
+    return p:indices(p:between(1, 4), math.min(rows, cols))
+  elseif type:find "^integer" then
+    return p:between(1, 5)
+  elseif type:find "^number" then
+    return p:number(2)
+  elseif type:find "^boolean" then
+    return flag(p)
+  end
+  return values.any(p)
+end
+
+local function as_documented(types)
+  return function(p, about)
+    local core = type(about) == "table" and about.core or about
+    local rows, cols, list = p:size(), p:size(), {}
+    for k, type in ipairs(types) do list[k] = of_documented(p, core, type, rows, cols) end
+    return list
+  end
+end
+
+for class, entries in pairs { core = of_core, Matrix = of_matrix, Generator = of_generator } do
+  for name, types in pairs(documented[class]) do
+    entries[name] = entries[name] or as_documented(types)
+  end
+end
+
+
 local OPERATORS = {
   "%s + %s", "%s - %s", "%s * %s", "%s / %s", "-%s", "tostring(%s)", "%s == %s", "%s[%s]",
-  "#tostring(%s)",
+  "#tostring(%s)", "%s ^ %s",
 }
 
 ---A matrix of the program, small unless the program is of large ones.
@@ -368,7 +419,7 @@ local calls = {}
 primitives.calls = calls
 
 function calls.core(p)
-  local core, name = p:core(), p:pick(names_of_core)
+  local core, name = p:core(), p:pick(sorted_names(of_core))
   local text = p:arguments(of_core[name](p, core))
   arm(p)
   p:call(("%s.%s(%s)"):format(core, name, text))
