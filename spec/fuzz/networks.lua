@@ -199,7 +199,7 @@ function calls.layer_fields(p)
       or values.key(p)), { needs = { net } })
   else
     p:call(("(function() %s.layers[1].%s = %s end)()"):format(net.name,
-      p:pick { "W", "b", "dJ_dW", "scale" }, values.any(p)), { needs = { net } })
+      p:pick { "W", "b", "dJ_dW" }, values.any(p)), { needs = { net } })
   end
 end
 
@@ -358,9 +358,10 @@ function networks.add_training(new_dataset)
 
   function calls.find_rate(p)
     local net = any_network(p)
+    local options = p:fields({ "loss", parts.any(p, "loss"), "steps", p:between(1, 9),
+      "optimizer", parts.any(p, "optimizer") }, { steps = true })
     p:call(("tostring(pl.find_rate(%s))"):format(p:arguments { net.name,
-      new_dataset(p, net.inputs, net.outputs).name, p:fields { "loss", parts.any(p, "loss"),
-        "steps", p:between(1, 9), "optimizer", parts.any(p, "optimizer") } }))
+      new_dataset(p, net.inputs, net.outputs).name, options }))
   end
 
   function calls.evaluate(p)
