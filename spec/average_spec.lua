@@ -118,6 +118,9 @@ describe("an average", function()
     at_caller(function() average:update(new_network()) end,
       "this is the average of another network")
     at_caller(function() pl.average.ema:update(3) end, "a network expected, got 3")
+    for _, wrong in ipairs { 3, {}, { epoch = 1, epochs = 2, batch = "1", batches = 3 } } do
+      at_caller(function() pl.average.swa:update(net, wrong) end, "progress: a trainer's expected")
+    end
     average:swap(net)
     at_caller(function() average:update(net) end, "the network has the average now")
   end)

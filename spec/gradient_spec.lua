@@ -177,6 +177,7 @@ describe("what acts on gradients", function()
 
   it("refuses what are no parameters, and unknown names and options", function()
     at_caller(function() pl.gradient.clip_norm(3) end, "a list of parameters expected")
+    at_caller(function() pl.gradient.clip_norm() end, "a list of parameters expected")
     at_caller(function() pl.gradient.l1:penalty { 3 } end, "parameter 1: { name =, value =,")
     at_caller(function() pl.gradient.clip_norm(new_network()) end,
       "a list of parameters expected, as net:parameters() gives it, got a network")

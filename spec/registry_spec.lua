@@ -206,6 +206,12 @@ describe("The public table of a family", function()
     assert.is_true(rawequal(public.horn, public.horn))
   end)
 
+  it("takes a part of the user's own as an index, too", function()
+    local public = registry.public(new_family())
+    assert.equal(print, public[print].play)
+    assert.equal(3, public[{ "horn", pitch = 3 }].options.pitch)
+  end)
+
   it("gives one of its own to each use where parts remember something", function()
     local public = registry.public(new_family { remembers = true })
     assert.is_false(rawequal(public.horn, public.horn))

@@ -3,6 +3,7 @@
 
 local Batches = require "perilune.data.batches"
 local Dataset = require "perilune.data.dataset"
+local Network = require "perilune.network"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local optimizers = require "perilune.optimizer"
@@ -103,9 +104,7 @@ end
 ---@param given table
 ---@return RateTest
 local function find_rate(net, dataset, given)
-  if type(net) ~= "table" or type(net.clone) ~= "function" or not net.held then
-    raise("a network expected, got %s", show(net))
-  end
+  Network.check(net)
   Dataset.check(dataset)
   local options = fields.check(declared, given, "find_rate")
   if not (options.most > options.least) then

@@ -192,9 +192,8 @@ function registry.public(family)
   return setmetatable({}, {
     __call = function(_, description) return family:resolve(description) end,
     __index = function(_, name)
-      local part = parts[name] or family:resolve(name)
-      local kind = family.kinds[name]
-      if not (family.remembers or kind.remembers) then parts[name] = part end
+      local part, kind = parts[name] or family:resolve(name), family.kinds[name]
+      if kind and not (family.remembers or kind.remembers) then parts[name] = part end
       return part
     end,
     __pairs = function()

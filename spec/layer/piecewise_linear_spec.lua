@@ -43,6 +43,8 @@ describe("piecewise_linear", function()
     end
     at_caller(function() new { { 0, 1 } } end,
       "layer 1: boundaries: a list for each of the 2 inputs expected, got 1")
+    at_caller(function() new(setmetatable({}, { __len = function() return "x" end })) end,
+      "layer 1: boundaries: a list expected, got one with")
     at_caller(function() new { { 0, 1 }, { 0 } } end,
       "layer 1: boundaries: 2: two or more numbers expected, got 1")
     at_caller(function() new { { 0, 1 }, { 0, 1, 1 } } end,

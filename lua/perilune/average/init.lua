@@ -5,11 +5,14 @@
 --     average:swap(net)                 exchanges the network's tensors with the average, and back
 --     average:state(), :restore(state), :check_state(state)
 
+local Network = require "perilune.network"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local registry = require "perilune.registry"
 
 local raise, show = errors.raise, errors.show
+
+local NAMES_OF_PROGRESS = { "epoch", "epochs", "batch", "batches" }
 
 ---@class Average
 ---@field name string
@@ -23,12 +26,9 @@ Average.__index = Average
 ---@param net Network
 ---@return Average self
 function Average:bind(net)
-  if net and self.net == net then return self end
-  if type(net) ~= "table" or type(net.tensors) ~= "function" or not net.held then
-    raise("a network expected, got %s", show(net))
-  elseif self.net then
-    raise("this is the average of another network: each needs one of its own")
-  end
+  Network.check(net)
+  if rawequal(self.net, net) then return self end
+  if self.net then raise("this is the average of another network: each needs one of its own") end
   local tensors, means, spare = {}, {}, {}
   for _, tensor in ipairs(net:tensors()) do
     if not tensor.frozen then -- frozen ones stay as they are
@@ -41,12 +41,23 @@ function Average:bind(net)
   return self
 end
 
+-- By hand: this is done after each batch, and fields.check makes a table.
+local function check_progress(progress)
+  for _, name in ipairs(NAMES_OF_PROGRESS) do
+    if type(progress) ~= "table" or type(progress[name]) ~= "number" then
+      raise("progress: a trainer's expected, with the numbers %s, got %s",
+        table.concat(NAMES_OF_PROGRESS, ", "), show(progress))
+    end
+  end
+end
+
 ---Take what the network has now into the average, when the kind's time has come; without a
 ---progress, at each call.
 ---@param net Network
 ---@param progress? { epoch: integer, epochs: number, batch: integer, batches: integer }
 function Average:update(net, progress)
   self:bind(net)
+  if progress ~= nil then check_progress(progress) end
   if self.is_swapped then raise("the network has the average now: swap it back first") end
   local weight = self.kind.weight(self.options, self.count, progress)
   if weight == 0 then return end

@@ -22,7 +22,7 @@ Gradient.__index = Gradient
 
 -- Parameters are looked at when they come for the first time.
 local function check(self, parameters)
-  if self.checked == parameters then return end
+  if parameters ~= nil and rawequal(self.checked, parameters) then return end
   Plan.read(parameters)
   self.checked = parameters
 end

@@ -19,9 +19,9 @@ local PiecewiseLinear = class("piecewise_linear", {
 
 -- Lists of numbers, each above the one before, one for each input
 local function checked(boundaries, inputs)
-  if #boundaries ~= inputs then
-    errors.raise("boundaries: a list for each of the %d inputs expected, got %d", inputs,
-      #boundaries)
+  local count = fields.length(boundaries, "boundaries")
+  if count ~= inputs then
+    errors.raise("boundaries: a list for each of the %d inputs expected, got %d", inputs, count)
   end
   local lists = {}
   for k = 1, inputs do
