@@ -81,7 +81,8 @@ local of_type = {
   layer = function(p) return p:pick { "pl.dense(2)", "true", "{ pl.dense(3), pl.dense(2) }" } end,
 }
 
----The fields of a declaration as Program:fields takes them: those that are required, some others.
+---The fields of a declaration as Program:fields takes them: those that are required and, where they
+---need not be valid, some others, which may not go together.
 ---@param declared table<string, table>
 ---@return string[]
 function parts.options(p, declared)
@@ -89,7 +90,7 @@ function parts.options(p, declared)
   for _, name in ipairs(sorted_names(declared)) do
     local field = declared[name]
     local is_required = field.default == nil and not field.optional
-    if is_required or p:chance(field[1] == "groups" and 0.1 or 0.4) then
+    if is_required or not p.is_valid and p:chance(0.4) then
       local make = of_type[field[1]]
       list[#list + 1], list[#list + 2] = name, make and make(p, field) or values.any(p)
     end
