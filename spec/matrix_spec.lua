@@ -205,6 +205,19 @@ for _, name in ipairs { "float32", "float64" } do
         raises("number expected, got nil", core.sample_count, core.matrix(2, 3), nil)
       end)
 
+      it("tells which matrices share memory", function()
+        local M, shares = core.matrix(4, 6), core.shares_memory
+        assert.is_true(shares(M, M))
+        assert.is_true(shares(M, M:columns(6, 6)))
+        assert.is_true(shares(M:columns(1, 3), M:columns(3, 4)))
+        assert.is_true(shares(M:view(1, 24, 1), M:view(24, 1, 1, "rows")))
+        assert.is_false(shares(M:columns(1, 3), M:columns(4, 6)))
+        assert.is_false(shares(M:columns(4, 6), M:columns(1, 3)))
+        assert.is_false(shares(M, core.matrix(4, 6)))
+        raises("expected, got table", shares, M, {})
+        raises("expected, got", shares, M, cores[other].matrix(4, 6))
+      end)
+
       it("has no other field to read", function()
         local M = core.matrix(2, 3)
         raises("a matrix has no field 'columns_'", function() return M.columns_ end)

@@ -307,6 +307,14 @@ static int matrix_sample_count(lua_State *L) {
   return 1;
 }
 
+/* shares_memory(A, B) --> whether they have an element in common */
+static int matrix_shares_memory(lua_State *L) {
+  const Matrix *A = matrix_check(L, 1);
+  const Matrix *B = matrix_check(L, 2);
+  lua_pushboolean(L, matrix_overlaps(A, B));
+  return 1;
+}
+
 /* M:columns(first, last) --> view */
 static int matrix_columns(lua_State *L) {
   const Matrix *m = matrix_check(L, 1);
@@ -443,10 +451,11 @@ static int matrix_no_field(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"matrix",       matrix_matrix      },
-  {"sample_count", matrix_sample_count},
-  {"threads",      pool_threads       },
-  {NULL,           NULL               },
+  {"matrix",        matrix_matrix       },
+  {"sample_count",  matrix_sample_count },
+  {"shares_memory", matrix_shares_memory},
+  {"threads",       pool_threads        },
+  {NULL,            NULL                },
 };
 
 static const luaL_Reg methods[] = {

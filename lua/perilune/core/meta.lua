@@ -533,6 +533,12 @@ function core.label_ranks(r, A, labels) end
 ---@return integer?
 function core.sample_count(X, rows) end
 
+---Whether A and B have an element in common, as a matrix and a view of it have.
+---@param A Matrix
+---@param B Matrix
+---@return boolean
+function core.shares_memory(A, B) end
+
 ---Z = W A + b, b repeated over the columns (1.4).
 ---@param Z Matrix   S_l x N
 ---@param W Matrix   S_l x S_(l-1)
