@@ -181,26 +181,32 @@ function calls.total_weight(p)
     p:pick { "nil", p:tame(p:core(), 1, N) }, N, 3 }))
 end
 
-local new_tally = Program.valid(function(p)
+local new_meter = Program.valid(function(p)
   local core = p:core()
-  return p:make("tally", ("pl.metrics.tally { core = %s, outputs = 3, has_classes = true }")
-    :format(core), { core = core })
+  return p:make("meter", ("pl.metrics.meter({ %q }, { outputs = 3, dtype = %s.name })")
+    :format(p:pick { "accuracy", "f1", "roc_auc", "log_loss" }, core), { core = core })
 end)
 
-function calls.tally(p)
-  p:call(("pl.metrics.tally(%s)"):format(p:options { "core", p:core(), "outputs", 3,
-    "has_classes", "true", "gives", '"logits"' }))
+function calls.meter(p)
+  p:call(("pl.metrics.meter({ %s }, %s)"):format(
+    p:leaf(("%q"):format(p:pick(parts.sorted_names(pl.metric)))),
+    p:options { "outputs", 3, "dtype", '"float64"', "gives", '"logits"' }))
 end
 
-function calls.tally_methods(p)
-  local tally, N = p:object("tally", new_tally), p:between(1, 5)
-  local method = p:pick { "add", "restore", "check" }
+function calls.meter_methods(p)
+  local meter, N = p:object("meter", new_meter), p:between(1, 5)
+  local method = p:pick { "add", "restore", "results", "reset" }
   local arguments = {
-    add = { p:tame(tally.core, 3, N), p:labels(tally.core, N, 3), "nil", p:number() },
-    restore = { p:altered(tally) },
-    check = { p:samples(tally.core, 3, N) },
+    add = { p:tame(meter.core, 3, N), p:labels(meter.core, N, 3), "nil" },
+    restore = { p:altered(meter) }, results = {}, reset = {},
   }
-  p:method(tally, method, arguments[method])
+  p:method(meter, method, arguments[method])
+end
+
+function calls.metric(p)
+  local core, N = p:core(), p:between(1, 5)
+  p:call(("pl.metric[%q](%s)"):format(p:pick(parts.sorted_names(pl.metric)),
+    p:arguments { p:tame(core, 3, N), p:labels(core, N, 3), "nil", '{ gives = "logits" }' }))
 end
 
 function calls.buffer(p)
