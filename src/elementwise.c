@@ -77,8 +77,9 @@ MULTIVERSION static void exponential(int n, const real *A, real *C) {
   for (int k = 0; k < n; k++) C[k] = vector_exp(A[k]);
 }
 
-static void logarithm(int n, const real *A, real *C) {
-  for (int k = 0; k < n; k++) C[k] = log(A[k]);
+MULTIVERSION static void logarithm(int n, const real *A, real *C) {
+  VECTOR_LOOP
+  for (int k = 0; k < n; k++) C[k] = vector_log(A[k]);
 }
 
 MULTIVERSION static void sign(int n, const real *A, real *C) {

@@ -136,18 +136,39 @@ static inline real vector_log1p_series(real x) {
 }
 
 /*
-** log(1 + x) for 0 <= x <= 1, at most 1.5 ulp off; NaN stays NaN.
-**
-** With s = f / (2 + f), log(1 + f) is log((1 + s) / (1 - s)) = 2s + s^3 p(s^2), and 2s = f - s f.
-** Where 1 + x is above sqrt 2, f is that of (1 + x) / 2, which is exact, and log 2 is added: then
-** |s| <= 3 - sqrt 8.
+** log(1 + f) + rest, for f from sqrt(1/2) - 1 to sqrt(2) - 1 and a small rest. With s = f / (2 +
+** f), log(1 + f) is log((1 + s) / (1 - s)) = 2s + s^3 p(s^2), and 2s = f - s f.
+*/
+static inline real vector_log1p_within(real f, real rest) {
+  real s = f / (2 + f);
+  return f - (s * (f - s * s * vector_log1p_series(s * s)) - rest);
+}
+
+/*
+** log(1 + x) for x from sqrt(1/2) - 1 to 1, at most 2 ulp off; NaN stays NaN. Where 1 + x is above
+** sqrt 2, (1 + x) / 2 is taken, which is exact, and log 2 is added.
 */
 static inline real vector_log1p(real x) {
   bool is_above = x > (real)0.41421356237309504880;
-  real f = is_above ? (x - 1) * (real)0.5 : x;
-  real s = f / (2 + f);
-  real y = f - s * (f - s * s * vector_log1p_series(s * s));
+  real y = vector_log1p_within(is_above ? (x - 1) * (real)0.5 : x, 0);
   return is_above ? REAL_LN2 + y : y;
+}
+
+/*
+** log x, at most 1 ulp off; -infinity where x is 0 or denormal, NaN where it is less or NaN. x is
+** 2^n (1 + f) with 1 + f from sqrt(1/2) to sqrt(2).
+*/
+static inline real vector_log(real x) {
+  const RealView lowest = {.value = (real)0.70710678118654752440};
+  const RealView units = {.value = (real)((RealBits)1 << REAL_MANTISSA)};
+  RealView m = {.value = x};
+  m.bits += ((RealBits)REAL_EXPONENT_BIAS << REAL_MANTISSA) - lowest.bits;
+  RealView n = {.bits = (m.bits >> REAL_MANTISSA) | units.bits};
+  n.value -= units.value + REAL_EXPONENT_BIAS;
+  m.bits = (m.bits & (((RealBits)1 << REAL_MANTISSA) - 1)) + lowest.bits;
+  real y = n.value * REAL_LN2_HIGH + vector_log1p_within(m.value - 1, n.value * REAL_LN2_LOW);
+  y = x > REAL_LARGEST ? x : y;
+  return x >= REAL_SMALLEST ? y : x > -REAL_SMALLEST ? (real)-INFINITY : (real)NAN;
 }
 
 /* e^(-y^2 / 2) for 0 <= y <= REAL_TAIL_MOST, 1.5 ulp off: y^2 / 2 in two parts, the first exact */
