@@ -140,6 +140,10 @@ describe("A field", function()
       expected .. "-1 as number 2, where a number of 0 or more is expected")
     refuses({ "numbers" }, { 1, x = 2 }, expected .. "nil as number 2, where a number is expected")
     refuses({ "numbers" }, { 1, "2" }, expected .. '"2" as number 2, where a number is expected')
+    local single = { "numbers", single = true }
+    assert.same({ 3 }, value_of(single, 3))
+    assert.same({ 3, 4 }, value_of(single, { 3, 4 }))
+    refuses(single, true, "a number or a list of numbers expected, got true")
   end)
 
   it("of type names takes a list of different names, and copies it", function()

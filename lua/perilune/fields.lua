@@ -136,14 +136,16 @@ function types.path(value)
   return nil, "a path"
 end
 
----A list of one or more numbers, each within the field's bounds. The value is a copy.
+---A list of one or more numbers, each within the field's bounds; or one number, where the field is
+---`single`. The value is a list of its own.
 ---@param value any
 ---@param field table
 ---@return number[]?
 ---@return string?  nil and what was expected
 ---@return string?  then also what came, where that says more than the value itself
 function types.numbers(value, field)
-  local expected = "a list of numbers"
+  local expected = field.single and "a number or a list of numbers" or "a list of numbers"
+  if field.single and type(value) == "number" then value = { value } end
   if type(value) ~= "table" then return nil, expected end
   local numbers, count = {}, 0
   for _ in pairs(value) do count = count + 1 end
