@@ -282,7 +282,7 @@ describe("misuse of a network", function()
     refused({ generator = 5 }, "generator: a generator expected, got 5")
     refused({ layers = 5 }, "layers: a table expected, got 5")
     refused({ gives = "numbers" },
-      "gives: \"logits\" or \"probabilities\" or \"values\" expected")
+      "gives: \"logits\" or \"probabilities\" or \"log_probabilities\" or \"values\" expected")
     refused({ targets = "many" }, "targets: \"values\" or \"one\" or \"several\" expected")
     refused(1, "pl.network: a table of options expected, got 1")
   end)

@@ -7,6 +7,7 @@ local activation = require "perilune.activation"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
+local gives_field = require "perilune.gives"
 local nonfinite = require "perilune.nonfinite"
 local registry = require "perilune.registry"
 local restore_all = require "perilune.restore_all"
@@ -72,8 +73,7 @@ local option_fields = {
   seed = { "integer", default = 1 },
   generator = { "value", optional = true, test = cores.is_generator, expected = "a generator" },
   classes = { "names", optional = true },
-  gives = { "choice", choices = { "logits", "probabilities", "values" },
-    optional = true },
+  gives = gives_field,
   targets = { "choice", choices = { "values", "one", "several" }, optional = true },
   layers = own_fields.layers, activations = own_fields.activations,
   initializers = own_fields.initializers,
@@ -394,6 +394,8 @@ function Network:classify(X)
   if gives == "logits" then
     local is_each = self.outputs == 1 or are_several
     activation:resolve(is_each and "sigmoid" or "softmax").forward(P, P)
+  elseif gives == "log_probabilities" then
+    self.core.exp(P, P)
   end
   nonfinite.check_outputs(self, X, P)
   local read = are_several and several_labels or single_classes

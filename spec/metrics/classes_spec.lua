@@ -146,6 +146,6 @@ describe("Outputs and targets", function()
     assert.equal("logits", classes.check_gives "logits")
     assert.is_nil(classes.check_gives(nil))
     at_caller(function() local _ = classes.check_gives "logit" end,
-      'gives: "logits" or "probabilities" or "values" expected, got "logit"')
+      'gives: "logits" or "probabilities" or "log_probabilities" or "values" expected, got "logit"')
   end)
 end)

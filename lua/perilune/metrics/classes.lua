@@ -5,6 +5,7 @@
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
+local gives_field = require "perilune.gives"
 local nonfinite = require "perilune.nonfinite"
 
 local raise, show = errors.raise, errors.show
@@ -126,7 +127,7 @@ end
 ---What has to be said of outputs and targets, where no network and no loss say it: what outputs
 ---are, and whether a sample has one class or may have several labels at once.
 classes.fields = {
-  gives = { "choice", choices = { "logits", "probabilities", "values" }, optional = true },
+  gives = gives_field,
   targets = { "choice", choices = { "one", "several" }, optional = true },
 }
 

@@ -8,6 +8,7 @@
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local file = require "perilune.store.file"
+local gives = require "perilune.gives"
 local plain = require "perilune.store.plain"
 local safetensors = require "perilune.store.safetensors"
 
@@ -19,7 +20,6 @@ local FORMAT, VERSION = "perilune", "2"
 local MOST_INPUTS = 2 ^ 31 - 1 | 0
 local DEEPEST = 100 -- as deep as the layers of a network may be within each other
 
-local gives = { "logits", "probabilities", "values" }
 local targets = { "values", "one", "several" }
 
 -- What a file says of a network
@@ -28,7 +28,7 @@ local described = {
   dtype = { "choice", choices = { "float32", "float64" } },
   layers = { "table" },
   classes = { "table", optional = true },
-  gives = { "choice", choices = gives, optional = true },
+  gives = gives,
   targets = { "choice", choices = targets, optional = true },
 }
 
