@@ -60,6 +60,7 @@ describe("README.md", function()
     for _, path in ipairs(files "-d src/*.c lua/perilune/*") do
       local name = path:match("[^/]+$")
       local group = name:match "^tile" and "tile*" or name:match "^update" and "update*.c"
+        or name:match "^loss_" and "loss_*.c"
       assert.is_truthy(tree:find(group or name, 1, true), path)
     end
   end)

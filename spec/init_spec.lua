@@ -25,7 +25,11 @@ describe("the public table", function()
       activation = "identity relu sigmoid softmax softsign tanh",
       initializer = "constant glorot he identity lecun normal orthogonal sparse "
         .. "truncated_normal uniform zeros",
-      loss = "squared_error softmax_cross_entropy",
+      loss = [[
+        squared_error mean_squared_error mean_absolute_error huber smooth_l1 log_cosh quantile
+        poisson gaussian_nll cosine kl_divergence softmax_cross_entropy multi_margin
+        binary_cross_entropy sigmoid_cross_entropy focal hinge squared_hinge
+      ]],
       optimizer = "adadelta adagrad adam adamax adamw amsgrad irprop_minus lion momentum muon "
         .. "nadam nesterov rmsprop rprop sgd",
       metric = "accuracy top_k precision recall f1 roc_auc average_precision log_loss brier r2",
@@ -47,10 +51,13 @@ describe("the public table", function()
         matrix decode generator threads add subtract hadamard divide maximum minimum
         abs exp log sign sqrt square tanh accumulate product sum_columns sum_rows
         count_equal affine_forward affine_gradients affine_backward dense_forward
-        dense_gradients prelu_forward prelu_backward activation log_sum_exp squared_error
-        softmax_cross_entropy sgd_update momentum_update lion_update adam_update
-        amsgrad_update adamax_update nadam_update adagrad_update adadelta_update
-        rmsprop_update rprop_update gather gather_bytes octets
+        dense_gradients prelu_forward prelu_backward activation log_sum_exp
+        squared_error mean_squared_error
+        mean_absolute_error huber smooth_l1 log_cosh quantile poisson gaussian_nll cosine
+        kl_divergence softmax_cross_entropy multi_margin binary_cross_entropy
+        sigmoid_cross_entropy focal hinge squared_hinge sgd_update
+        momentum_update lion_update adam_update amsgrad_update adamax_update nadam_update
+        adagrad_update adadelta_update rmsprop_update rprop_update gather gather_bytes octets
       ]])
       assert_has("table", core.activations, [[
         elu exponential gelu hard_sigmoid hard_tanh identity leaky_relu log_softmax mish relu

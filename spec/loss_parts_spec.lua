@@ -1,13 +1,51 @@
--- Losses as parts: how they are described, what their calls give, and how they refuse what they
--- cannot use. What they compute is the core's, and tested in loss_spec.lua.
+-- Losses as parts: that they are PyTorch's, how they are described, what their calls give, and how
+-- they refuse what they cannot use. What they compute is the core's, and tested in the specs of
+-- src/loss*.c.
 
 local at_caller = require("spec.support.misuse").at_caller
+local losses = require "spec.support.losses"
 local naive = require "spec.support.naive"
 local pl = require "perilune"
+local reference = require "spec.support.reference"
 
 local family = require "perilune.loss"
 
 local near, near_number, random = naive.near, naive.near_number, naive.random
+
+describe("losses as PyTorch computes them", function()
+  local core = pl.float64
+  local kept = reference.load "losses"
+  local weights = kept.weights
+  kept.weights = nil
+
+  for case, expected in pairs(kept) do
+    local A, T = core.matrix(expected.A), core.matrix(expected.T)
+
+    for _, kind in ipairs { "mean", "sum", "batchmean", "samples", "targets" } do
+      local wanted = expected[kind]
+      local title = ("%s, %s%s"):format(case, weights[kind] and "weights of " or "", kind)
+      if wanted then it(title, function()
+        local description = reference.description(case)
+        for name, value in pairs(expected.options or {}) do description[name] = value end
+        if not weights[kind] then description.reduction = kind end
+        local W = weights[kind] and core.matrix(weights[kind]) or nil
+        local loss = pl.loss(description)
+        local J, Delta = loss(A, T, nil, W)
+        near_number(J, wanted.J, 1e-13)
+        near(Delta, wanted.Delta, 1e-13)
+        near_number(loss(A, T, false, W), wanted.J, 1e-13)
+      end) end
+    end
+  end
+
+  it("are all there", function()
+    for name in pairs(pl.loss) do
+      local is_asked = false
+      for case in pairs(kept) do is_asked = is_asked or case:match "^[%w_]+" == name end
+      assert.is_true(is_asked, name)
+    end
+  end)
+end)
 
 for _, dtype in ipairs(naive.types) do
   local core, tolerance = pl[dtype], naive.tolerance[dtype]
@@ -78,19 +116,72 @@ describe("a loss", function()
 
   it("has a description from which an equal one is made", function()
     local A, T = random(pl.float64, 1, 3, 4), random(pl.float64, 2, 3, 4)
-    for name, loss in pairs(pl.loss) do
+    for _, name in ipairs { "squared_error", "softmax_cross_entropy" } do
+      local loss = pl.loss[name]
       assert.equal(name, family:describe(loss))
       assert.equal(loss(A, T, false), (pl.loss(family:describe(loss))(A, T, false)))
+    end
+    for _, case in ipairs(losses.list) do
+      local given = losses.description(case, 3)
+      given.reduction = "sum"
+      local loss = pl.loss(given)
+      local described = family:describe(loss)
+      for name, value in pairs(given) do assert.same(value, described[name]) end
+      local Z, targets = losses.outputs(case, pl.float64, 3, 4), case.targets(pl.float64, 3, 4)
+      assert.equal(loss(Z, targets, false), (pl.loss(described)(Z, targets, false)))
+    end
+  end)
+
+  it("keeps lists of numbers of its own", function()
+    local list = { 1, 2, 3 }
+    local loss = pl.loss { "softmax_cross_entropy", class_weights = list }
+    list[1] = 100
+    assert.same({ 1, 2, 3 }, loss.options.class_weights)
+    assert.same({ "softmax_cross_entropy", class_weights = { 1, 2, 3 } }, family:describe(loss))
+  end)
+
+  it("states what it takes, for others to read", function()
+    for name, facts in pairs {
+      multi_margin = { "only", "logits", nil, "one" },
+      binary_cross_entropy = { false, "probabilities", nil, "several", { 0, 1 } },
+      sigmoid_cross_entropy = { false, "logits", "sigmoid", "several", { 0, 1 } },
+      focal = { false, "logits", "sigmoid", "several", { 0, 1 } },
+      hinge = { false, "logits", nil, "several", { -1, 1 } },
+      kl_divergence = { false, "log_probabilities", nil, "values", { 0, 1 } },
+      poisson = { false, "values", nil, "values", { 0, math.huge } },
+      gaussian_nll = { false, "values", nil, "values", nil, 2 },
+      softmax_cross_entropy = { true, "logits", "softmax", "one" },
+    } do
+      local loss = pl.loss[name]
+      local stated = { loss.labels, loss.gives, loss.applies, loss.targets, loss.range,
+        loss.outputs_per_target }
+      assert.same(facts, stated)
     end
   end)
 
   it("refuses an unknown name, option or value", function()
     at_caller(function() local _ = pl.loss "mean_error" end,
-      "unknown loss 'mean_error' (known: softmax_cross_entropy, squared_error)")
+      "unknown loss 'mean_error' (known: binary_cross_entropy, cosine, focal, ")
     at_caller(function() pl.loss.mean_error(pl.matrix(1, 1), pl.matrix(1, 1)) end,
       "unknown loss 'mean_error'")
     at_caller(function() local _ = pl.loss { "squared_error", delta = 1 } end,
-      "unknown option 'delta' of squared_error (known: none)")
+      "unknown option 'delta' of squared_error (known: reduction)")
+    for description, message in pairs {
+      [{ "huber", delta = 0 }] = "huber: delta: a number above 0 expected, got 0",
+      [{ "quantile", tau = 1 }] = "quantile: tau: a number above 0 and below 1 expected, got 1",
+      [{ "huber", reduction = "batchmean" }] =
+        'huber: reduction: "mean" or "sum" expected, got "batchmean"',
+      [{ "kl_divergence", reduction = "none" }] = '"mean" or "batchmean" or "sum" expected',
+      [{ "multi_margin", p = 3 }] = "multi_margin: p: a whole number from 1 to 2 expected, got 3",
+      [{ "sigmoid_cross_entropy", pos_weight = -1 }] = "pos_weight: a number or a list of numbers "
+        .. "expected, got -1 as number 1, where a number of 0 or more is expected",
+      [{ "softmax_cross_entropy", class_weights = 2 }] = "class_weights: a list of numbers "
+        .. "expected, got 2",
+      [{ "softmax_cross_entropy", label_smoothing = 1.5 }] = "label_smoothing: a number from 0 "
+        .. "to 1 expected, got 1.5",
+    } do
+      at_caller(function() local _ = pl.loss(description) end, message)
+    end
     for _, wrong in ipairs { 5, true, {}, { compute = 5 } } do
       at_caller(function() local _ = pl.loss(wrong) end,
         "a function (A, T, Delta) --> J, Delta expected, got ")
@@ -129,10 +220,11 @@ describe("a loss of one's own", function()
   it("is checked for what it says", function()
     local own = { compute = function() return 0 end, gives = "odd" }
     at_caller(function() local _ = pl.loss(own) end,
-      "loss: gives: \"logits\" or \"probabilities\" or \"values\" expected, got \"odd\"")
+      "loss: gives: \"logits\" or \"probabilities\" or \"log_probabilities\" or \"values\" "
+      .. "expected, got \"odd\"")
     own = { compute = own.compute, label = true }
     at_caller(function() local _ = pl.loss(own) end,
-      "unknown option 'label' of loss (known: compute, gives, labels, name)")
+      "unknown option 'label' of loss (known: compute, gives, labels, name, targets)")
     own = { compute = own.compute, name = "squared_error" }
     at_caller(function() local _ = pl.loss(own) end,
       "the loss 'squared_error' is built in: give your own another name")
@@ -193,6 +285,30 @@ describe("a call of a loss", function()
       "softmax_cross_entropy: T: a 1 x 4 matrix expected, as A is, got 1 x 5")
     at_caller(function() se(A, T, pl.matrix(4, 3)) end,
       "squared_error: Delta: a 3 x 4 matrix expected, as A is, got 4 x 3")
+  end)
+
+  it("asks for so many outputs for each target as the loss compares with it", function()
+    local nll = pl.loss.gaussian_nll
+    at_caller(function() nll(pl.matrix(4, 5), pl.matrix(4, 5)) end, "gaussian_nll: T: a 2 x 5 "
+      .. "matrix expected, as A is 4 x 5, got 4 x 5")
+    at_caller(function() nll(pl.matrix(3, 5), pl.matrix(1, 5)) end, "gaussian_nll: A: 2 rows for "
+      .. "each target expected, got 3 x 5")
+    at_caller(function() nll(pl.matrix(4, 5), pl.matrix(2, 5), pl.matrix(2, 5)) end,
+      "gaussian_nll: Delta: a 4 x 5 matrix expected, as A is, got 2 x 5")
+  end)
+
+  it("asks for a weight of each class, and names the option", function()
+    local weighted = pl.loss { "softmax_cross_entropy", class_weights = { 1, 2 } }
+    at_caller(function() weighted(A, T) end,
+      "softmax_cross_entropy: class_weights: 3 x 1 matrix expected, got 2 x 1")
+    local positive = pl.loss { "sigmoid_cross_entropy", pos_weight = { 1, 2 } }
+    at_caller(function() positive(A, T) end,
+      "sigmoid_cross_entropy: pos_weight: 3 x 1 matrix expected, got 2 x 1")
+  end)
+
+  it("says so where a loss takes labels only", function()
+    at_caller(function() pl.loss.multi_margin(A, T) end,
+      "multi_margin: T: labels of two classes or more expected")
   end)
 
   it("says so where a loss takes no labels", function()

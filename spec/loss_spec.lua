@@ -1,298 +1,12 @@
--- The error J and Delta: squared error (2.18), (2.23), and softmax with cross-entropy, against
--- loops and central differences.
+-- What all losses share: weights, reductions, refusals, the same bits for any number of threads.
 
+local losses = require "spec.support.losses"
 local naive = require "spec.support.naive"
+local pl = require "perilune"
 
 local near, near_number, random = naive.near, naive.near_number, naive.random
 local refuses = naive.refuses
 local infinity, nan = naive.infinity, naive.nan
-
--- above 256 classes the loss without Delta works in spans
-local shapes = {
-  { 1, 1 }, { 1, 9 }, { 9, 1 }, { 10, 64 }, { 33, 7 }, { 7, 129 },
-  { 256, 2 }, { 257, 3 }, { 700, 2 },
-}
-
-local function labels_for(classes, N)
-  local labels = {}
-  for n = 1, N do labels[n] = (n * n + 3) % classes + 1 end
-  return labels
-end
-
--- Target columns that are distributions, or nothing at all, or any numbers
-local targets = {
-  { kind = "of one class each", make = function(core, classes, N)
-    return core.matrix(naive.one_hot(labels_for(classes, N), classes))
-  end },
-  { kind = "that are soft", make = function(core, classes, N)
-    local Z = random(core, 21, classes, N)
-    return core.activations.softmax.forward(Z, Z)
-  end },
-  { kind = "that are all zero", make = function(core, classes, N)
-    return core.matrix(classes, N)
-  end },
-  { kind = "that sum to any number", make = function(core, classes, N)
-    return random(core, 22, classes, N)
-  end },
-}
-
-for _, name in ipairs(naive.types) do
-  local core = require("perilune.core." .. name)
-  local other = require("perilune.core." .. naive.other[name])
-  local tolerance = naive.tolerance[name]
-  local mixed = naive.mixed(name, "perilune.matrix." .. other.name)
-
-  describe("squared_error in " .. name, function()
-    for _, shape in ipairs(shapes) do
-      local rows, N = table.unpack(shape)
-
-      it(("is J (2.18) and Delta (2.23) of %d x %d"):format(rows, N), function()
-        local A, T = random(core, 1, rows, N), random(core, 2, rows, N)
-        local J, expected = naive.squared_error(A:totable(), T:totable())
-        local Delta = core.matrix(rows, N):fill(nan)
-        near_number(core.squared_error(Delta, A, T), J, tolerance)
-        near(Delta, expected, tolerance)
-        near_number(core.squared_error(nil, A, T), J, tolerance)
-        near(A, random(core, 1, rows, N):totable(), 0)
-        near(T, random(core, 2, rows, N):totable(), 0)
-        near_number(core.squared_error(A, A, T), J, tolerance)
-        near(A, expected, tolerance)
-      end)
-    end
-
-    it("is 0 where A = T", function()
-      local A = random(core, 1, 4, 5)
-      local Delta = core.matrix(4, 5):fill(nan)
-      assert.equal(0, core.squared_error(Delta, A, A))
-      near(Delta, naive.fill(4, 5, 0), 0)
-    end)
-
-    it("is NaN, or infinite, where A or T is", function()
-      for _, place in ipairs { 1, 4, 9 } do
-        local T = random(core, 2, 3, 3)
-        local A = random(core, 1, 3, 3)
-        A:view(place, 1, 1):fill(nan)
-        local J = core.squared_error(nil, A, T)
-        assert.is_true(J ~= J)
-        J = core.squared_error(core.matrix(3, 3), T, A)
-        assert.is_true(J ~= J)
-        A:view(place, 1, 1):fill(infinity)
-        assert.equal(infinity, core.squared_error(nil, A, T))
-      end
-    end)
-
-    it("names the shape it expected and the one it got, and writes nothing", function()
-      local A, T = random(core, 1, 3, 4), random(core, 2, 3, 4)
-      local Delta = random(core, 3, 3, 4)
-      refuses(Delta, "#3 to 'squared_error' %(3 x 4 matrix expected, got 1 x 4%)",
-        function() core.squared_error(Delta, A, core.matrix(1, 4)) end)
-      refuses(Delta, "#3 to 'squared_error' %(2 x 4 matrix expected, got 3 x 4%)",
-        function() core.squared_error(Delta, core.matrix(2, 4), T) end)
-      refuses(Delta, "#1 to 'squared_error' %(3 x 2 matrix expected, got 3 x 4%)",
-        function() core.squared_error(Delta, A:columns(1, 2), T:columns(1, 2)) end)
-    end)
-
-    it("refuses mixed types, other storage and partly overlapping results", function()
-      local A, T = random(core, 1, 3, 4), random(core, 2, 3, 4)
-      local Delta = random(core, 3, 3, 4)
-      refuses(Delta, "#2 .*" .. mixed,
-        function() core.squared_error(Delta, other.matrix(3, 4), T) end)
-      refuses(Delta, "#3 .*" .. mixed,
-        function() core.squared_error(Delta, A, other.matrix(3, 4)) end)
-      refuses(A, "#1 .*" .. mixed,
-        function() core.squared_error(other.matrix(3, 4), A, T) end)
-      refuses(A, "#1 .*" .. naive.mixed(name, "number"),
-        function() core.squared_error(1, A, T) end)
-      refuses(Delta, "#3 .*matrix stored by columns expected, got one stored by rows",
-        function() core.squared_error(Delta, A, T:copy("rows")) end)
-      local whole = random(core, 4, 3, 5)
-      refuses(whole, "#1 .*must be argument #2 itself or share no memory with it",
-        function() core.squared_error(whole:columns(1, 4), whole:columns(2, 5), T) end)
-    end)
-  end)
-
-  describe("softmax_cross_entropy in " .. name, function()
-    for _, shape in ipairs(shapes) do
-      local classes, N = table.unpack(shape)
-      local title = (", %d classes and %d samples"):format(classes, N)
-
-      for _, target in ipairs(targets) do
-        it("is J and Delta of target columns " .. target.kind .. title, function()
-          local Z, T = random(core, 1, classes, N), target.make(core, classes, N)
-          local before = T:totable()
-          local J, expected = naive.softmax_cross_entropy(Z:totable(), before)
-          local Delta = core.matrix(classes, N):fill(nan)
-          near_number(core.softmax_cross_entropy(Delta, Z, T), J, tolerance)
-          near(Delta, expected, tolerance)
-          near_number(core.softmax_cross_entropy(nil, Z, T), J, tolerance)
-          near(Z, random(core, 1, classes, N):totable(), 0)
-          near(T, before, 0)
-          near_number(core.softmax_cross_entropy(Z, Z, T), J, tolerance)
-          near(Z, Delta:totable(), 0)
-        end)
-      end
-
-      if classes > 1 then
-        it("gives labels what it gives target columns of one class" .. title, function()
-          local Z, list = random(core, 1, classes, N), labels_for(classes, N)
-          local labels = core.matrix { list }
-          local T = core.matrix(naive.one_hot(list, classes))
-          local by_labels = core.matrix(classes, N):fill(nan)
-          local by_columns = core.matrix(classes, N):fill(nan)
-          near_number(core.softmax_cross_entropy(by_labels, Z, labels),
-            core.softmax_cross_entropy(by_columns, Z, T), tolerance)
-          near(by_labels, by_columns:totable(), tolerance)
-          near_number(core.softmax_cross_entropy(nil, Z, labels),
-            core.softmax_cross_entropy(nil, Z, T), tolerance)
-        end)
-      end
-    end
-
-    it("is the cross-entropy of the activation softmax", function()
-      local Z, T = random(core, 1, 6, 5), targets[2].make(core, 6, 5)
-      local A = core.activations.softmax.forward(core.matrix(6, 5), Z)
-      local J = -core.log(A, A):hadamard(T):sum() / 5
-      near_number(core.softmax_cross_entropy(nil, Z, T), J, tolerance)
-    end)
-
-    it("pushes down a class that no sample has", function()
-      local Z = random(core, 1, 4, 3)
-      local Delta = core.matrix(4, 3)
-      core.softmax_cross_entropy(Delta, Z, core.matrix { { 1, 2, 1 } })
-      for n = 1, 3 do
-        assert.is_true(Delta:get(3, n) > 0)
-        assert.is_true(Delta:get(4, n) > 0)
-      end
-    end)
-
-    it("takes columns without a target as no sample, though N counts them", function()
-      local Z = random(core, 1, 3, 2)
-      local T = core.matrix { { 1, 0 }, { 0, 0 }, { 0, 0 } }
-      local alone = core.softmax_cross_entropy(nil, Z:columns(1, 1), T:columns(1, 1))
-      local Delta = core.matrix(3, 2):fill(nan)
-      near_number(core.softmax_cross_entropy(Delta, Z, T), alone / 2, tolerance)
-      near(Delta:columns(2, 2), naive.fill(3, 1, 0), 0)
-    end)
-
-    it("is exact for logits of +-1e4", function()
-      local Z = core.matrix { { 1e4, 1e4, -1e4 }, { -1e4, -1e4, -1e4 } }
-      local Delta = core.matrix(2, 3):fill(nan)
-      local J = core.softmax_cross_entropy(Delta, Z, core.matrix { { 1, 2, 1 } })
-      near_number(J, (0 + 2e4 + math.log(2)) / 3, tolerance)
-      near(Delta, { { 0, 1 / 3, -1 / 6 }, { 0, -1 / 3, 1 / 6 } }, tolerance)
-      local again = core.softmax_cross_entropy(nil, Z, core.matrix { { 1, 2, 1 } })
-      near_number(again, J, tolerance)
-    end)
-
-    it("is finite, and its Delta too, for random logits of +-1e4", function()
-      local Z = core.generator(3):uniform(core.matrix(10, 20), -1e4, 1e4)
-      for _, target in ipairs(targets) do
-        local Delta = core.matrix(10, 20):fill(nan)
-        local T = target.make(core, 10, 20)
-        local J = core.softmax_cross_entropy(Delta, Z, T)
-        assert.is_true(J - J == 0)
-        assert.is_true(Delta:is_finite())
-        local exact_J, exact_Delta = naive.softmax_cross_entropy(Z:totable(), T:totable())
-        near_number(J, exact_J, tolerance)
-        near(Delta, exact_Delta, tolerance)
-      end
-    end)
-
-    it("keeps the small loss of a sure and right answer", function()
-      local Z = core.matrix { { 12 }, { 0 } }
-      local J = core.softmax_cross_entropy(nil, Z, core.matrix { { 1 } })
-      -- log(1 + x) = x - x^2/2 + x^3/3 - ...
-      local x = math.exp(-12)
-      local expected = x - x ^ 2 / 2 + x ^ 3 / 3
-      assert.is_true(math.abs(J / expected - 1) < (name == "float32" and 1e-6 or 1e-10))
-    end)
-
-    it("takes classes of -infinity as impossible", function()
-      local Z = core.matrix { { 1 }, { -infinity }, { 2 } }
-      local Delta = core.matrix(3, 1):fill(nan)
-      local two = core.matrix(2, 1)
-      local first = core.matrix { { 1 } }
-      local J = core.softmax_cross_entropy(two, core.matrix { { 1 }, { 2 } }, first)
-      for _, T in ipairs { first, core.matrix { { 1 }, { 0 }, { 0 } } } do
-        near_number(core.softmax_cross_entropy(Delta, Z, T), J, tolerance)
-        near(Delta, { { two:get(1, 1) }, { 0 }, { two:get(2, 1) } }, tolerance)
-      end
-      assert.equal(infinity, core.softmax_cross_entropy(nil, Z, core.matrix { { 2 } }))
-    end)
-
-    it("is NaN where a logit is, wherever it stands", function()
-      for _, classes in ipairs { 3, 40, 300 } do
-        for _, place in ipairs { 1, 2, classes } do
-          local Z = random(core, 1, classes, 2):set(place, 1, nan)
-          for _, T in ipairs { core.matrix { { 1, 1 } }, core.matrix { { 2, 1 } } } do
-            local J = core.softmax_cross_entropy(nil, Z, T)
-            assert.is_true(J ~= J)
-            local Delta = core.matrix(classes, 2)
-            J = core.softmax_cross_entropy(Delta, Z, T)
-            assert.is_true(J ~= J)
-            assert.is_true(Delta:get(place, 1) ~= Delta:get(place, 1))
-            assert.is_true(Delta:columns(2, 2):is_finite())
-          end
-        end
-      end
-    end)
-
-    it("names a label that is no class, and writes nothing", function()
-      local Delta, Z = random(core, 3, 10, 4), random(core, 1, 10, 4)
-      for bad, got in pairs {
-        [0] = "0", [11] = "11", [1.5] = "1.5", [-1] = "%-1", [infinity] = "inf",
-        [1e9] = "1e%+09",
-      } do
-        local T = core.matrix { { 1, 10, bad, 2 } }
-        refuses(Delta, "#3 .*%(labels 1 to 10 expected, got " .. got .. " in column 3%)",
-          function() core.softmax_cross_entropy(Delta, Z, T) end)
-      end
-      local T = core.matrix { { 1, 10, 2, nan } }
-      refuses(Delta, "#3 .*%(labels 1 to 10 expected, got %-?nan in column 4%)",
-        function() core.softmax_cross_entropy(Delta, Z, T) end)
-    end)
-
-    it("names the shape it expected and the one it got, and writes nothing", function()
-      local Delta, Z = random(core, 3, 3, 4), random(core, 1, 3, 4)
-      local T = core.matrix(3, 4)
-      refuses(Delta, "#3 .*%(3 x 4 matrix expected, got 2 x 4%)",
-        function() core.softmax_cross_entropy(Delta, Z, core.matrix(2, 4)) end)
-      local labels = core.matrix { { 1, 2, 3, 1, 2 } }
-      refuses(Delta, "#3 .*%(1 x 4 matrix expected, got 1 x 5%)",
-        function() core.softmax_cross_entropy(Delta, Z, labels) end)
-      refuses(Delta, "#1 .*%(3 x 2 matrix expected, got 3 x 4%)",
-        function()
-          core.softmax_cross_entropy(Delta, Z:columns(1, 2), T:columns(1, 2))
-        end)
-    end)
-
-    it("refuses mixed types, other storage and overlapping results", function()
-      local Delta, Z = random(core, 3, 3, 4), random(core, 1, 3, 4)
-      local T = core.matrix(3, 4)
-      refuses(Delta, "#2 .*" .. mixed,
-        function() core.softmax_cross_entropy(Delta, other.matrix(3, 4), T) end)
-      refuses(Delta, "#3 .*" .. mixed,
-        function() core.softmax_cross_entropy(Delta, Z, other.matrix(3, 4)) end)
-      refuses(Z, "#1 .*" .. mixed,
-        function() core.softmax_cross_entropy(other.matrix(3, 4), Z, T) end)
-      refuses(Delta, "#2 .*matrix stored by columns expected, got one stored by rows",
-        function() core.softmax_cross_entropy(Delta, Z:copy("rows"), T) end)
-      refuses(T, "#1 .*must not share memory with argument #3",
-        function() core.softmax_cross_entropy(T, Z, T) end)
-      local whole = random(core, 4, 3, 5)
-      refuses(whole, "#1 .*must be argument #2 itself or share no memory with it",
-        function()
-          core.softmax_cross_entropy(whole:columns(1, 4), whole:columns(2, 5), T)
-        end)
-    end)
-  end)
-end
-
--- Weights of samples and of single targets, some of them 0
-local function weights_for(core, kind, rows, N)
-  local W = core.generator(31):uniform(core.matrix(kind == "samples" and 1 or rows, N))
-  return W:map(function(w) return w < 0.3 and 0 or w end)
-end
 
 local kinds = { "samples", "targets" }
 
@@ -302,20 +16,20 @@ for _, name in ipairs(naive.types) do
   local tolerance = naive.tolerance[name]
 
   -- The losses, each with targets in every form it takes
-  local losses = {
+  local cases = {
     { name = "squared_error", oracle = naive.squared_error, make = function(rows, N)
       return random(core, 2, rows, N)
     end },
     { name = "softmax_cross_entropy", oracle = naive.softmax_cross_entropy,
-      make = function(rows, N) return targets[2].make(core, rows, N) end },
+      make = function(rows, N) return losses.columns[2].make(core, rows, N) end },
     { name = "softmax_cross_entropy", of = " of labels",
       oracle = function(Z, T, weights)
         return naive.softmax_cross_entropy(Z, naive.one_hot(T[1], #Z), weights)
       end,
-      make = function(rows, N) return core.matrix { labels_for(rows, N) } end },
+      make = function(rows, N) return core.matrix { losses.labels(rows, N) } end },
   }
 
-  for _, loss in ipairs(losses) do
+  for _, loss in ipairs(cases) do
     local f = core[loss.name]
 
     describe(("weights in %s%s in %s"):format(loss.name, loss.of or "", name), function()
@@ -325,7 +39,7 @@ for _, name in ipairs(naive.types) do
 
           it(("of %s weigh J and Delta of %d x %d"):format(kind, rows, N), function()
             local A, T = random(core, 1, rows, N), loss.make(rows, N)
-            local W = weights_for(core, kind, rows, N)
+            local W = losses.weights(core, kind, rows, N)
             local J, expected, total = loss.oracle(A:totable(), T:totable(), W:totable())
             local Delta = core.matrix(rows, N):fill(nan)
             local got_J, got_total = f(Delta, A, T, W)
@@ -382,7 +96,7 @@ for _, name in ipairs(naive.types) do
       it("of 0 leave out what is not a number", function()
         for _, kind in ipairs(kinds) do
           local A, T = random(core, 1, 4, 6), loss.make(4, 6)
-          local W = weights_for(core, kind, 4, 6):columns(1, 6)
+          local W = losses.weights(core, kind, 4, 6):columns(1, 6)
           W:columns(2, 2):fill(0)
           local wanted = core.matrix(4, 6)
           local J, total = f(wanted, A, T, W)
@@ -412,7 +126,7 @@ for _, name in ipairs(naive.types) do
         local before = core.threads()
         finally(function() core.threads(before) end)
         for _, kind in ipairs(kinds) do
-          local W = weights_for(core, kind, 7, 20000)
+          local W = losses.weights(core, kind, 7, 20000)
           local results = {}
           for threads = 1, 3, 2 do
             core.threads(threads)
@@ -518,11 +232,11 @@ describe("the losses in float64", function()
 
   for _, kind in ipairs(kinds) do
     it("have Delta by central differences with weights of " .. kind, function()
-      local W = weights_for(core, kind, 5, 4)
+      local W = losses.weights(core, kind, 5, 4)
       for _, case in ipairs {
         { core.squared_error, random(core, 2, 5, 4) },
-        { core.softmax_cross_entropy, targets[2].make(core, 5, 4) },
-        { core.softmax_cross_entropy, targets[4].make(core, 5, 4) },
+        { core.softmax_cross_entropy, losses.columns[2].make(core, 5, 4) },
+        { core.softmax_cross_entropy, losses.columns[4].make(core, 5, 4) },
         { core.softmax_cross_entropy, core.matrix { { 5, 1, 1, 3 } } },
       } do
         local f, T = table.unpack(case)
@@ -532,30 +246,191 @@ describe("the losses in float64", function()
       end
     end)
   end
-
-  it("have Delta = dJ/dA by central differences (2.20)", function()
-    local A, T = random(core, 1, 5, 4), random(core, 2, 5, 4)
-    local Delta = core.matrix(5, 4)
-    core.squared_error(Delta, A, T)
-    local function J() return core.squared_error(nil, A, T) end
-    near(Delta, naive.differences(J, A), 1e-8)
-  end)
-
-  for _, target in ipairs(targets) do
-    it("have Delta = dJ/dZ by central differences: targets " .. target.kind, function()
-      local Z, T = random(core, 1, 5, 4), target.make(core, 5, 4)
-      local Delta = core.matrix(5, 4)
-      core.softmax_cross_entropy(Delta, Z, T)
-      local function J() return core.softmax_cross_entropy(nil, Z, T) end
-      near(Delta, naive.differences(J, Z), 1e-8)
-    end)
-  end
-
-  it("have Delta = dJ/dZ by central differences: labels", function()
-    local Z, T = random(core, 1, 5, 4), core.matrix { { 5, 1, 1, 3 } }
-    local Delta = core.matrix(5, 4)
-    core.softmax_cross_entropy(Delta, Z, T)
-    local function J() return core.softmax_cross_entropy(nil, Z, T) end
-    near(Delta, naive.differences(J, Z), 1e-8)
-  end)
 end)
+
+-- Each of the cases of spec.support.losses, called as a part
+local function each_loss(body)
+  for _, case in ipairs(losses.list) do
+    local function of(rows) return pl.loss(losses.description(case, rows)) end
+    body(case, losses.title(case), of)
+  end
+end
+
+for _, name in ipairs(naive.types) do
+  local core = require("perilune.core." .. name)
+  local tolerance = naive.tolerance[name]
+
+  describe("each loss in " .. name, function()
+    each_loss(function(case, title, of)
+      local function arguments(rows, N)
+        return of(rows), losses.outputs(case, core, rows, N), case.targets(core, rows, N)
+      end
+
+      it("is the mean of its samples', and their Deltas': " .. title, function()
+        for _, shape in ipairs { { 2, 1 }, { 1, 6 }, { 33, 7 }, { 300, 3 } } do
+          local rows, N = table.unpack(shape)
+          local labels = case.targets(core, 2, 1).rows == 1
+          if rows > 1 or not labels then
+            local loss, A, T = arguments(rows, N)
+            local J, Delta = loss(A, T)
+            local sum, total, of_samples = 0, 0, core.matrix(A.rows, N)
+            for n = 1, N do
+              local J_n, _, w = loss(A:columns(n, n), T:columns(n, n), of_samples:columns(n, n))
+              sum, total = sum + w * J_n, total + w
+              core.hadamard(of_samples:columns(n, n), of_samples:columns(n, n), w)
+            end
+            if case.name == "kl_divergence" then total = N end
+            near_number(J, sum / total, tolerance)
+            near(Delta, core.hadamard(of_samples, of_samples, 1 / total):totable(), tolerance)
+          end
+        end
+      end)
+
+      it("is a sum where that is asked for: " .. title, function()
+        local loss, A, T = arguments(3, 8)
+        local description = losses.description(case, 3)
+        description.reduction = "sum"
+        local J, Delta = loss(A, T)
+        local sum, of_sum = pl.loss(description)(A, T)
+        local ratio = sum / J
+        near(of_sum, core.hadamard(Delta, Delta, ratio):totable(), tolerance)
+        local W = core.matrix(1, 8):fill(3)
+        near_number(pl.loss(description)(A, T, false, W), 3 * sum, tolerance)
+        near_number(pl.loss(description)(A, T, false, W:fill(0)), 0, 0)
+      end)
+
+      it("has weights by which samples count: " .. title, function()
+        for _, shape in ipairs { { 2, 9 }, { 33, 20 }, { 3, 400 } } do
+          local rows, N = table.unpack(shape)
+          local loss, A, T = arguments(rows, N)
+          local W = losses.weights(core, "samples", rows, N)
+          local J, Delta, total = loss(A, T, nil, W)
+          local sum, weight, of_samples = 0, 0, core.matrix(A.rows, N)
+          for n = 1, N do
+            local delta = of_samples:columns(n, n)
+            local J_n, _, w = loss(A:columns(n, n), T:columns(n, n), delta)
+            w = w * W:get(1, n)
+            sum, weight = sum + w * J_n, weight + w
+            core.hadamard(delta, delta, w)
+          end
+          near_number(J, sum / weight, tolerance)
+          near_number(total, weight, tolerance)
+          near(Delta, core.hadamard(of_samples, of_samples, 1 / weight):totable(), tolerance)
+          near_number(loss(A, T, false, W), J, tolerance)
+        end
+      end)
+
+      it("takes weights of targets that are alike for those of samples: " .. title, function()
+        for _, shape in ipairs { { 4, 9 }, { 300, 3 } } do
+          local rows, N = table.unpack(shape)
+          local loss, A, T = arguments(rows, N)
+          local W = losses.weights(core, "samples", rows, N)
+          local each = core.add(core.matrix(rows, N), core.matrix(rows, N), W)
+          local J, Delta, total = loss(A, T, nil, W)
+          local of_targets = core.matrix(A.rows, N):fill(nan)
+          local J_each, _, total_each = loss(A, T, of_targets, each)
+          near_number(J_each, J, tolerance)
+          near_number(total_each, total, tolerance)
+          near(of_targets, Delta:totable(), tolerance)
+        end
+      end)
+
+      it("leaves out samples of weight 0, whatever they hold: " .. title, function()
+        local loss, A, T = arguments(5, 40)
+        local W = losses.weights(core, "samples", 5, 40):set(1, 2, 0):set(1, 3, 0):set(1, 40, 0)
+        for _, weights in ipairs { W, core.add(core.matrix(5, 40), core.matrix(5, 40), W) } do
+          local J, Delta = loss(A, T, nil, weights)
+          local B, U = A:copy(), T:copy()
+          B:columns(2, 2):fill(nan)
+          B:columns(40, 40):fill(infinity)
+          U:columns(2, 3):fill(nan)
+          U:columns(40, 40):fill(-infinity)
+          local again = core.matrix(A.rows, 40):fill(nan)
+          assert.equal(J, (loss(B, U, again, weights)))
+          near(again, Delta:totable(), 0)
+          near(again:columns(40, 40), naive.fill(A.rows, 1, 0), 0)
+          near_number(loss(B, U, false, weights), J, 1e-14)
+        end
+      end)
+
+      it("is NaN where an output or a target is: " .. title, function()
+        for _, place in ipairs { 1, 2, 5 } do
+          local loss, A, T = arguments(5, 40)
+          if T.rows > 1 then
+            local U = T:copy():set(place, 30, nan)
+            local J = loss(A, U)
+            assert.is_true(J ~= J)
+            J = loss(A, U, false, core.matrix(1, 40):fill(2))
+            assert.is_true(J ~= J)
+          end
+          A:set(place, 30, nan)
+          local J, Delta = loss(A, T)
+          assert.is_true(J ~= J)
+          Delta:columns(30, 30):fill(0)
+          assert.is_true(Delta:is_finite())
+        end
+      end)
+
+      it("may write Delta into A: " .. title, function()
+        for _, weights in ipairs { false, "samples", "targets" } do
+          local loss, A, T = arguments(7, 50)
+          local W = weights and losses.weights(core, weights, 7, 50) or nil
+          local J, Delta = loss(A, T, nil, W)
+          assert.equal(J, (loss(A, T, A, W)))
+          near(A, Delta:totable(), 0)
+          if case.elementwise then
+            loss, A, T = arguments(7, 50)
+            assert.equal(J, (loss(A, T, T, W)))
+            near(T, Delta:totable(), 0)
+          end
+        end
+      end)
+
+      it("has the same bits for any number of threads: " .. title, function()
+        local loss, A, T = arguments(7, 12000)
+        local before = core.threads()
+        finally(function() core.threads(before) end)
+        for _, weights in ipairs { false, "samples", "targets" } do
+          local W = weights and losses.weights(core, weights, 7, 12000) or nil
+          local results = {}
+          for threads = 1, 3 do
+            core.threads(threads)
+            local J, Delta, total = loss(A, T, nil, W)
+            local alone = loss(A, T, false, W)
+            results[threads] = Delta:encode(name) .. string.pack("ddd", J, total, alone)
+          end
+          assert.is_true(results[1] == results[2] and results[1] == results[3])
+        end
+      end)
+    end)
+
+    it("weighs single targets, and leaves out those of weight 0, whatever is there", function()
+      each_loss(function(case, _, of)
+        if not case.elementwise then return end
+        local loss, A, T = of(4), losses.outputs(case, core, 4, 90), case.targets(core, 4, 90)
+        local W = losses.weights(core, "targets", 4, 90)
+        local J, Delta = loss(A, T, nil, W)
+        local sum, per_target = 0, 1
+        if case.name == "squared_error" or case.name == "kl_divergence" then per_target = 4 end
+        for i = 1, 4 do
+          for n = 1, 90 do
+            local w = W:get(i, n)
+            if w == 0 then
+              A:set(i, n, nan)
+              T:set(i, n, infinity)
+            else
+              -- in row i, so that it has the options of its row
+              local alone = core.matrix(4, 1):set(i, 1, w)
+              local J_in, _, w_in = loss(A:columns(n, n), T:columns(n, n), false, alone)
+              sum = sum + J_in * w_in * 4 / per_target
+            end
+          end
+        end
+        near_number(J, sum * per_target / W:sum(), tolerance)
+        local again = core.matrix(4, 90):fill(nan)
+        assert.equal(J, (loss(A, T, again, W)))
+        near(again, Delta:totable(), 0)
+      end)
+    end)
+  end)
+end

@@ -19,7 +19,9 @@ int luaopen_core(lua_State *L) {
   activation_open(L);
   dense_open(L);
   prelu_open(L);
-  loss_open(L);
+  loss_elements_open(L);
+  loss_columns_open(L);
+  loss_softmax_open(L);
   update_descent_open(L);
   update_adam_open(L);
   update_adaptive_open(L);

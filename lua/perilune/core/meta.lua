@@ -605,32 +605,208 @@ function core.prelu_forward(A, X, slopes) end
 ---@return Matrix? Delta_below
 function core.prelu_backward(Delta_below, dJ_dslopes, Delta, X, slopes, adds) end
 
--- Losses. Weights are finite and >= 0, stored by columns: one for each sample (1 x N) or for each
--- target (S_L x N).
---     J = sum_n sum_i w_in J_in / (sum_n sum_i w_in / S_L)
--- Without weights each is 1, and J has the paper's 1/N. A weight of 0 leaves its term out, even
--- where A or T is NaN; where all are 0, J and Delta are 0. The second result is what J was divided
--- by: N without weights.
+-- Losses. Each takes (Delta, A, T, weights, reduction), of which the last two may be nil, then
+-- numbers of its own, all of them finite and required unless it is said otherwise; the ranges in
+-- which they make sense are those of the fields in perilune.loss. Delta = dJ/dA is left out where
+-- it is nil, and may be A; where it says so, T too. Weights are finite and >= 0, stored by columns:
+-- one for each sample (1 x N) or for each target (S_L x N). A weight of 0 leaves its term J_in out,
+-- even where A or T is NaN; where all are 0, J and Delta are 0. J = sum of w_in J_in / W, with
+--     "mean"       W = sum w_in / S_L, over the samples, the paper's 1/N without weights; of the
+--                  losses "over targets" W = sum w_in
+--     "batchmean"  W = sum w_in / S_L
+--     "sum"        W = 1
+-- and the second result is sum w_in / S_L, by which means of batches are put together. Sources:
+-- doc/equations.md.
 
----J = 1/(2N) sum over samples of |a - t|^2 (2.18), and Delta = (A - T)/N (2.23) unless Delta is
----nil; with weights J_in = (a_in - t_in)^2 / 2.
+---@alias Reduction "mean"|"batchmean"|"sum"|nil
+
+---J = 1/(2N) sum over samples of |a - t|^2 (2.18), and Delta = (A - T)/N (2.23); J_in = (a_in -
+---t_in)^2 / 2.
 ---@param Delta Matrix?    S_L x N; may be A or T
 ---@param A Matrix         S_L x N
 ---@param T Matrix         S_L x N
 ---@param weights? Matrix  1 x N or S_L x N
+---@param reduction? Reduction
 ---@return number J, number total
-function core.squared_error(Delta, A, T, weights) end
+function core.squared_error(Delta, A, T, weights, reduction) end
 
----J = -1/N sum over samples of sum_i t_i log softmax(z)_i, and Delta = dJ/dZ = (softmax(Z) sum_i
----t_i - T)/N unless Delta is nil. By a shifted log-sum-exp: exact to rounding for logits of any
----size. With weights J_in = - t_in log softmax(z)_in; a label counts as t_in = 1 for its class, and
----may be anything where all weights of its sample are 0.
----@param Delta Matrix?    S_L x N; may be Z
----@param Z Matrix         S_L x N, logits
----@param T Matrix         S_L x N target columns, or 1 x N labels (classes counted from 1)
----@param weights? Matrix  1 x N or S_L x N
+---J_in = - c_i t'_in log softmax(z)_in with t' = (1 - smoothing) t + smoothing / S_L: without
+---smoothing and class weights c, J = -1/N sum over samples of sum_i t_i log softmax(z)_i, and
+---Delta = dJ/dZ = (softmax(Z) sum_i t_i - T)/N. By a shifted log-sum-exp: exact to rounding for
+---logits of any size. A label counts as t_in = 1 for its class, and may be anything where all
+---weights of its sample are 0. With class weights the total of labels is the sum of w_n c of their
+---classes, as in PyTorch; that of columns is as ever.
+---@param Delta Matrix?          S_L x N; may be Z
+---@param Z Matrix               S_L x N, logits
+---@param T Matrix               S_L x N target columns, or 1 x N labels (classes counted from 1)
+---@param weights? Matrix        1 x N or S_L x N
+---@param reduction? Reduction
+---@param smoothing? number      from 0 to 1, default 0
+---@param class_weights? Matrix  S_L x 1, finite and >= 0
 ---@return number J, number total
-function core.softmax_cross_entropy(Delta, Z, T, weights) end
+function core.softmax_cross_entropy(Delta, Z, T, weights, reduction, smoothing, class_weights) end
+
+---Over the samples: J_in = max(0, margin - z_yn + z_in)^power / S_L for i other than the label y.
+---@param Delta Matrix?    S_L x N; may be Z
+---@param Z Matrix         S_L x N, S_L > 1
+---@param T Matrix         1 x N labels
+---@param weights Matrix?  1 x N or S_L x N
+---@param reduction Reduction
+---@param margin number
+---@param power number     1 or 2
+---@return number J, number total
+function core.multi_margin(Delta, Z, T, weights, reduction, margin, power) end
+
+---Over the samples: J_n = 1 - a.t / (|a| |t|), a norm counting as 1e-8 where it is less. Weights of
+---single targets count in all three products, and their mean for J_n.
+---@param Delta Matrix?    S_L x N; may be A
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N
+---@param weights? Matrix  1 x N or S_L x N
+---@param reduction? Reduction
+---@return number J, number total
+function core.cosine(Delta, A, T, weights, reduction) end
+
+---Over targets: J_in = (log v + (m - t)^2 / v) / 2, and where full is not 0 log(2 pi) / 2 more, the
+---means m in the first S_L rows of A, the variances v in the others; v counts as epsilon where it
+---is less, and dJ/dv is taken there.
+---@param Delta Matrix?    2 S_L x N; may be A
+---@param A Matrix         2 S_L x N
+---@param T Matrix         S_L x N
+---@param weights Matrix?  1 x N or S_L x N
+---@param reduction Reduction
+---@param epsilon number
+---@param full number
+---@return number J, number total
+function core.gaussian_nll(Delta, A, T, weights, reduction, epsilon, full) end
+
+---Over targets: J_in = (a - t)^2.
+---@param Delta Matrix?    S_L x N; may be A or T
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N
+---@param weights? Matrix  1 x N or S_L x N
+---@param reduction? Reduction
+---@return number J, number total
+function core.mean_squared_error(Delta, A, T, weights, reduction) end
+
+---Over targets: J_in = |a - t|, whose derivative is taken as 0 at 0.
+---@param Delta Matrix?    S_L x N; may be A or T
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N
+---@param weights? Matrix  1 x N or S_L x N
+---@param reduction? Reduction
+---@return number J, number total
+function core.mean_absolute_error(Delta, A, T, weights, reduction) end
+
+---Over targets: J_in = d^2 / 2 for |d| < delta, else delta (|d| - delta / 2), d = a - t.
+---@param Delta Matrix?    S_L x N; may be A or T
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N
+---@param weights Matrix?  1 x N or S_L x N
+---@param reduction Reduction
+---@param delta number
+---@return number J, number total
+function core.huber(Delta, A, T, weights, reduction, delta) end
+
+---Over targets: J_in = d^2 / (2 beta) for |d| < beta, else |d| - beta / 2, d = a - t.
+---@param Delta Matrix?    S_L x N; may be A or T
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N
+---@param weights Matrix?  1 x N or S_L x N
+---@param reduction Reduction
+---@param beta number
+---@return number J, number total
+function core.smooth_l1(Delta, A, T, weights, reduction, beta) end
+
+---Over targets: J_in = log cosh(a - t).
+---@param Delta Matrix?    S_L x N; may be A or T
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N
+---@param weights? Matrix  1 x N or S_L x N
+---@param reduction? Reduction
+---@return number J, number total
+function core.log_cosh(Delta, A, T, weights, reduction) end
+
+---Over targets: J_in = max(tau d, (tau - 1) d), d = t - a.
+---@param Delta Matrix?    S_L x N; may be A or T
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N
+---@param weights Matrix?  1 x N or S_L x N
+---@param reduction Reduction
+---@param tau number
+---@return number J, number total
+function core.quantile(Delta, A, T, weights, reduction, tau) end
+
+---Over targets: J_in = -t log a - (1 - t) log(1 - a), logarithms being -100 at least.
+---@param Delta Matrix?    S_L x N; may be A or T
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N
+---@param weights? Matrix  1 x N or S_L x N
+---@param reduction? Reduction
+---@return number J, number total
+function core.binary_cross_entropy(Delta, A, T, weights, reduction) end
+
+---Over targets: J_in = (alpha t + (1 - alpha)(1 - t)) m^gamma c, with p = 1 / (1 + e^-a),
+---c = -t log p - (1 - t) log(1 - p) and m = p (1 - t) + (1 - p) t.
+---@param Delta Matrix?    S_L x N; may be A or T
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N
+---@param weights Matrix?  1 x N or S_L x N
+---@param reduction Reduction
+---@param gamma number
+---@param alpha number
+---@return number J, number total
+function core.focal(Delta, A, T, weights, reduction, gamma, alpha) end
+
+---Over targets: J_in = max(0, 1 - y a), y = 1 where t > 0, else -1.
+---@param Delta Matrix?    S_L x N; may be A or T
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N
+---@param weights? Matrix  1 x N or S_L x N
+---@param reduction? Reduction
+---@return number J, number total
+function core.hinge(Delta, A, T, weights, reduction) end
+
+---Over targets: J_in = max(0, 1 - y a)^2, y = 1 where t > 0, else -1.
+---@param Delta Matrix?    S_L x N; may be A or T
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N
+---@param weights? Matrix  1 x N or S_L x N
+---@param reduction? Reduction
+---@return number J, number total
+function core.squared_hinge(Delta, A, T, weights, reduction) end
+
+---Over targets: J_in = t (log t - a), 0 where t = 0.
+---@param Delta Matrix?    S_L x N; may be A or T
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N
+---@param weights? Matrix  1 x N or S_L x N
+---@param reduction? Reduction
+---@return number J, number total
+function core.kl_divergence(Delta, A, T, weights, reduction) end
+
+---Over targets: J_in = -p_i t log s - (1 - t) log(1 - s), s = 1 / (1 + e^-z).
+---@param Delta Matrix?     S_L x N; may be Z or T
+---@param Z Matrix          S_L x N, logits
+---@param T Matrix          S_L x N
+---@param weights? Matrix   1 x N or S_L x N
+---@param reduction? Reduction
+---@param positive? Matrix  p, S_L x 1 or 1 x 1 for all rows; default 1
+---@return number J, number total
+function core.sigmoid_cross_entropy(Delta, Z, T, weights, reduction, positive) end
+
+---Over targets: J_in = e^a - t a where log_input is not 0, else a - t log(a + epsilon); where full
+---is not 0, t log t - t + log(2 pi t) / 2 more for t > 1.
+---@param Delta Matrix?    S_L x N; may be A or T
+---@param A Matrix         S_L x N
+---@param T Matrix         S_L x N
+---@param weights Matrix?  1 x N or S_L x N
+---@param reduction Reduction
+---@param log_input number
+---@param full number
+---@param epsilon number
+---@return number J, number total
+function core.poisson(Delta, A, T, weights, reduction, log_input, full, epsilon) end
 
 -- Steps of optimisers, each one pass over memory. p: parameters of any shape; g: dJ/dp; what is
 -- kept between steps follows, zeros at the start: matrices like p, in its order, that share no
