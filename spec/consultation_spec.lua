@@ -70,6 +70,61 @@ describe("before the first step", function()
     assert.equal(1, #within)
   end)
 
+  it("a last layer that cannot give what a loss takes is refused, with the cure", function()
+    local T = targets { { 0, 1, 1, 0 }, { 1, 1, 0, 0 } }
+    refused(net(2, "sigmoid"), T, "sigmoid_cross_entropy", "sigmoid_cross_entropy takes logits and "
+      .. "applies sigmoid itself: the last layer's activation must be \"identity\", got "
+      .. "\"sigmoid\"")
+    refused(net(2, "softmax"), T, "hinge", "hinge takes logits: the last layer's activation must "
+      .. "be \"identity\", got \"softmax\"")
+    refused(net(2), T, "binary_cross_entropy", "binary_cross_entropy takes probabilities, 0 to 1, "
+      .. "but the last layer's identity gives any number: use \"sigmoid\" there")
+    refused(net(2, "tanh"), T, "binary_cross_entropy", "tanh gives -1 to 1: use \"sigmoid\" there")
+    refused(net(2, "sigmoid"), T, "kl_divergence", "kl_divergence takes log-probabilities, 0 and "
+      .. "below, but the last layer's sigmoid gives 0 to 1: use \"log_softmax\" there")
+    for loss, activation in pairs {
+      sigmoid_cross_entropy = "identity", focal = "identity", hinge = "identity",
+      binary_cross_entropy = "sigmoid", poisson = "tanh",
+    } do
+      local trained = net(2, activation)
+      assert.equal(1, #pl.fit(trained, T, { loss = loss, epochs = 1 }))
+      assert.equal(pl.loss[loss].gives, trained.gives)
+    end
+  end)
+
+  it("targets that the loss does not take are refused", function()
+    refused(net(1), targets { { 0, 1, 3, -1 } }, "poisson",
+      "the training set: targets reach from -1 to 3, but poisson takes 0 and above")
+    refused(net(1), targets { { 0, 1, 3, 1 } }, "sigmoid_cross_entropy",
+      "targets reach from 0 to 3, but sigmoid_cross_entropy takes 0 to 1")
+    local masked = pl.dataset {
+      X = X, T = { { 0, 7, 1, 1 } }, weights = { { 1, 0, 1, 1 } },
+    }
+    assert.equal(1, #pl.fit(net(1), masked, { loss = "sigmoid_cross_entropy", epochs = 1 }))
+  end)
+
+  it("one output for two classes is trained by losses that tell yes from no", function()
+    for _, loss in ipairs { "sigmoid_cross_entropy", "focal", "hinge", "squared_hinge" } do
+      assert.equal(1, #pl.fit(net(1), labels, { loss = loss, epochs = 1 }))
+    end
+    refused(net(1), labels, "multi_margin", "multi_margin of one output tells no classes apart: "
+      .. "two classes need 2 outputs, or one with the loss \"sigmoid_cross_entropy\"")
+  end)
+
+  it("a loss of labels refuses target columns", function()
+    refused(net(2), labels:one_hot(), "multi_margin", "the training set: multi_margin takes labels")
+    assert.equal(1, #pl.fit(net(2), labels, { loss = "multi_margin", epochs = 1 }))
+  end)
+
+  it("a loss that compares two outputs with each target gets them", function()
+    local T = targets { { 1, 2, 3, 4 } }
+    refused(net(1), T, "gaussian_nll", "the training set has 1 targets but the network has 1 "
+      .. "outputs, and gaussian_nll takes 2 for each target")
+    local network = pl.network { inputs = 2, pl.branch { pl.dense(1), pl.dense(1, "sigmoid") } }
+    local history = pl.fit(network, T, { loss = "gaussian_nll", epochs = 2, validation = T })
+    assert.is_true(history[2].validation_loss - history[2].validation_loss == 0)
+  end)
+
   it("labels are refused by a loss that takes none", function()
     refused(net(2), labels, "squared_error",
       "squared_error takes no labels (dataset:one_hot() makes target columns of them)")

@@ -21,31 +21,65 @@ end
 ---What the network's outputs are when it is trained with this loss.
 ---@param net Network
 ---@param loss Loss
----@return "logits"|"probabilities"|"values"
+---@return "logits"|"probabilities"|"log_probabilities"|"values"
 local function gives(net, loss)
-  if loss.gives == "logits" then return "logits" end
+  if loss.gives == "logits" or loss.gives == "log_probabilities" then return loss.gives end
   local sigma = last_activation(net.root)
   local range = sigma and sigma.range
   if range and range[1] == 0 and range[2] == 1 then return "probabilities" end
   return loss.gives or "values"
 end
 
+-- "0 to 1", "0 and above", "0 and below"
+local function shown_range(range)
+  if range[2] == math.huge then return ("%g and above"):format(range[1]) end
+  if range[1] == -math.huge then return ("%g and below"):format(range[2]) end
+  return ("%g to %g"):format(range[1], range[2])
+end
+
+local function is_within(low, high, range)
+  return low >= range[1] and high <= range[2]
+end
+
+-- Whether the outputs of a sample depend on each other, as those of softmax do
+local function is_normalized(sigma)
+  return sigma ~= nil and sigma.is_elementwise == false
+end
+
+local function check_logits(net, loss, sigma)
+  local loss_name, applies = loss.name or "the loss", loss.applies
+  if is_normalized(sigma) or sigma and sigma.name and sigma.name == applies then
+    raise("%s takes logits%s: the last layer's activation must be \"identity\", got \"%s\"",
+      loss_name, applies and (" and applies %s itself"):format(applies) or "", sigma.name)
+  elseif net.outputs == 1 and loss.targets == "one" then
+    raise("%s of one output tells no classes apart: two classes need 2 outputs, or one with the "
+      .. "loss \"sigmoid_cross_entropy\"", loss_name)
+  end
+end
+
+-- What a loss takes that is not just any number, and by which activation the last layer gives it
+local taken = {
+  probabilities = { range = { 0, 1 }, by = "sigmoid" },
+  log_probabilities = { range = { -math.huge, 0 }, by = "log_softmax" },
+}
+
+local function check_taken(loss, sigma)
+  local takes = taken[loss.gives]
+  if not takes or loss.is_own or not sigma then return end
+  local range = sigma.range
+  if range and is_within(range[1], range[2], takes.range) then return end
+  raise("%s takes %s, %s, but the last layer's %s gives %s: use \"%s\" there", loss.name,
+    loss.gives:gsub("_", "-"), shown_range(takes.range), sigma.name or "activation",
+    range and shown_range(range) or "any number", takes.by)
+end
+
 local function check_outputs(net, loss)
   local sigma = last_activation(net.root)
-  local loss_name = loss.name or "the loss"
-  local is_normalized = sigma and sigma.is_elementwise == false
-  if is_normalized and net.outputs == 1 then
+  if is_normalized(sigma) and net.outputs == 1 then
     raise("%s of one output is always %g: use \"sigmoid\", or one output for each class",
       sigma.name, sigma.range[2])
   end
-  if loss.gives ~= "logits" then return end
-  if is_normalized then
-    raise("%s takes logits and applies softmax itself: the last layer's activation must be "
-      .. "\"identity\", got \"%s\"", loss_name, sigma.name)
-  elseif net.outputs == 1 and loss.name == "softmax_cross_entropy" then
-    raise("%s of one output is always 0: two classes need 2 outputs, or one with \"sigmoid\" and "
-      .. "the loss \"squared_error\"", loss_name)
-  end
+  if loss.gives == "logits" then check_logits(net, loss, sigma) else check_taken(loss, sigma) end
 end
 
 local function check_classes(net, dataset, what)
@@ -72,28 +106,32 @@ local function check_fit(net, loss, dataset, what)
     raise("%s: %s takes no labels (dataset:one_hot() makes target columns of them)", what,
       loss.name or "the loss")
   end
+  if not dataset.has_labels and loss and loss.labels == "only" then
+    raise("%s: %s takes labels only", what, loss.name)
+  end
+  local per_target = loss and loss.outputs_per_target or 1
   local needs_outputs = dataset.has_classes or (loss and not loss.is_own)
-  if not dataset.has_labels and needs_outputs and dataset.targets ~= net.outputs then
-    raise("%s has %d targets but the network has %d outputs", what, dataset.targets,
-      net.outputs)
+  local fits = dataset.targets * per_target == net.outputs
+  if not dataset.has_labels and needs_outputs and not fits then
+    raise("%s has %d targets but the network has %d outputs%s", what, dataset.targets,
+      net.outputs, per_target > 1 and (", and %s takes %d for each target"):format(loss.name,
+        per_target) or "")
   end
   check_classes(net, dataset, what)
 end
 
--- "0 to 1", "0 and above"
-local function shown_range(range)
-  if range[2] == math.huge then return ("%g and above"):format(range[1]) end
-  if range[1] == -math.huge then return ("%g and below"):format(range[2]) end
-  return ("%g to %g"):format(range[1], range[2])
-end
-
-local function check_range(net, dataset, what)
+-- Targets that the loss does not take, or that the last layer cannot reach
+local function check_range(net, loss, dataset, what)
   local sigma, weights = last_activation(net.root), dataset.source.weights
-  local range = sigma and sigma.range
-  if not range or dataset.has_labels then return end
+  if dataset.has_labels then return end
   if weights and weights:min() == 0 then return end -- what is left out may be anything
   local low, high = dataset.T:min(), dataset.T:max()
-  if low < range[1] or high > range[2] then
+  if loss.range and not is_within(low, high, loss.range) then
+    raise("%s: targets reach from %g to %g, but %s takes %s", what, low, high, loss.name,
+      shown_range(loss.range))
+  end
+  local range = (loss.is_own or loss.compares) and sigma and sigma.range
+  if range and not is_within(low, high, range) then
     raise("%s: targets reach from %g to %g, but the last layer's %s only gives %s: "
       .. "scale the targets, or use \"identity\" there", what, low, high,
       sigma.name or "activation", shown_range(range))
@@ -113,7 +151,7 @@ end
 local function check_dataset(net, loss, dataset, what)
   check_fit(net, loss, dataset, what)
   check_numbers(dataset, what)
-  check_range(net, dataset, what)
+  check_range(net, loss, dataset, what)
 end
 
 -- Features that have the same value in all samples
