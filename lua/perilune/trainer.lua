@@ -15,6 +15,7 @@ local errors = require "perilune.errors"
 local GradientList = require "perilune.gradient.list"
 local evaluation = require "perilune.metrics.evaluate"
 local fields = require "perilune.fields"
+local gives_field = require "perilune.gives"
 local nonfinite = require "perilune.nonfinite"
 local registry = require "perilune.registry"
 local restore_all = require "perilune.restore_all"
@@ -115,12 +116,13 @@ local function check_loss(self, J, Delta)
   end
 end
 
--- J and Delta of a batch, or of some of it, which must be finite
+-- J and Delta of a batch, or of some of it, which must be finite, and what J counts by, where the
+-- loss says so
 local function new_lose(self)
   return function(A, T, weights)
-    local J, Delta = self.loss.compute(A, T, self.Deltas:columns(A.cols), weights)
+    local J, Delta, total = self.loss.compute(A, T, self.Deltas:columns(A.cols), weights)
     if type(J) ~= "number" or J - J ~= 0 or not Delta then check_loss(self, J, Delta) end
-    return J, Delta
+    return J, Delta, total
   end
 end
 
@@ -137,17 +139,17 @@ local function check_gradients(self)
   end
 end
 
--- Forward and backward of the batch: its outputs and J; the parameters then have their gradients.
--- `lose` gives J and Delta.
+-- Forward and backward of the batch: its outputs, J and what J counts by, where the loss says so;
+-- the parameters then have their gradients. `lose` gives J, Delta and the same.
 local function compute(self, lose)
   local X, net = self.X, self.net
   if self.accumulation and X.cols > self.accumulation.size then
     return self.accumulation:compute(X, self.T, self.weights, lose)
   end
   local A = net:forward(X)
-  local J, Delta = lose(A, self.T, self.weights)
+  local J, Delta, total = lose(A, self.T, self.weights)
   net:backward(Delta)
-  return A, J
+  return A, J, total
 end
 
 -- J and the gradients of the batch that is being trained, again, for optimisers that ask for them.
@@ -303,8 +305,8 @@ local function train(self)
   if progress.batch == 0 then check_tensors(self) end
   local _ <close> = self
   open(self)
-  local A, J = compute(self, self.lose)
-  meter:weigh(A, self.T, self.weights, A.cols, J)
+  local A, J, total = compute(self, self.lose)
+  meter:weigh(A, self.T, self.weights, A.cols, J, total)
   check_gradients(self)
   progress.rate = rate_of(self)
   local stops = false
@@ -501,7 +503,7 @@ end
 
 local state_fields = {
   network = { "table" },
-  gives = { "choice", choices = { "logits", "probabilities", "values" }, optional = true },
+  gives = gives_field,
   targets = { "choice", choices = { "values", "one", "several" }, optional = true },
   optimizer = { "value", optional = true }, schedule = { "value", optional = true },
   batches = { "table" }, early_stopping = { "table", optional = true },

@@ -75,6 +75,15 @@ for _, name in ipairs { "float32", "float64" } do
       assert.near(right / total, result.accuracy, 1e-9)
     end)
 
+    it("weighs pieces of the set as the loss does: by the weights of their classes", function()
+      local many, list = core.generator(9):normal(core.matrix(X.rows, 1700)), {}
+      for n = 1, 1700 do list[n] = n < 1000 and 1 or n % 4 + 1 end
+      local loss = pl.loss { "softmax_cross_entropy", class_weights = { 0.1, 1, 2, 3 } }
+      local set = pl.dataset { X = many, labels = list }
+      local result = pl.evaluate(network, set, loss)
+      assert.near(loss(network:predict(many), set.T, false), result.loss, 1e-6)
+    end)
+
     it("weights the loss alone by weights of single targets", function()
       local weights = core.generator(8):uniform(core.matrix(4, N))
       local set = pl.dataset { X = X, labels = labels, weights = weights }:one_hot()

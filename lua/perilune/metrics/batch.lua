@@ -25,6 +25,7 @@ local raise, show = errors.raise, errors.show
 ---@field T Matrix          S_L x N, or 1 x N labels
 ---@field weights Matrix?   1 x N or S_L x N
 ---@field J number?         the loss
+---@field J_total number    what J counts by
 ---@field N integer
 ---@field total number      the total weight
 local Batch = {}
@@ -59,10 +60,12 @@ end
 ---@param weights Matrix?
 ---@param N integer         samples of them
 ---@param J? number
+---@param J_total? number   what J counts by, where the loss says so; else the total weight
 ---@return MetricBatch self
-function Batch:set(A, T, weights, N, J)
+function Batch:set(A, T, weights, N, J, J_total)
   self.A, self.T, self.weights, self.N, self.J = A, T, weights, N, J
   self.total = weights and Batch.total_weight(weights, N, self.outputs) or N
+  self.J_total = J_total or self.total
   self.has_classes, self.has_labels, self.has_values, self.P = false, false, false, nil
   return self
 end

@@ -71,11 +71,12 @@ local function measure(network, dataset, loss, meter)
   for X, T, weights in Batches.new(dataset, { batch = CHUNK, dtype = network.dtype }) do
     local A = network:predict(X, results:columns(X.cols))
     nonfinite.check_outputs(network, X, A, meter.samples)
-    local J = loss and loss(A, T, false, weights)
+    local J, _, J_total
+    if loss then J, _, J_total = loss(A, T, false, weights) end
     if loss and type(J) ~= "number" then
       raise("loss: a number J expected from it, got %s", show(J))
     end
-    meter:take(A, T, weights, J)
+    meter:take(A, T, weights, J, J_total)
   end
   return meter:results()
 end

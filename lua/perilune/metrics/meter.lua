@@ -124,8 +124,9 @@ end
 ---@param T Matrix
 ---@param weights? Matrix
 ---@param J? number        the loss of the batch, where it is measured
-function Meter:take(A, T, weights, J)
-  self:weigh(A, T, weights, A.cols, J)
+---@param J_total? number  what J counts by, where the loss says so
+function Meter:take(A, T, weights, J, J_total)
+  self:weigh(A, T, weights, A.cols, J, J_total)
   self:count()
 end
 
@@ -136,8 +137,9 @@ end
 ---@param weights Matrix?
 ---@param N integer        samples of them
 ---@param J? number
-function Meter:weigh(A, T, weights, N, J)
-  local batch, accumulators = self.batch:set(A, T, weights, N, J), self.accumulators
+---@param J_total? number
+function Meter:weigh(A, T, weights, N, J, J_total)
+  local batch, accumulators = self.batch:set(A, T, weights, N, J, J_total), self.accumulators
   for k = 1, #accumulators do accumulators[k]:weigh(batch) end
   self.weighed = N
 end

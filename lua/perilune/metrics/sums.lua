@@ -336,9 +336,10 @@ local kinds = {
   },
 }
 
--- The mean loss, which is given with each batch and so is none that is described: weight times mean
+-- The mean loss, which is given with each batch and so is none that is described: J times what it
+-- counts by
 local loss = mean_of({ name = "loss", more_is_better = false }, function(self, batch)
-  set(self, batch.J * batch.total, batch.total)
+  set(self, batch.J * batch.J_total, batch.J_total)
 end)
 
 -- The mean by weights of what a function of the user's own gives for each batch
