@@ -209,6 +209,55 @@ describe("order", function()
   end)
 end)
 
+describe("balanced_weights", function()
+  local X = pl.matrix(1, 6)
+  local function near(expected, W)
+    assert.same({ 1, #expected }, { W.rows, W.cols })
+    for n, w in ipairs(expected) do assert.is_true(math.abs(W:get(1, n) - w) < 1e-6) end
+  end
+
+  it("let classes count alike: N / (K N_k), as scikit-learn has them", function()
+    local set = pl.dataset { X = X, labels = { 1, 2, 2, 2, 3, 3 }, classes = { "a", "b", "c" } }
+    local wanted = { 2, 2 / 3, 2 / 3, 2 / 3, 1, 1 }
+    near(wanted, set:balanced_weights())
+    near(wanted, set:one_hot():balanced_weights())
+    local weighted = pl.dataset { X = X, labels = set.T, weights = set:balanced_weights() }
+    near({ 4, 4 / 9, 4 / 9, 4 / 9, 1, 1 }, weighted:balanced_weights())
+  end)
+
+  it("are of the set's own samples, of the classes that they have", function()
+    local set = pl.dataset { X = X, labels = { 1, 2, 2, 2, 4, 4 } }
+    local part = set:split(0.7, pl.generator(1))
+    local W, counts = part:balanced_weights(), { 0, 0, 0, 0 }
+    for n = 1, part.N do
+      local label = math.tointeger(part.T:get(1, n))
+      counts[label] = counts[label] + W:get(1, n)
+    end
+    local present = {}
+    for label, count in ipairs(counts) do
+      if count > 0 then present[#present + 1] = label end
+    end
+    assert.is_true(#present > 1)
+    for _, label in ipairs(present) do
+      assert.is_true(math.abs(counts[label] - part.N / #present) < 1e-6)
+    end
+  end)
+
+  it("are of two classes where there is one target", function()
+    local set = pl.dataset { X = X, T = { { 0, 1, 1, 1, 0, 1 } }, classes = { "no", "yes" } }
+    near({ 1.5, 0.75, 0.75, 0.75, 1.5, 0.75 }, set:balanced_weights())
+  end)
+
+  it("are refused where there are no classes, or weights of single targets", function()
+    at_caller(function() pl.dataset({ X = X, T = { { 0, 1, 1, 1, 0, 1 } } }):balanced_weights() end,
+      "balanced_weights: a dataset with classes expected")
+    local single = pl.dataset { X = X, labels = { 1, 2, 2, 2, 1, 1 },
+      weights = { { 1, 1, 1, 1, 1, 1 }, { 1, 1, 1, 1, 1, 1 } } }
+    at_caller(function() single:balanced_weights() end,
+      "balanced_weights: weights of samples expected where there are some, got a 2 x 6 matrix")
+  end)
+end)
+
 describe("one_hot", function()
   it("gives target columns in place of labels", function()
     local dataset = pl.dataset {

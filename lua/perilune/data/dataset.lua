@@ -291,6 +291,35 @@ function Dataset:one_hot(outputs)
   return changed(self, { T = T, has_targets = true })
 end
 
+---Weights of the samples by which all classes count alike, however many samples they have: N / (K
+---N_k) for one of class k, which N_k of this set's N samples have, of K classes that have any. To
+---train with them make a set that has them,
+---    pl.dataset { X = set.X, labels = set.T, weights = set:balanced_weights() }
+---or give them to the loss in a loop of your own. Weights that the set has are multiplied by them,
+---and count for nothing else; those of single targets are refused.
+---@return Matrix  1 x N, of T's type
+function Dataset:balanced_weights()
+  if not self.has_classes then
+    raise("balanced_weights: a dataset with classes expected, got %s", show(self))
+  end
+  local T, own = self.T, self.weights
+  if own and own.rows ~= 1 then
+    raise("balanced_weights: weights of samples expected where there are some, got %s", show(own))
+  end
+  local labels = T
+  if not self.has_labels then
+    labels = T.rows > 1 and T:argmax() or T:map(function(t) return t >= 0.5 and 2 or 1 end)
+  end
+  local counts, K = {}, 0
+  for n = 1, self.N do
+    local label = labels:get(1, n)
+    if not counts[label] then K = K + 1 end
+    counts[label] = (counts[label] or 0) + 1
+  end
+  local weights = labels:map(function(label) return self.N / (K * counts[label]) end)
+  return own and weights:hadamard(own) or weights
+end
+
 ---This set for a network of `outputs` outputs: itself, or for labels and one output a set with the
 ---targets 0 and 1, 1 for the second class. Raises for labels that the outputs cannot tell apart.
 ---@param outputs integer  S_L
