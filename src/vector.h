@@ -195,7 +195,8 @@ static inline real vector_tail_series(real x) {
 */
 static inline real vector_normal_tail(real y, real bell) {
   real factor = 1 / (y + REAL_TAIL_MIDDLE);
-  return bell * (factor * vector_tail_series((y - REAL_TAIL_MIDDLE) * factor));
+  real q = 2 * y * factor - 1;  // (y - m) / (y + m), without the rounding of y - m near 0
+  return bell * (factor * vector_tail_series(q));
 }
 
 #endif
