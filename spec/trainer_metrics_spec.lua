@@ -267,11 +267,11 @@ describe("a step that raises in a metric", function()
     local whole = finished(raising(0))
     for _, steps in ipairs { 0, 4 } do -- the last batch of an epoch is smaller
       local count = 0
-      local ok, trainer
+      local ok, message, trainer
       repeat
         trainer = raising(0)
         for _ = 1, steps do trainer:step() end
-        local before, message = everything(trainer), nil
+        local before = everything(trainer)
         ok, message = memory.without_buffer(count + 1, trainer.step, trainer)
         if not ok then
           count = count + 1

@@ -134,11 +134,11 @@ end
 ---@return fun()
 function Scores:restorer(state)
   self:check_state(state)
-  local samples, kept = math.tointeger(state.samples), {}
+  local samples, copies = math.tointeger(state.samples), {}
   for _, letter in ipairs(LETTERS) do
-    kept[letter] = samples > 0 and state[letter]:copy() or false
+    copies[letter] = samples > 0 and state[letter]:copy() or false
   end
-  return function() self.samples, self.weighed, self.kept = samples, 0, kept end
+  return function() self.samples, self.weighed, self.kept = samples, 0, copies end
 end
 
 local function of_scores(name, area)
