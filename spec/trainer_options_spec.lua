@@ -58,14 +58,21 @@ describe("accumulation", function()
       return pl.network({ inputs = 2, pl.dense(8, "tanh"), pl.dense(3) },
         { seed = 3, dtype = "float64" })
     end
-    for _, case in ipairs { { 16, 4 }, { 7, 3 }, { 50, 2 }, { 100, 3 } } do
-      local batch, times = table.unpack(case)
+    local mean = { "softmax_cross_entropy" }
+    local sum = { "softmax_cross_entropy", reduction = "sum" }
+    for _, case in ipairs {
+      { 16, 4, mean }, { 7, 3, mean }, { 50, 2, mean }, { 100, 3, mean }, { 7, 3, sum },
+    } do
+      local batch, times, loss = table.unpack(case)
+      local optimizer = { "sgd", rate = loss == sum and 0.01 or 0.1 }
+      local function run(given, net)
+        given.loss, given.optimizer = loss, optimizer
+        return new(given, net):run()
+      end
       local large, small = new_plain(), new_plain()
-      new({ batch = batch * times }, large):run()
-      local trainer = new({ batch = batch, accumulate = times }, small)
-      local history = trainer:run()
+      local whole = run({ batch = batch * times }, large)
+      local history = run({ batch = batch, accumulate = times }, small)
       naive.near(small.theta, large.theta:totable(), 1e-12)
-      local whole = new({ batch = batch * times }, new_plain()):run()
       for epoch, record in ipairs(whole) do
         assert.near(record.loss, history[epoch].loss, 1e-12)
         assert.equal(record.accuracy, history[epoch].accuracy)

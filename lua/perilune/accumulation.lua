@@ -7,6 +7,7 @@ local Buffer = require "perilune.buffer"
 local total_weight = require("perilune.metrics.batch").total_weight
 
 ---@class Accumulation
+---@field adds boolean    losses are sums over samples, and so are J and the gradients
 ---@field size integer    samples that are computed at once
 ---@field before integer  samples of the batch before those that the layers have now
 local Accumulation = {}
@@ -14,11 +15,12 @@ Accumulation.__index = Accumulation
 
 ---@param net Network
 ---@param size integer
+---@param adds boolean
 ---@return Accumulation
-function Accumulation.new(net, size)
+function Accumulation.new(net, size, adds)
   local gradients = net.dJ_dtheta
   return setmetatable({
-    net = net, size = size, before = 0, outputs = Buffer.new(net.core, net.outputs),
+    net = net, size = size, adds = adds, before = 0, outputs = Buffer.new(net.core, net.outputs),
     sum = gradients and net.core.matrix(gradients:shape()),
     views = setmetatable({}, { __mode = "k" }),
   }, Accumulation)
@@ -63,13 +65,14 @@ function Accumulation:compute(X, T, weights, lose)
     net:backward(Delta)
     if sum then
       if first == 1 then sum:fill(0) end
-      core.accumulate(sum, weight, gradients)
+      core.accumulate(sum, self.adds and 1 or weight, gradients)
     end
-    J, total = J + weight * J_own, total + weight
+    J, total = J + (self.adds and 1 or weight) * J_own, total + weight
   end
-  if total > 0 then
-    J = J / total
-    if sum then core.hadamard(gradients, sum, 1 / total) end
+  local divisor = self.adds and 1 or total
+  if divisor > 0 then
+    J = J / divisor
+    if sum then core.hadamard(gradients, sum, 1 / divisor) end
   end
   return A, J, total
 end

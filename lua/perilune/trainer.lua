@@ -170,6 +170,11 @@ local function new_evaluate(self)
   end
 end
 
+local function new_accumulation(net, options)
+  local of_loss = options.loss.options
+  return Accumulation.new(net, options.batch, of_loss ~= nil and of_loss.reduction == "sum")
+end
+
 ---A run of training. Nothing is trained yet. Options: loss (a name such as "squared_error", a
 ---description, or a function (A, T, Delta) --> J, Delta; required), optimizer (default "adam"),
 ---schedule of its rate (default: constant), epochs (10; math.huge for no end), batch (128),
@@ -222,7 +227,7 @@ function Trainer.new(net, dataset, given)
     generator = options.shuffle and (options.generator or net.core.generator(options.seed)) or nil,
   })
   self.Deltas, self.lose = Buffer.new(net.core, net.outputs), new_lose(self)
-  if options.accumulate > 1 then self.accumulation = Accumulation.new(net, options.batch) end
+  if options.accumulate > 1 then self.accumulation = new_accumulation(net, options) end
   self.gradients = options.gradients and GradientList.new(options.gradients)
   self.average = options.average and options.average:bind(net)
   self.history, self.trained = { warnings = warnings }, 0

@@ -236,8 +236,8 @@ describe("A model file", function()
     ["has too few classes"] = { "classes: 3 names expected for 3 outputs, got 1",
       with("classes", { "a" }) },
     ["gives what no network gives"] = {
-      "description: gives: \"logits\" or \"probabilities\" or \"values\" expected, "
-        .. "got \"money\"", with("gives", "money") },
+      "description: gives: \"logits\" or \"probabilities\" or \"log_probabilities\" or "
+        .. "\"values\" expected, got \"money\"", with("gives", "money") },
     ["has targets that no network has"] = {
       "description: targets: \"values\" or \"one\" or \"several\" expected, got 2",
       with("targets", 2) },

@@ -468,7 +468,8 @@ describe("A network that could not be loaded again", function()
       refuses(net, "classes: ")
     end
     net.classes, net.gives = nil, "classes"
-    refuses(net, "gives: \"logits\" or \"probabilities\" or \"values\" expected")
+    refuses(net, "gives: \"logits\" or \"probabilities\" or \"log_probabilities\" or \"values\" "
+      .. "expected")
     net.gives, net.targets = nil, "many"
     refuses(net, "targets: \"values\" or \"one\" or \"several\" expected")
   end)

@@ -9,8 +9,8 @@
 --                  as PyTorch takes it, W = sum w_in. Each loss says which.
 --     "batchmean"  over the samples where "mean" is not; of kl_divergence
 --     "sum"        sum w_in J_in
--- Over batches J, a sum too, is the mean by what a loss gives as its third result: the total weight,
--- sum w_in / S_L.
+-- Over batches J, a sum too, is the mean by what a loss gives as its third result: the total
+-- weight, sum w_in / S_L.
 --
 -- One of your own is a function (A, T, Delta, weights) --> J, Delta, or a table that has it as
 -- `compute`, and what others want to know of it: { name = "mine", compute = f, labels = false,

@@ -6,9 +6,10 @@ local INFINITY = math.huge
 
 return {
   {
-    -- J = 1/(2N) sum over samples of |a - t|^2 (2.18), Delta = (A - T)/N (2.23)
+    -- J = 1/(2N) sum over samples of |a - t|^2 (2.18), Delta = (A - T)/N (2.23); of classes as
+    -- well as of numbers, so that it says nothing of targets
     name = "squared_error",
-    gives = "values", targets = "values", compares = true,
+    gives = "values", compares = true,
   },
   {
     -- d^2
