@@ -11,8 +11,6 @@ local grammar = {}
 local CALLS = 18                                -- of a program, at least
 local HOSTILITIES = { 0, 0, 0.02, 0.06, 0.12 }  -- of the fields in a call's tables
 
-networks.add_training(data.new_dataset)
-
 -- What makes calls, those of C as often as their number of functions
 local kinds = {}
 

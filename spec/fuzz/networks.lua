@@ -2,6 +2,7 @@
 -- `calls` have something hostile among their arguments about half of the time.
 
 local Program = require "spec.fuzz.program"
+local data = require "spec.fuzz.data"
 local parts = require "spec.fuzz.parts"
 local primitives = require "spec.fuzz.primitives"
 local values = require "spec.fuzz.values"
@@ -286,7 +287,7 @@ end
 
 -- Training. Hooks end a run that a limit does not.
 
-local function training_options(p, net, new_dataset)
+local function training_options(p, net)
   local list = {
     "loss", parts.any(p, "loss"),
     "optimizer", parts.any(p, "optimizer"), "epochs", p:leaf(p:between(1, 3)),
@@ -297,7 +298,7 @@ local function training_options(p, net, new_dataset)
     if p:chance(0.25) then list[#list + 1], list[#list + 2] = name, text end
   end
   add("schedule", parts.any(p, "schedule"))
-  add("validation", new_dataset(p, net.inputs, net.outputs).name)
+  add("validation", data.new_dataset(p, net.inputs, net.outputs).name)
   add("early_stopping", p:leaf(p:pick { "true", "{ patience = 1 }", '{ monitor = "loss" }' }))
   add("on_gradients", hook(p, "nothing"))
   add("on_epoch", hook(p, "nothing"))
@@ -323,52 +324,49 @@ end)
 ---A trainer of the program.
 function networks.trainer(p) return p:object("trainer", new_trainer) end
 
----The calls that need datasets.
----@param new_dataset fun(p: Program, inputs: integer, outputs: integer): table
-function networks.add_training(new_dataset)
-  local function training(p)
-    local net = any_network(p)
-    local set = new_dataset(p, net.inputs, net.outputs)
-    return p:leaf(net.name), p:leaf(set.name),
-      p:options(training_options(p, net, new_dataset), UNTOUCHED)
-  end
+-- A network, a dataset for it, and options
+local function training(p)
+  local net = any_network(p)
+  local set = data.new_dataset(p, net.inputs, net.outputs)
+  return p:leaf(net.name), p:leaf(set.name),
+    p:options(training_options(p, net), UNTOUCHED)
+end
 
-  function calls.fit(p)
-    p:call(("pl.fit(%s, %s, %s)"):format(training(p)), { how = "trains" })
-  end
+function calls.fit(p)
+  p:call(("pl.fit(%s, %s, %s)"):format(training(p)), { how = "trains" })
+end
 
-  function calls.trainer(p)
-    p:call(("pl.trainer(%s, %s, %s)"):format(training(p)), { kind = "trainer" })
-  end
+function calls.trainer(p)
+  p:call(("pl.trainer(%s, %s, %s)"):format(training(p)), { kind = "trainer" })
+end
 
-  -- Calls that are made in a hook, while another is under way
-  function calls.reentrant(p)
-    local net, trainer = any_network(p), p:known "trainer"
-    if trainer then
-      p:line("function again() local _ = %s:%s() end", trainer.name,
-        p:pick { "step", "state", "epoch" })
-    else
-      p:line("function again() local _ = %s and %s:forward(normal(%s, %d, 2, nil, 1)) end",
-        net.name, net.name, net.core, net.inputs)
-    end
-    p:call(("pl.fit(%s, %s, { loss = own_loss, epochs = 1, on_batch = limited(again), "
-      .. "on_gradients = %s })"):format(net.name, new_dataset(p, net.inputs, net.outputs).name,
-      p:pick { "again", "nil" }), { needs = { net }, how = "trains" })
+-- Calls that are made in a hook, while another is under way
+function calls.reentrant(p)
+  local net, trainer = any_network(p), p:known "trainer"
+  if trainer then
+    p:line("function again() local _ = %s:%s() end", trainer.name,
+      p:pick { "step", "state", "epoch" })
+  else
+    p:line("function again() local _ = %s and %s:forward(normal(%s, %d, 2, nil, 1)) end",
+      net.name, net.name, net.core, net.inputs)
   end
+  p:call(("pl.fit(%s, %s, { loss = own_loss, epochs = 1, on_batch = limited(again), "
+    .. "on_gradients = %s })"):format(net.name, data.new_dataset(p, net.inputs, net.outputs).name,
+    p:pick { "again", "nil" }), { needs = { net }, how = "trains" })
+end
 
-  function calls.find_rate(p)
-    local net = any_network(p)
-    local options = p:fields({ "loss", parts.any(p, "loss"), "steps", p:between(1, 9),
-      "optimizer", parts.any(p, "optimizer") }, { steps = true })
-    p:call(("tostring(pl.find_rate(%s))"):format(p:arguments { net.name,
-      new_dataset(p, net.inputs, net.outputs).name, options }))
-  end
+function calls.find_rate(p)
+  local net = any_network(p)
+  local options = p:fields({ "loss", parts.any(p, "loss"), "steps", p:between(1, 9),
+    "optimizer", parts.any(p, "optimizer") }, { steps = true })
+  p:call(("tostring(pl.find_rate(%s))"):format(p:arguments { net.name,
+    data.new_dataset(p, net.inputs, net.outputs).name, options }))
+end
 
-  function calls.evaluate(p)
-    local net = any_network(p)
-    p:call(("pl.evaluate(%s)"):format(p:arguments { net.name,
-      new_dataset(p, net.inputs, net.outputs).name, parts.any(p, "loss") }))
-  end
+function calls.evaluate(p)
+  local net = any_network(p)
+  p:call(("pl.evaluate(%s)"):format(p:arguments { net.name,
+    data.new_dataset(p, net.inputs, net.outputs).name, parts.any(p, "loss") }))
 end
 
 function calls.train(p)
