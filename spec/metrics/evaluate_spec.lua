@@ -34,6 +34,7 @@ for _, name in ipairs { "float32", "float64" } do
       local J = pl.loss.softmax_cross_entropy(A, dataset.T, false)
       local result = pl.evaluate(network, dataset, "softmax_cross_entropy")
       assert.near(J, result.loss, 1e-6)
+      assert.same({ accuracy = result.accuracy }, pl.evaluate(network, dataset, false))
       assert.near(pl.metric.accuracy(A, dataset.T), result.accuracy, 1e-12)
     end)
 
@@ -205,6 +206,8 @@ describe("misuse of evaluate", function()
 
   it("names what is no network and no dataset", function()
     at_caller(function() pl.evaluate(nil, labelled()) end, "a network expected, got nil")
+    at_caller(function() pl.evaluate({ predict = print }, labelled()) end,
+      "a network expected, got a table")
     at_caller(function() pl.evaluate(network, X) end,
       "a dataset expected, got a 2 x 1200 matrix (pl.dataset { X =, T = } makes one)")
   end)

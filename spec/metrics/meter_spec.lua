@@ -29,6 +29,9 @@ describe("a meter", function()
     assert.near((3 * 0.5 + 0.1) / 4, meter.loss:result(), 1e-15)
     assert.same({ loss = meter.loss:result(), accuracy = 3 / 4 }, meter:results())
     assert.equal(4, meter.samples)
+    for _, wrong in ipairs { 3, "x", A } do
+      at_caller(function() meter:results(wrong) end, "results: a table expected, got ")
+    end
   end)
 
   it("counts samples by their weights", function()
@@ -291,5 +294,9 @@ describe("the total weight of a batch", function()
     local of_targets = core.matrix { { 1, 0, 2 }, { 1, 1, 1 } }
     assert.equal(3, batch.total_weight(of_targets, 3, 2))
     assert.equal(3, pl.metrics.total_weight(of_targets, 3, 2))
+    at_caller(function() local _ = pl.metrics.total_weight(3, 3, 2) end,
+      "weights: a matrix expected, got 3")
+    at_caller(function() local _ = pl.metrics.total_weight(of_targets, 3) end,
+      "outputs: a whole number of 1 or more expected, got nil")
   end)
 end)

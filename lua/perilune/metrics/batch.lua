@@ -8,9 +8,12 @@ local activation = require "perilune.activation"
 local classes = require "perilune.metrics.classes"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
+local fields = require "perilune.fields"
 local nonfinite = require "perilune.nonfinite"
 
 local raise, show = errors.raise, errors.show
+
+local COUNT = { "count" }
 
 -- What is known of all batches of a kind.
 ---@class About
@@ -39,6 +42,10 @@ Batch.__index = Batch
 ---@return number
 function Batch.total_weight(weights, N, outputs)
   if not weights then return N end
+  if not cores.is_matrix(weights) then
+    raise("weights: a matrix expected, got %s", show(weights))
+  end
+  outputs = fields.value("outputs", outputs, COUNT)
   return weights.rows == 1 and weights:sum() or weights:sum() / outputs
 end
 

@@ -4,6 +4,7 @@ local Batches = require "perilune.data.batches"
 local Buffer = require "perilune.buffer"
 local Dataset = require "perilune.data.dataset"
 local Meter = require "perilune.metrics.meter"
+local Network = require "perilune.network"
 local classes = require "perilune.metrics.classes"
 local consultation = require "perilune.consultation"
 local errors = require "perilune.errors"
@@ -92,11 +93,9 @@ end
 ---@param metrics? any[]   metrics, each as a name, a description or a part
 ---@return table<string, number>  loss, accuracy and the metrics' values
 local function evaluate(network, dataset, loss, metrics)
-  if type(network) ~= "table" or type(network.predict) ~= "function" then
-    raise("a network expected, got %s", show(network))
-  end
+  Network.check(network)
   Dataset.check(dataset)
-  loss = loss and losses:resolve(loss)
+  loss = loss and losses:resolve(loss) or nil
   metrics = metrics ~= nil and fields.value("metrics", metrics, { "metrics" }) or {}
   dataset = dataset:for_outputs(network.outputs)
   consultation.check_fit(network, loss, dataset, "the dataset")

@@ -10,6 +10,8 @@ local sums = require "perilune.metrics.sums"
 
 local raise, show = errors.raise, errors.show
 
+local TABLE = { "table" }
+
 ---@class Meter
 ---@field names string[]   of what is measured, in order: "loss" where it is, then the metrics
 ---@field loss Accumulator?   of the mean loss
@@ -156,7 +158,7 @@ end
 ---@param results? table   to write them into
 ---@return table<string, number>
 function Meter:results(results)
-  results = results or {}
+  results = results == nil and {} or fields.value("results", results, TABLE)
   local names, accumulators = self.names, self.accumulators
   for k = 1, #names do results[names[k]] = accumulators[k]:result() end
   return results
