@@ -10,8 +10,11 @@
 -- A built-in kind is a file: its name, its fields, and a rule, whose fields stand in it (see Rule
 -- in plan.lua). A kind with several has a function in their place:
 --     rule(settings, value) --> the rule for a parameter, by its options and its shape
+-- Kinds that move all parameters together, and evaluate as they go, are Methods (see theta.lua); an
+-- optimiser of theirs is a SecondOrder.
 
 local Plan = require "perilune.optimizer.plan"
+local SecondOrder = require "perilune.optimizer.second_order"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local registry = require "perilune.registry"
@@ -266,6 +269,7 @@ end
 
 local optimizer = registry.family("optimizer", {
   make = function(kind, options)
+    if kind.evaluates then return SecondOrder.new(kind, options) end
     return setmetatable({
       name = kind.name, kind = kind, options = options, rate = options.rate, steps = 0,
       groups = settings_of_groups(options), checked_rate = false,
@@ -289,6 +293,9 @@ for _, name in ipairs(names) do
   local kind = require("perilune.optimizer." .. name)
   kind.fields.groups = { "groups", of = group_fields(kind), optional = true }
   optimizer:add(kind)
+end
+for _, name in ipairs { "lbfgs" } do
+  optimizer:add(require("perilune.optimizer." .. name))
 end
 
 return optimizer
