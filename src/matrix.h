@@ -139,6 +139,7 @@ void matrix_push_closure(lua_State *L, lua_CFunction function);
 /* Each adds its functions to the table on top of the stack. */
 void matrix_open(lua_State *L);
 void product_open(lua_State *L);
+void cholesky_open(lua_State *L);
 void reduce_open(lua_State *L);
 void elementwise_open(lua_State *L);
 void affine_open(lua_State *L);

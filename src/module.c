@@ -12,6 +12,7 @@ int luaopen_core(lua_State *L) {
   lua_setfield(L, -2, "name");
   matrix_open(L);
   product_open(L);
+  cholesky_open(L);
   reduce_open(L);
   elementwise_open(L);
   affine_open(L);

@@ -1017,6 +1017,20 @@ function core.put_rows(C, first, A) end
 ---@return Matrix A
 function core.take_rows(A, C, first) end
 
+---The Cholesky factor of a symmetric positive definite matrix: R upper triangular, R^t R = A. Only
+---the upper triangle of A is read. For small matrices: it takes n^3 / 3 operations, by one thread.
+---@param R Matrix   n x n by columns; not A
+---@param A Matrix   n x n by columns
+---@return Matrix?   R; nil where A is not positive definite, and R is then unfinished
+function core.cholesky(R, A) end
+
+---The solution X of R^t R X = B, and so of A X = B where R is the Cholesky factor of A.
+---@param X Matrix   n x m by columns; may be B
+---@param R Matrix   n x n by columns, from `cholesky`
+---@param B Matrix   n x m by columns
+---@return Matrix X
+function core.cholesky_solve(X, R, B) end
+
 ---@class System  perilune.core.system: what Lua itself cannot ask of the operating system
 local system = {}
 
