@@ -85,7 +85,8 @@ for _, dtype in ipairs(naive.types) do
       raises("4 x 4 matrix expected, got 4 x 2", core.cholesky, B, A)
       raises("expected", core.cholesky, R, pl[naive.other[dtype]].matrix(4, 4))
       raises("share memory with argument", core.cholesky_solve, R:view(1, 4, 2), R, B)
-      raises("must be argument #3 itself or share no memory", core.cholesky_solve, A:view(2, 4, 2), R, A:view(1, 4, 2))
+      raises("must be argument #3 itself or share no memory", core.cholesky_solve,
+        A:view(2, 4, 2), R, A:view(1, 4, 2))
     end)
   end)
 end

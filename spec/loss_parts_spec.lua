@@ -224,7 +224,7 @@ describe("a loss of one's own", function()
       .. "expected, got \"odd\"")
     own = { compute = own.compute, label = true }
     at_caller(function() local _ = pl.loss(own) end,
-      "unknown option 'label' of loss (known: compute, gives, labels, name, targets)")
+      "unknown option 'label' of loss (known: compute, gives, labels, name, squares, targets)")
     own = { compute = own.compute, name = "squared_error" }
     at_caller(function() local _ = pl.loss(own) end,
       "the loss 'squared_error' is built in: give your own another name")

@@ -28,6 +28,7 @@ local optimizer = require "perilune.optimizer"
 local quantiles = require "perilune.data.quantiles"
 local registry = require "perilune.registry"
 local report = require "perilune.metrics.report"
+local residuals = require "perilune.residuals"
 local schedule = require "perilune.schedule"
 local total_weight = require("perilune.metrics.batch").total_weight
 local trainer = require "perilune.trainer"
@@ -72,6 +73,7 @@ local public = {
   },
   gradient_check = gradient_check,
   lsuv = lsuv,
+  residuals = residuals,
   load = Network.load,
   data = {
     idx = later("perilune.data.idx", "read"),

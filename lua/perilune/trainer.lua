@@ -18,6 +18,7 @@ local fields = require "perilune.fields"
 local gives_field = require "perilune.gives"
 local nonfinite = require "perilune.nonfinite"
 local registry = require "perilune.registry"
+local residuals_of = require "perilune.residuals"
 local restore_all = require "perilune.restore_all"
 local system = require "perilune.core.system"
 
@@ -152,21 +153,51 @@ local function compute(self, lose)
   return A, J, total
 end
 
+-- As compute, of the whole batch at once; gives J, the residuals, and their gradients.
+local function compute_residuals(self, residuals, lose)
+  local net = self.net
+  local A = net:forward(self.X)
+  local e, G = residuals(A, self.T, self.weights)
+  local J, Delta = lose(A, self.T, self.weights)
+  net:backward(Delta)
+  return J, e, G
+end
+
 -- J and the gradients of the batch that is being trained, again, for optimisers that ask for them.
 -- Random layers draw the same numbers, and what the network remembers stays as the step has left
--- it.
+-- it. Where it is asked for them and the loss has any, also the residuals and their gradients.
 local function new_evaluate(self)
   local now = Snapshot.new(self.net)
+  local residuals = self.loss.squares and residuals_of(self.net, self.loss)
   local function lose(A, T, weights)
     return self.loss.compute(A, T, self.Deltas:columns(A.cols), weights)
   end
-  return function()
+  return function(wants_jacobian)
     now:take()
     self.before:put_back()
-    local _, J = compute(self, lose)
+    local _, J, e, G
+    if wants_jacobian and residuals then
+      J, e, G = compute_residuals(self, residuals, lose)
+    else
+      _, J = compute(self, lose)
+    end
     if self.gradients then J = J + self.gradients:add_penalties(self.parameters) end
     now:put_back()
-    return J
+    return J, e, G
+  end
+end
+
+-- Raise unless the optimiser can have residuals of J, where it needs them.
+local function check_residuals(self)
+  local optimizer, options = self.optimizer, self.options
+  if optimizer.evaluates ~= "jacobian" then return end
+  local name = optimizer.name or "this one"
+  if not self.loss.squares then
+    raise("optimizer: %s needs a loss that is a sum of squares, such as squared_error, got %s",
+      name, self.loss.name or "one that does not say so")
+  elseif options.gradients or options.accumulate > 1 then
+    raise("optimizer: %s needs residuals of a whole batch and nothing else in J: it takes no %s",
+      name, options.gradients and "gradients" or "accumulate")
   end
 end
 
@@ -212,6 +243,7 @@ function Trainer.new(net, dataset, given)
   if self.schedule and type(self.optimizer.rate) ~= "number" then
     raise("schedule: an optimizer with a field rate expected, which it multiplies")
   end
+  check_residuals(self)
   if self.optimizer.check_parameters then self.optimizer:check_parameters(self.parameters) end
   local warnings = consultation.consult(net, self.loss, whole, self.validation, options.batch)
   self.meter = new_meter(self, whole)

@@ -13,6 +13,7 @@ local assert_same, values = support.assert_same, support.values
 -- Few iterations in a step, and nothing that ends one early
 local kinds = {
   lbfgs = { iterations = 3, history = 4, tolerance_change = 0, tolerance_gradient = 0 },
+  levenberg_marquardt = { damping = 1, tolerance_gradient = 0 },
 }
 
 local lists = { flat = squares.network_list, own = squares.own_list }
@@ -135,15 +136,15 @@ describe("an optimizer that evaluates", function()
       local T, count = X:map(math.sin), 0
       local net = pl.network({ inputs = 1, pl.dense(8, "tanh"), pl.dense(1) },
         { dtype = "float64", seed = 3 })
-      local residuals = pl.residuals and pl.residuals(net, "squared_error")
+      local residuals = pl.residuals(net, "squared_error")
       local function evaluate(wants_jacobian)
         count = count + 1
         local A = net:forward(X)
         local J, Delta = pl.loss.squared_error(A, T)
-        local e, D
-        if wants_jacobian then e, D = residuals(A, T) end
+        local e, G
+        if wants_jacobian then e, G = residuals(A, T) end
         net:backward(Delta)
-        return J, e, D
+        return J, e, G
       end
       local J = math.huge
       while J > limit and count < most do
@@ -153,10 +154,12 @@ describe("an optimizer that evaluates", function()
       end
       return J, count
     end
-    local limits = { lbfgs = 1500 } -- evaluations
-    for kind, most in pairs(limits) do
-      local options = kind == "lbfgs" and { history = 100, tolerance_change = 0,
-        tolerance_gradient = 0, least_curvature = 0 } or nil
+    for _, tried in ipairs {
+      { 1500, "lbfgs", { history = 100, tolerance_change = 0, tolerance_gradient = 0,
+        least_curvature = 0 } },
+      { 1000, "levenberg_marquardt", { factor = 3 } },
+    } do
+      local most, kind, options = table.unpack(tried)
       local J, count = fit(pl[kind](options), 1e-10, most)
       assert.is_true(J <= 1e-10, kind)
       local adam = fit(pl.adam { rate = 0.01 }, 0, 10 * count)
@@ -211,9 +214,9 @@ describe("an optimizer that evaluates", function()
       local expected
       for _, threads in ipairs { 1, 3 } do
         pl.threads(threads)
-        local net = pl.network({ inputs = 40, pl.dense(60, "tanh"), pl.dense(2) }, { seed = 1 })
+        local net = pl.network({ inputs = 10, pl.dense(20, "tanh"), pl.dense(2) }, { seed = 1 })
         local generator = pl.generator(5)
-        local data = pl.dataset { X = generator:normal(pl.matrix(40, 30)),
+        local data = pl.dataset { X = generator:normal(pl.matrix(10, 30)),
           T = generator:normal(pl.matrix(2, 30)) }
         local described = { kind }
         for name, value in pairs(options) do described[name] = value end
@@ -235,10 +238,10 @@ describe("an optimizer that evaluates", function()
           for calls = 1, 2 do
             count.evaluations = 0
             local ok, message = pcall(optimizer.step, optimizer, list, nil, function(wants)
-              local J, e, D = evaluate(wants)
-              if count.evaluations < calls then return J, e, D end
+              local J, e, G = evaluate(wants)
+              if count.evaluations < calls then return J, e, G end
               if wrong == "raises" then error("no more", 0) end
-              return wrong, e, D
+              return wrong, e, G
             end)
             assert.is_false(ok, what)
             assert.matches(wrong == "raises" and "no more" or "at a point that a step came to",

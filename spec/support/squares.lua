@@ -48,7 +48,7 @@ function squares.of(list)
   end
   local count = { evaluations = 0 }
   local e = core.matrix(size, 1)
-  local D = core.matrix(size, flat and flat.value.rows or size, "rows")
+  local G = core.matrix(flat and flat.value.rows or size, size):fill(0)
 
   return function(wants_jacobian)
     count.evaluations = count.evaluations + 1
@@ -61,11 +61,11 @@ function squares.of(list)
       if k > 1 then gradients[k - 1](e_before * slope_before + e_k * 0.6 * before) end
       if k == size then gradients[k](e_k * slope) end
       e:set(k, 1, e_k)
-      D:set(k, places[k], slope)
-      if k > 1 then D:set(k, places[k - 1], 0.6 * before) end
+      G:set(places[k], k, slope)
+      if k > 1 then G:set(places[k - 1], k, 0.6 * before) end
       before, e_before, slope_before = p, e_k, slope
     end
-    if wants_jacobian then return J, e, D end
+    if wants_jacobian then return J, e, G end
     return J
   end, count
 end

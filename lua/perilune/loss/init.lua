@@ -36,6 +36,7 @@ local raise = errors.raise
 ---@field range? number[]        { least, most } of the targets; nil: all numbers
 ---@field compares? boolean      outputs are to become the targets: an activation has to reach them
 ---@field outputs_per_target? integer  outputs that one target is compared with; nil: 1
+---@field squares boolean       J is a sum of c/2 (a - t)^2 over single targets, c by their weights
 ---@field compute fun(A: Matrix, T: Matrix, Delta: Matrix|false|nil, weights: Matrix?): number,
 ---Matrix?, number?
 ---@field is_own boolean?        one of the user's own
@@ -122,6 +123,7 @@ local function make(kind, options)
     name = kind.name, options = options, labels = kind.labels or false, gives = kind.gives,
     applies = kind.applies, targets = kind.targets, range = kind.range,
     compares = kind.compares, outputs_per_target = kind.outputs_per_target,
+    squares = kind.squares or false,
   }
   local name, passes = kind.name, kind.passes or NONE -- the name is the core's function's, too
   local of_core = {}
@@ -147,6 +149,7 @@ local own_fields = {
   name = { "string", optional = true },
   labels = { "boolean", default = true },
   gives = gives,
+  squares = { "boolean", default = false },
   targets = { "choice", choices = { "values", "one", "several" }, optional = true },
 }
 

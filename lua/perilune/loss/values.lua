@@ -9,7 +9,7 @@ return {
     -- J = 1/(2N) sum over samples of |a - t|^2 (2.18), Delta = (A - T)/N (2.23); of classes as
     -- well as of numbers, so that it says nothing of targets
     name = "squared_error",
-    gives = "values", compares = true,
+    gives = "values", compares = true, squares = true,
   },
   {
     -- d^2
