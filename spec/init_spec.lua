@@ -12,7 +12,7 @@ describe("the public table", function()
     assert_has("function", pl, [[
       matrix generator threads network dense dropout batch_norm layer_norm prelu residual branch
       adadelta adagrad adam adamax adamw amsgrad irprop_minus lbfgs levenberg_marquardt lion
-      momentum muon nadam nesterov rmsprop rprop sgd dataset bytes batches trainer fit evaluate
+      momentum muon nadam nesterov rmsprop rprop scg sgd dataset bytes batches trainer fit evaluate
       gradient_check lsuv load residuals
     ]])
     assert_has("function", pl.data, "idx mnist digits")
@@ -31,7 +31,7 @@ describe("the public table", function()
         binary_cross_entropy sigmoid_cross_entropy focal hinge squared_hinge
       ]],
       optimizer = "adadelta adagrad adam adamax adamw amsgrad irprop_minus lion momentum muon "
-        .. "nadam nesterov rmsprop rprop sgd lbfgs levenberg_marquardt",
+        .. "nadam nesterov rmsprop rprop sgd lbfgs scg levenberg_marquardt",
       metric = "accuracy top_k precision recall f1 roc_auc average_precision log_loss brier r2",
       schedule = "constant step exponential cosine warm_up",
     } do

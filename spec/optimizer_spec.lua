@@ -509,7 +509,7 @@ describe("the options of an optimizer", function()
     at_caller(function() local _ = pl.optimizer "quickprop" end,
       "unknown optimizer 'quickprop' (known: adadelta, adagrad, adam, adamax, adamw, amsgrad, "
         .. "irprop_minus, lbfgs, levenberg_marquardt, lion, momentum, muon, nadam, nesterov, "
-        .. "rmsprop, rprop, sgd)")
+        .. "rmsprop, rprop, scg, sgd)")
     at_caller(function() local _ = pl.optimizer.quickprop end, "unknown optimizer 'quickprop'")
     at_caller(function() local _ = pl.rprop { weight_decay = 0 } end,
       "unknown option 'weight_decay' of rprop")

@@ -14,6 +14,7 @@ local assert_same, values = support.assert_same, support.values
 local kinds = {
   lbfgs = { iterations = 3, history = 4, tolerance_change = 0, tolerance_gradient = 0 },
   levenberg_marquardt = { damping = 1, tolerance_gradient = 0 },
+  scg = { iterations = 5, tolerance_gradient = 0 },
 }
 
 local lists = { flat = squares.network_list, own = squares.own_list }

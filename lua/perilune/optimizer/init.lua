@@ -294,7 +294,7 @@ for _, name in ipairs(names) do
   kind.fields.groups = { "groups", of = group_fields(kind), optional = true }
   optimizer:add(kind)
 end
-for _, name in ipairs { "lbfgs", "levenberg_marquardt" } do
+for _, name in ipairs { "lbfgs", "levenberg_marquardt", "scg" } do
   optimizer:add(require("perilune.optimizer." .. name))
 end
 

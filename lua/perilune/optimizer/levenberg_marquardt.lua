@@ -1,10 +1,10 @@
--- Levenberg's and Marquardt's method (Hagan and Menhaj 1994), for small networks whose loss is a sum
--- of squares, J = 1/2 e^t e. With G the gradients of the residuals e, a column each, a step is
+-- Levenberg's and Marquardt's method (Hagan and Menhaj 1994), for small networks whose loss is a
+-- sum of squares, J = 1/2 e^t e. With G the gradients of the residuals e, a column each, a step is
 --     theta = theta - s,   (G G^t + damping I) s = G e
--- which is Gauss' and Newton's where the damping is small, and along -dJ/dtheta, and short, where it
--- is large. The damping is divided by `factor` after a step that lowers J; it is multiplied by it,
--- and the step is tried again, as long as J does not fall. Where it would come above `damping_most`
--- theta stays, and so does the damping: J cannot be lowered.
+-- which is Gauss' and Newton's where the damping is small, and where it is large a short one along
+-- -dJ/dtheta. The damping is divided by `factor` after a step that lowers J; it is multiplied by
+-- it, and the step is tried again, as long as J does not fall. Where it would come above
+-- `damping_most` theta stays, and so does the damping: J cannot be lowered.
 --
 -- A step takes n^3 / 3 operations and memory for 3 n^2 numbers, n those of theta.
 
