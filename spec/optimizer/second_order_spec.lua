@@ -195,6 +195,18 @@ describe("an optimizer that evaluates", function()
     os.remove(path)
   end)
 
+  it("takes the penalties of a trainer as part of J", function()
+    -- J = 1/2 (a - 1)^2 + factor / 2 a^2 for a single weight a, which is 1 / (1 + factor) then
+    local data = pl.dataset { X = pl.float64.matrix { { 1 } }, T = pl.float64.matrix { { 1 } } }
+    for _, kind in ipairs { "lbfgs", "scg" } do
+      local net = pl.network({ inputs = 1, pl.dense(1, nil, { bias = false }) },
+        { dtype = "float64" })
+      pl.fit(net, data, { loss = "squared_error", optimizer = kind, epochs = 5,
+        gradients = { "l2", factor = 0.25 } })
+      assert.near(0.8, net.layers[1].W:get(1, 1), 1e-6)
+    end
+  end)
+
   it("allocates nothing in a step", function()
     each(function(new, new_list, what)
       local list, optimizer = new_list(), new()
