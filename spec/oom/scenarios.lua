@@ -238,6 +238,32 @@ scenarios.optimizer_rules = {
   look = function(o) return dump { o.optimizer:state(), o.net.theta } end,
 }
 
+-- Those that evaluate
+for _, kind in ipairs { "lbfgs", "levenberg_marquardt", "scg" } do
+  scenarios["optimizer_" .. kind] = {
+    setup = function()
+      local o = { X = pl.matrix { { 0, 0, 1, 1 }, { 0, 1, 0, 1 } },
+        T = pl.matrix { { 0, 1, 1, 0 } } }
+      o.net = pl.network({ inputs = 2, pl.dense(3, "tanh"), pl.dense(1) }, { seed = 1 })
+      o.optimizer = pl.optimizer(kind)
+      o.residuals = pl.residuals(o.net, "squared_error")
+      return o
+    end,
+    run = function(o)
+      o.optimizer:step(o.net:parameters(), nil, function(wants_jacobian)
+        local A = o.net:forward(o.X)
+        local J, Delta = pl.loss.squared_error(A, o.T)
+        local e, G
+        if wants_jacobian then e, G = o.residuals(A, o.T) end
+        o.net:backward(Delta)
+        return J, e, G
+      end)
+    end,
+    bits = function(o) return dump { o.optimizer:state(), o.net.theta } end,
+    look = function(o) return dump { o.optimizer:state(), o.net.theta } end,
+  }
+end
+
 -- Of parameters that are not a network's
 scenarios.optimizer_own = {
   setup = function()
