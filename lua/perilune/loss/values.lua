@@ -14,7 +14,7 @@ return {
   {
     -- d^2
     name = "mean_squared_error",
-    gives = "values", targets = "values", compares = true,
+    gives = "values", targets = "values", compares = true, squares = true,
   },
   {
     -- |d|
