@@ -116,7 +116,8 @@ describe("pl.lsuv", function()
 
   it("refuses what is no network, no matrix, and options that are none", function()
     local net = pl.network({ inputs = 6, pl.dense(4) }, { dtype = "float64" })
-    at_caller(function() pl.lsuv(5, X) end, "net: a network expected, got 5")
+    at_caller(function() pl.lsuv(5, X) end, "a network expected, got 5")
+    at_caller(function() pl.lsuv({ nodes = {} }, X) end, "a network expected, got a table")
     at_caller(function() pl.lsuv(net, 5) end, "X: a matrix expected, got 5")
     at_caller(function() pl.lsuv(net, core.matrix(5, 3)) end,
       "X has 5 rows but the network has 6 inputs")

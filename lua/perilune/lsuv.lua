@@ -2,6 +2,7 @@
 -- orthogonal weights, W of one dense layer after the other is divided by the deviation of its Z on
 -- a batch, until the variance of Z is 1.
 
+local Network = require "perilune.network"
 local Snapshot = require "perilune.snapshot"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
@@ -76,9 +77,8 @@ end
 ---@return { path: string, variance: number, iterations: integer }[]  what was reached, by layer
 local function lsuv(net, X, given)
   local options = fields.check(option_fields, given, "pl.lsuv")
-  if type(net) ~= "table" or not net.nodes then
-    errors.raise("net: a network expected, got %s", errors.show(net))
-  elseif not cores.is_matrix(X) then
+  Network.check(net)
+  if not cores.is_matrix(X) then
     errors.raise("X: a matrix expected, got %s", errors.show(X))
   end
   local before = net:state()

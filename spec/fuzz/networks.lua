@@ -390,6 +390,12 @@ function calls.gradient_check(p)
     p:options { "loss", parts.any(p, "loss"), "step", "1e-4", "tolerance", "1e-5" } }))
 end
 
+function calls.lsuv(p)
+  local net = any_network(p)
+  p:call(("pl.lsuv(%s)"):format(p:arguments { net.name, p:tame(net.core, net.inputs, 4),
+    p:fields { "iterations", p:between(1, 3), "orthogonal", p:pick { "true", "false" } } }))
+end
+
 function calls.go_on(p) p:call("go_on()", { how = "trains" }) end
 
 return networks

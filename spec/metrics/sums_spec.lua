@@ -1,6 +1,7 @@
 -- What is particular to metrics that are sums; what they compute is compared with scikit-learn in
 -- init_spec.lua.
 
+local at_caller = require("spec.support.misuse").at_caller
 local pl = require "perilune"
 
 local core = pl.float64
@@ -42,6 +43,13 @@ describe("top_k", function()
 end)
 
 describe("the calibration error", function()
+  it("refuses more bins than there is room for", function()
+    for _, bins in ipairs { 0, 65537, 1 << 40 } do
+      at_caller(function() local _ = pl.metric { "calibration_error", bins = bins } end,
+        "calibration_error: bins: a whole number from 1 to 65536 expected")
+    end
+  end)
+
   it("has bins of probabilities that include their upper end", function()
     -- 0.1 to 0.9 times 10 round up or down: each is in the bin that it ends, with a gap of its own.
     for b = 1, 9 do

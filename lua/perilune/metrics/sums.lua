@@ -10,6 +10,8 @@ local total_weight = Batch.total_weight
 -- What scikit-learn keeps probabilities from 0 and 1 by
 local EPSILON = { float32 = 2^-23, float64 = 2^-52 }
 
+local MOST_BINS = 2 ^ 16 | 0 -- three numbers are kept for each
+
 local function ratio(sum, weight)
   return weight > 0 and sum / weight or 0
 end
@@ -326,7 +328,7 @@ local kinds = {
   -- probability is that of the second, of more that of the predicted class (Guo et al. 2017).
   {
     name = "calibration_error", takes = "class", more_is_better = false, probabilities = true,
-    fields = { bins = { "count", default = 15 } },
+    fields = { bins = { "integer", default = 15, least = 1, most = MOST_BINS } },
     new = function(options, about)
       return Accumulator.new({
         name = "calibration_error", size = 3 * options.bins, weigh = weigh_bins,
