@@ -96,6 +96,8 @@ describe("an activation", function()
       "unknown activation 'rely' (known: ")
     at_caller(function() local _ = pl.activation { "rely", slope = 1 } end,
       "identity, ")
+    at_caller(function() pl.network(dense(pl.network { inputs = 2, pl.dense(2) })) end,
+      "with the functions forward(A, Z) and backward(H, Delta, Z, A) expected, got a table")
     at_caller(function() pl.network(dense "rely") end,
       "layer 1: dense: activation: unknown activation 'rely' (known: ")
   end)

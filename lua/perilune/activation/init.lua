@@ -78,10 +78,9 @@ end
 
 -- One of the user's own; given by a name, it has that name.
 local function accepts(value, name)
-  if type(value) ~= "table" or type(value.forward) ~= "function"
-    or type(value.backward) ~= "function" then
-    return nil
-  end
+  local has_both = type(value) == "table" and type(value.forward) == "function"
+    and type(value.backward) == "function"
+  if not has_both or value.predict ~= nil then return nil end -- networks and layers predict
   if value.range ~= nil then check_range(value.range) end
   if value.name or not name then return value end
   return {
