@@ -152,7 +152,11 @@ describe("lbfgs", function()
 
   it("refuses options out of their range, and groups", function()
     at_caller(function() local _ = pl.lbfgs { history = 0 } end,
-      "lbfgs: history: a whole number of 1 or more expected, got 0")
+      "lbfgs: history: a whole number from 1 to 1000 expected, got 0")
+    for _, name in ipairs { "history", "iterations" } do -- more than there is time or memory for
+      at_caller(function() local _ = pl.lbfgs { [name] = math.maxinteger } end,
+        "lbfgs: " .. name .. ": a whole number from 1 to ")
+    end
     at_caller(function() local _ = pl.lbfgs { line_search = "armijo" } end,
       'lbfgs: line_search: "strong_wolfe" or "none" expected, got "armijo"')
     at_caller(function() local _ = pl.lbfgs { groups = {} } end, "unknown option 'groups' of lbfgs")

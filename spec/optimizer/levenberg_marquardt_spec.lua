@@ -192,6 +192,11 @@ describe("levenberg_marquardt", function()
     assert.same(before, numbers_of(list))
   end)
 
+  it("refuses a factor by which the damping would hardly change", function()
+    at_caller(function() local _ = pl.levenberg_marquardt { factor = 1 } end,
+      "levenberg_marquardt: factor: a number from 1.1 to 1e+38 expected, got 1")
+  end)
+
   it("has no rate, and so takes no schedule", function()
     assert.is_nil(pl.levenberg_marquardt().rate)
     assert.equal("levenberg_marquardt", tostring(pl.levenberg_marquardt()))

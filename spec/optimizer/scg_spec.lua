@@ -207,5 +207,7 @@ describe("scg", function()
     at_caller(function() local _ = pl.scg { sigma = 1e-3 } end,
       "scg: sigma: a number of at most 0.0001 and above 0 expected, got 0.001")
     at_caller(function() local _ = pl.scg { lambda = 0 } end, "scg: lambda: ")
+    at_caller(function() local _ = pl.scg { iterations = math.maxinteger } end,
+      "scg: iterations: a whole number from 1 to 1000000 expected")
   end)
 end)

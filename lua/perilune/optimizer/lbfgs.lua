@@ -124,8 +124,8 @@ return {
   name = "lbfgs",
   fields = {
     rate = { "number", default = 1, least = 0, most = 1e38 },
-    history = { "count", default = 10 },
-    iterations = { "count", default = 20 },
+    history = { "integer", default = 10, least = 1, most = 1000 },
+    iterations = { "integer", default = 20, least = 1, most = 1000000 },
     evaluations = { "count", optional = true },
     tolerance_gradient = { "number", default = 1e-7, least = 0 },
     tolerance_change = { "number", default = 1e-9, least = 0 },

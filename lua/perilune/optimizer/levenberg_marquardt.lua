@@ -78,7 +78,7 @@ return {
   name = "levenberg_marquardt",
   fields = {
     damping = { "number", default = 0.01, above = 0, most = 1e38 },
-    factor = { "number", default = 10, above = 1, most = 1e38 },
+    factor = { "number", default = 10, least = 1.1, most = 1e38 },
     damping_most = { "number", default = 1e10, above = 0, most = 1e38 },
     tolerance_gradient = { "number", default = 1e-10, least = 0 },
   },

@@ -92,7 +92,7 @@ return {
   fields = {
     sigma = { "number", default = 5e-5, above = 0, most = 1e-4 },
     lambda = { "number", default = 5e-7, above = 0, most = 1e-6 },
-    iterations = { "count", default = 20 },
+    iterations = { "integer", default = 20, least = 1, most = 1000000 },
     tolerance_gradient = { "number", default = 1e-10, least = 0 },
   },
   evaluates = true,
