@@ -32,7 +32,9 @@ local function programs(text)
   return list
 end
 
-local documents = { { "README.md", least = 5 }, { "doc/extending.md", least = 7 } }
+local documents = {
+  { "README.md", least = 5 }, { "doc/extending.md", least = 7 }, { "doc/recipes.md", least = 2 },
+}
 
 for _, document in ipairs(documents) do
   describe(document[1], function()
