@@ -14,7 +14,7 @@
 --
 -- One of your own is a function (A, T, Delta, weights) --> J, Delta, or a table that has it as
 -- `compute`, and what others want to know of it: { name = "mine", compute = f, labels = false,
--- gives = "values" }.
+-- gives = "logits", targets = "several" }.
 
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
