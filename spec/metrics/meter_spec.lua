@@ -264,6 +264,10 @@ describe("a meter of one's own", function()
 
   it("looks at each batch, and adds nothing of what it refuses", function()
     local meter = pl.metrics.meter({ "accuracy" }, { outputs = 2 }):add(A, labels)
+    for _, outputs in ipairs { 0, math.maxinteger } do
+      at_caller(function() local _ = pl.metrics.meter({ "accuracy" }, { outputs = outputs }) end,
+        "outputs: a whole number from 1 to 1048576 expected, got ")
+    end
     for expected, add in pairs {
       ["A: a 2 x N matrix of float32 expected, got a 3 x 2 matrix of float32"] = function()
         meter:add(pl.matrix(3, 2), labels)

@@ -11,6 +11,7 @@ local sums = require "perilune.metrics.sums"
 local raise, show = errors.raise, errors.show
 
 local TABLE = { "table" }
+local MOST_OUTPUTS = 2 ^ 20 | 0 -- metrics keep some numbers for each
 
 ---@class Meter
 ---@field names string[]   of what is measured, in order: "loss" where it is, then the metrics
@@ -41,7 +42,7 @@ function Meter.new(metrics, about, has_loss)
 end
 
 local about_fields = {
-  outputs = { "count" },
+  outputs = { "integer", least = 1, most = MOST_OUTPUTS },
   dtype = { "choice", choices = { "float32", "float64" }, default = "float32" },
   gives = classes.fields.gives, targets = classes.fields.targets,
 }
