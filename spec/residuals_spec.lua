@@ -117,5 +117,19 @@ describe("residuals", function()
     at_caller(function() local _ = pl.residuals(net, function() end) end,
       "got one that does not say so")
     at_caller(function() local _ = pl.residuals({}, "squared_error") end, "a network expected")
+    local fixed = pl.network { inputs = 3, pl.dense(2, nil, { frozen = true }) }
+    at_caller(function() local _ = pl.residuals(fixed, "squared_error") end,
+      "residuals: a network with parameters to train expected")
+  end)
+
+  it("are refused for other outputs than those of the last forward, and other targets", function()
+    local net = network()
+    local residuals = pl.residuals(net, "squared_error")
+    at_caller(function() local _ = residuals(nil, T) end,
+      "residuals: A: what the network's last forward gave expected, got nil")
+    local A = net:forward(X)
+    at_caller(function() local _ = residuals(T, T) end, "got a 2 x 4 matrix of float64")
+    at_caller(function() local _ = residuals(A, X) end, "squared_error: T: a 2 x 4 matrix expected")
+    at_caller(function() local _ = residuals(A, T, X) end, "squared_error: weights: ")
   end)
 end)

@@ -7,6 +7,8 @@
 -- One forward serves all of them, so that layers which mix samples, or draw numbers, are right too;
 -- in return each of S_L N residuals takes a backward over all N samples.
 
+local Network = require "perilune.network"
+local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local losses = require "perilune.loss"
 
@@ -50,6 +52,10 @@ end
 ---@return Matrix G        size of theta x S_L N, column k the gradient of e_k
 function Residuals:__call(A, T, weights)
   local net, core, compute = self.net, self.net.core, self.loss.compute
+  if A == nil or not rawequal(A, net.A) then
+    errors.raise("residuals: A: what the network's last forward gave expected, got %s",
+      cores.show(A))
+  end
   local m = memory_for(self, A.cols)
   local roots, targets = m.roots, m.targets
   compute(m.ones, m.zeros, m.C, weights)
@@ -78,9 +84,8 @@ end
 ---@param loss any   "squared_error", a description, or a loss that says `squares = true`
 ---@return Residuals
 local function new(net, loss)
-  if type(net) ~= "table" or not net.held then
-    errors.raise("residuals: a network expected, got %s", errors.show(net))
-  end
+  Network.check(net)
+  if not net.theta then errors.raise("residuals: a network with parameters to train expected") end
   loss = losses:resolve(loss)
   if not loss.squares then
     errors.raise("residuals: a loss that is a sum of squares expected, such as squared_error, got "

@@ -168,7 +168,7 @@ end
 -- it. Where it is asked for them and the loss has any, also the residuals and their gradients.
 local function new_evaluate(self)
   local now = Snapshot.new(self.net)
-  local residuals = self.loss.squares and residuals_of(self.net, self.loss)
+  local residuals = self.loss.squares and self.net.theta and residuals_of(self.net, self.loss)
   local function lose(A, T, weights)
     return self.loss.compute(A, T, self.Deltas:columns(A.cols), weights)
   end

@@ -348,6 +348,16 @@ describe("an optimizer that evaluates", function()
     assert.equal(1, optimizer.steps)
   end)
 
+  it("trains a network that is frozen, which stays as it is", function()
+    local data = pl.dataset { X = pl.matrix(3, 4):fill(1), T = pl.matrix(2, 4) }
+    for kind in pairs(kinds) do
+      local net = pl.network { inputs = 3, pl.dense(2, nil, { frozen = true }) }
+      local before = net.layers[1].W:copy()
+      pl.fit(net, data, { loss = "squared_error", optimizer = kind, epochs = 2 })
+      naive.near(net.layers[1].W, before:totable(), 0)
+    end
+  end)
+
   it("shows its name and its rate", function()
     assert.equal("lbfgs, rate 1", tostring(pl.lbfgs()))
   end)
