@@ -1,8 +1,8 @@
 #!/usr/bin/env lua5.4
 -- Measure the speed of training and prediction, with the public API only, as a user's script would.
 -- With --workload one measurement, whose last line reads "perilune W3 sgd 1 27000.0" (samples per
--- second, the median of five windows of 0.2 s after one to warm up); without it a table of all, and
--- one of the optimisers' steps; --table picks one of them.
+-- second, the median of five windows of 0.2 s after one to warm up); without it a table of all, one
+-- of the optimisers' steps, and one of activations, losses and dropout; --table picks one of them.
 
 -- support.lua lies beside this file. Where a link to it was started, a process says where that is;
 -- it takes milliseconds in which Ctrl-C is not heard yet, so it is asked only then.
@@ -42,8 +42,8 @@ parser:option("--optimizer",
   :choices { "sgd", "adam", "none" }
 parser:option("--threads", "of the workload (default: 1)")
   :convert(support.threads "--threads")
-parser:option("--table", "workloads or optimizers (default: both)")
-  :choices { "workloads", "optimizers" }
+parser:option("--table", "workloads, optimizers or passes (default: all)")
+  :choices { "workloads", "optimizers", "passes" }
 parser:option("--gather", "slices of float32 data, or batches shuffled from bytes",
   "slice")
   :choices { "slice", "shuffled" }
@@ -258,8 +258,9 @@ local function measure_optimizers()
   support.use_threads(1)
   print(("%-14s %6s %12s %12s"):format("optimizer", "keeps", "ns/element", "x copy"))
   local kinds = {}
-  for name in pairs(pl.optimizer) do
-    if name ~= "muon" then kinds[#kinds + 1] = name end
+  for name, optimizer in pairs(pl.optimizer) do
+    local is_one_pass = optimizer.evaluates == false and name ~= "muon"
+    if is_one_pass then kinds[#kinds + 1] = name end
   end
   table.sort(kinds)
   for _, name in ipairs(kinds) do
@@ -269,6 +270,56 @@ local function measure_optimizers()
   measure_muon(512)
 end
 
+-- Passes over matrices that no cache holds, beside a copy of as many bytes as each moves:
+-- `words` of 4 bytes for each element.
+local ROWS, COLS = 256, 16384
+
+local function new_matrix(seed)
+  return pl.generator(seed):uniform(pl.matrix(ROWS, COLS), 0.01, 0.99)
+end
+
+local function measure_pass(name, words, step)
+  local source, target = new_matrix(1), pl.matrix(ROWS, COLS)
+  local rate, copy_rate = medians(step, function() target:assign(source) end)
+  local ns, copy_ns = 1e9 / rate / (ROWS * COLS), 1e9 / copy_rate / (ROWS * COLS) * words / 2
+  print(("%-34s %12.3f %12.2f"):format(name, ns, ns / copy_ns))
+  collectgarbage()
+end
+
+-- The parts of a family by name, in order
+local function sorted(family)
+  local list = {}
+  for name, part in pairs(family) do list[#list + 1] = { name = name, part = part } end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  return list
+end
+
+-- A loss of so many outputs; most take targets like the outputs, which are between 0 and 1.
+local function measure_loss(name, loss)
+  local A, Delta = new_matrix(1), pl.matrix(ROWS, COLS)
+  local T, words = new_matrix(2), 3
+  if loss.labels == "only" then T, words = pl.matrix(1, COLS):fill(7), 2 end
+  if (loss.outputs_per_target or 1) == 2 then T, words = T:slice(1, ROWS // 2), 2.5 end
+  measure_pass(name, words, function() loss(A, T, Delta) end)
+end
+
+local function measure_passes()
+  support.use_threads(1)
+  print(("%-34s %12s %12s"):format("pass", "ns/element", "x copy"))
+  local Z, A, H, Delta = new_matrix(1), new_matrix(2), pl.matrix(ROWS, COLS), new_matrix(3)
+  for _, entry in ipairs(sorted(pl.activation)) do
+    local sigma = entry.part
+    measure_pass(entry.name .. ", forward", 2, function() sigma.forward(A, Z) end)
+    measure_pass(entry.name .. ", backward", 3, function() sigma.backward(H, Delta, Z, A) end)
+  end
+  for _, entry in ipairs(sorted(pl.loss)) do measure_loss(entry.name, entry.part) end
+  local key = 0
+  measure_pass("dropout", 2, function()
+    key = key + 1
+    pl.float32.dropout(A, Z, 0.5, key, 2)
+  end)
+end
+
 if options.workload and options.table then
   parser:error("--table and --workload exclude each other")
 elseif options.workload then
@@ -276,9 +327,13 @@ elseif options.workload then
 elseif options.optimizer or options.threads then
   parser:error("--optimizer and --threads are of one --workload")
 elseif options.table then
-  ({ workloads = measure_workloads, optimizers = measure_optimizers })[options.table]()
+  ({
+    workloads = measure_workloads, optimizers = measure_optimizers, passes = measure_passes,
+  })[options.table]()
 else
   measure_workloads()
   print()
   measure_optimizers()
+  print()
+  measure_passes()
 end

@@ -112,7 +112,8 @@ describe("metrics in training", function()
       at_caller(function() pl.fit(network, train, options(given)) end, expected)
       assert.equal(0, (network.theta - before):norm())
     end
-    refused("unknown metric 'auc' (known: accuracy, average_precision, ", { metrics = { "auc" } })
+    refused("unknown metric 'area' (known: accuracy, auc, average_precision, ",
+      { metrics = { "area" } })
     refused('metrics: two are called "f1"', { metrics = { "f1", "f1" } })
     refused("top_k: k: a whole number from 1 to 2", { metrics = { { "top_k", k = 3 } } })
     refused("mse takes no labels", { metrics = { "mse" } })

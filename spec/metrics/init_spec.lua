@@ -68,9 +68,9 @@ describe("a metric", function()
       assert.equal(name, pl.metric({ name }).name)
       assert.equal(not less[name], metric.more_is_better)
     end
-    assert.equal(18, count)
+    assert.equal(19, count)
     assert.equal("mine", pl.metric({ "f1", name = "mine" }).name)
-    at_caller(function() local _ = pl.metric "auc" end, "unknown metric 'auc' (known: accuracy, ")
+    at_caller(function() local _ = pl.metric "area" end, "unknown metric 'area' (known: accuracy, ")
     at_caller(function() local _ = pl.metric { "top_k", n = 3 } end,
       "unknown option 'n' of top_k (known: k, name)")
     at_caller(function() local _ = pl.metric { "f1", average = "mean" } end, "f1: average: ")
@@ -102,6 +102,13 @@ describe("a metric", function()
     } do
       near(pl.metric[name](p, t, weights), pl.metric[name](P, two, weights), name)
     end
+  end)
+
+  it("is known by a short name, too, where it has one", function()
+    local p = g:uniform(core.matrix(1, 50))
+    local t = labels:map(function(label) return label > 2 and 1 or 0 end)
+    assert.equal(pl.metric.roc_auc(p, t, weights), pl.metric.auc(p, t, weights))
+    assert.equal("auc", pl.metric.auc.name)
   end)
 
   it("takes target columns where it takes labels", function()
@@ -202,7 +209,7 @@ describe("a metric", function()
       local about = metric.takes == "several" and { targets = "several" } or nil
       local T = (metric.takes == "values" or about) and P or labels
       local value = metric(P, T, none, about)
-      if name == "roc_auc" then
+      if name == "roc_auc" or name == "auc" then
         assert.is_true(value ~= value)
       else
         assert.equal(name == "r2" and 1 or 0, value)

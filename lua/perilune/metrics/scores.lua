@@ -147,11 +147,14 @@ local function of_scores(name, area)
   return kind
 end
 
+local function roc_area_of(roc_area) return roc_area end
+
 return {
   kinds = {
     -- the area under the ROC curve: the share of pairs, one sample of the class and one not, that
     -- the output has in the right order, a tie being half a pair (Hanley and McNeil 1982)
-    of_scores("roc_auc", function(roc_area) return roc_area end),
+    of_scores("roc_auc", roc_area_of),
+    of_scores("auc", roc_area_of), -- the same by its short name
 
     -- sum over the scores of (recall - recall at the next higher score) precision; 0 for a class
     -- that is nowhere, as in scikit-learn
