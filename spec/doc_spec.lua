@@ -2,6 +2,8 @@
 -- there.
 
 local child = require "spec.support.child"
+local registry = require "perilune.registry"
+require "perilune"
 
 local function read(path)
   local file <close> = assert(io.open(path, "rb"))
@@ -34,6 +36,7 @@ end
 
 local documents = {
   { "README.md", least = 5 }, { "doc/extending.md", least = 7 }, { "doc/recipes.md", least = 2 },
+  { "doc/parts.md", least = 7 },
 }
 
 for _, document in ipairs(documents) do
@@ -55,6 +58,27 @@ for _, document in ipairs(documents) do
     end
   end)
 end
+
+describe("the programs of the documents", function()
+  it("use each part by its name", function()
+    local codes = {}
+    for _, document in ipairs(documents) do
+      for _, program in ipairs(programs(read(document[1]))) do codes[#codes + 1] = program.code end
+    end
+    local code, missing = table.concat(codes, "\n"), {}
+    for _, family in ipairs {
+      "activation", "average", "gradient", "initializer", "layer", "loss", "metric", "optimizer",
+      "schedule",
+    } do
+      for name in pairs(registry.families[family].kinds) do
+        local is_used = code:find("%f[%w_]" .. name .. "%f[^%w_]")
+        if not is_used then missing[#missing + 1] = family .. " " .. name end
+      end
+    end
+    table.sort(missing)
+    assert.equal("", table.concat(missing, ", "))
+  end)
+end)
 
 describe("README.md", function()
   it("has each source in its tree", function()
