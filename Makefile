@@ -101,7 +101,7 @@ test: all  ## run the specs; BUSTED_FLAGS="--filter=softmax" runs some of them
 
 # $(call sanitized,target): make it with the address and undefined behaviour sanitizers. The path
 # comes first so that scripts started by specs run in the same interpreter.
-sanitized = @SANITIZED_LUA="$$(command -v $(LUA))" SANITIZED_MODULE="$(abspath $(BUILD))/sanitize/perilune/core/system.so" \
+sanitized = +@SANITIZED_LUA="$$(command -v $(LUA))" SANITIZED_MODULE="$(abspath $(BUILD))/sanitize/perilune/core/system.so" \
   PATH="$(CURDIR)/.ci/sanitized:$$PATH" $(MAKE) --no-print-directory $(1) BUILD=$(BUILD)/sanitize LUA=lua5.4 \
   OPTIMIZE="-O1 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined \
   -fno-omit-frame-pointer -DSANITIZE"
