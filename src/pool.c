@@ -34,8 +34,8 @@
 
 /*
 ** How often a thread that waits looks again before it goes to sleep: for some tens of microseconds.
-** To wake a thread takes longer than many a run, and within a training step the next run comes
-** sooner than that.
+** Within a training step the next run comes sooner than that; and waking a sleeping thread takes
+** longer than a short run.
 */
 #define SPINS 2000
 
@@ -46,10 +46,11 @@
 ** a thread that is not running, or has to take turns with it on one processor, and would be faster
 ** alone.
 ** Sign of it: in the trial the caller waited longer than it worked, or the speedup was below 4/3.
-** The speedup is the pieces that all have done over those that the caller has done, less where the
-** caller was not running all the time that it seemed to work.
-** Rule: after a trial that fails so the caller does all pieces by itself for `alone` seconds, and
-** then tries again. `alone` starts at TRIAL, doubles with each trial that fails, up to
+** The speedup is the pieces that all have done over those that the caller has done, times the
+** fraction of its time in which the caller really had a processor. With any number of threads one
+** that gains less than a third is not worth the processors it takes from others.
+** Rule: after a failed trial the caller does all pieces by itself for `alone` seconds, and then
+** tries again. `alone` starts at TRIAL, doubles with each trial that fails, up to
 ** LONGEST_ALONE, and halves with each that passes.
 */
 #define TRIAL         0.02
@@ -90,7 +91,7 @@ struct Pool {
   pthread_mutex_t mutex;
   pthread_cond_t work;     // a run has begun, for workers that are asleep
   pthread_cond_t done;     // pieces have been done, for a caller that is
-  char apart[CACHE_LINE];  // keeps what workers read from what the caller writes in each run
+  char apart[CACHE_LINE];  // between what workers read, above, and what the caller writes each run
   uint64_t generation;     // number of the run
   unsigned given;          // pieces, in all runs
   pthread_t caller;        // thread that began this trial
@@ -238,8 +239,8 @@ static void begin_trial(Pool *pool) {
 }
 
 /*
-** The fraction of the time it worked in which the caller had a processor. At least the true one:
-** what is known is how long it had one in the runs and between them together.
+** The fraction of the time it worked in which the caller had a processor. An upper bound: the
+** system tells its processor time for the whole trial, with what lies between the runs.
 */
 static double scheduled_fraction(const Pool *pool) {
   if (!pthread_equal(pool->caller, pthread_self())) return 1;
@@ -322,8 +323,9 @@ static void range_piece(void *context, int index) {
 }
 
 /*
-** Pieces are as equal as can be when each begins where a vector does. With few elements in each, as
-** when columns are counted, whole vectors would make them unequal, and any size is as good.
+** Pieces are as equal as they can be, and begin where vectors do. Where there are few elements in
+** each, as when columns are counted, they may begin anywhere: rounded up to whole vectors they
+** would become unequal.
 */
 int pool_piece(int n, int grain) {
   int pieces = (n - 1) / grain + 1;

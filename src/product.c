@@ -15,15 +15,15 @@
 /* Blocks of a product by OpenBLAS or by loops, at most. For tiles: most_blocks in tile.h. */
 #define MAX_BLOCKS 4
 
+/* A C of this many elements or more leaves the caches before the next step comes to it again. */
+#define LARGE (1 << 20)
+
 /*
-** `cut` halves the units of C as long as so many rows or columns remain in each half; tile.h says
-** how many columns where C is not LARGE.
+** In tiles `cut` prefers to halve the units of C. It does so as long as each half keeps at least so
+** many rows, or columns; tile.h says how many columns where C is not LARGE.
 */
 #define LEAST_ROWS       128
 #define LEAST_LARGE_COLS 512
-
-/* Elements in a C of which the cache of no core holds anything from one step to the next */
-#define LARGE (1 << 20)
 
 /* Multiplications in the smallest block: with fewer a second thread costs more than it brings. */
 #define MIN_VOLUME        (1 << 20)
@@ -124,13 +124,18 @@ static inline void prepare(Product *p, const Matrix *C, const Matrix *A, const M
 **   reads and writes the same units of W, of its gradient and of what the optimiser keeps for it in
 **   every step, and has them in its cache. Where there are too few units left for that, the longer
 **   side is cut.
-** - No cache holds a thread's share of a LARGE dJ/dW from one step to the next: its blocks stay
-**   LEAST_LARGE_COLS columns wide, nearer to squares, which read less of the operands.
+** - No cache holds a thread's share of a LARGE C from one step to the next. Its columns are then
+**   preferred only down to LEAST_LARGE_COLS, so that blocks are nearer to squares, which read less
+**   of the operands.
+**
+** Which side has the units? That of dJ/dW = H A^t, the one product whose B is transposed, is its
+** columns; of Z and Delta it is the rows.
 **
 ** How are the blocks numbered? A thread's share is blocks with neighbouring numbers. They are
-** numbered so that a share is some of the units, with all samples; but where there are at least
-** twice as many samples (n) as units (m), some of the samples, with all units: then a thread reads
-** in the next layer those samples that it has written in this one.
+** numbered so that a share is some of the units, with all that the other side has. The exception is
+** a Z or Delta with at least twice as many samples (n) as units (m): there a share is some of the
+** samples, with all units, because a thread then reads in the next layer the samples that it has
+** written in this one.
 */
 static void cut(Product *p) {
   int rows = p->m;
