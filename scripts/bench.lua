@@ -299,7 +299,7 @@ local function measure_loss(name, loss)
   local A, Delta = new_matrix(1), pl.matrix(ROWS, COLS)
   local T, words = new_matrix(2), 3
   if loss.labels == "only" then T, words = pl.matrix(1, COLS):fill(7), 2 end
-  if (loss.outputs_per_target or 1) == 2 then T, words = T:slice(1, ROWS // 2), 2.5 end
+  if (loss.outputs_per_target or 1) == 2 then T, words = T:slice(1, ROWS / 2), 2.5 end
   measure_pass(name, words, function() loss(A, T, Delta) end)
 end
 
