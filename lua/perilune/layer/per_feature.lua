@@ -3,6 +3,7 @@
 -- wanted. An encoder has
 --     encoder.size                      rows that feature k becomes, in size[k]
 --     encoder:encode(P, k, x)           P of size[k] x N from the row x, 1 x N
+--     encoder:differentiate(k, H, P)    what the next two both need; where it has this
 --     encoder:gradients(k, H, P, x)     of its parameters; where it has some
 --     encoder:slope(delta, k, H, P, x)  delta of 1 x N, the derivative by x
 
@@ -91,6 +92,7 @@ function PerFeature:backward(Delta, wants_below, trains)
     row = row + H.rows
     if self.children then H = self.children[k]:backward(H, trains or wants_below) end
     local P, x = self.training.encoded[k]:columns(N), self.training.rows[k]:columns(N)
+    if encoder.differentiate and (trains or below) then encoder:differentiate(k, H, P) end
     if trains then encoder:gradients(k, H, P, x) end
     if below then core.put_rows(below, k, encoder:slope(self.slopes:columns(N), k, H, P, x)) end
   end

@@ -29,28 +29,27 @@ function Encoder:encode(P, k, x)
   return self.core.periodic(P, self.frequencies[k], x)
 end
 
--- G is the derivative by c x: that by c is G x^t, that by x is c^t G.
-local function derivative(self, k, H, P)
-  return self.core.periodic_backward(self.derivatives[k]:columns(P.cols), H, P)
+---G, the derivative by c x: that by c is G x^t, that by x is c^t G.
+---@param k integer
+---@param H Matrix  size[k] x N
+---@param P Matrix  size[k] x N, what encode gave
+function Encoder:differentiate(k, H, P)
+  self.G = self.core.periodic_backward(self.derivatives[k]:columns(P.cols), H, P)
 end
 
 ---dJ/dc of feature k.
 ---@param k integer
----@param H Matrix   size[k] x N
----@param P Matrix   size[k] x N, what encode gave
 ---@param x Matrix   1 x N
-function Encoder:gradients(k, H, P, x)
-  self.core.product(self.sums[k], derivative(self, k, H, P), x, "NT")
+function Encoder:gradients(k, _, _, x)
+  self.core.product(self.sums[k], self.G, x, "NT")
 end
 
 ---The derivative of J by x.
 ---@param delta Matrix  1 x N
 ---@param k integer
----@param H Matrix      size[k] x N
----@param P Matrix      size[k] x N, what encode gave
 ---@return Matrix delta
-function Encoder:slope(delta, k, H, P)
-  return self.core.product(delta, self.frequencies[k], derivative(self, k, H, P), "TN")
+function Encoder:slope(delta, k)
+  return self.core.product(delta, self.frequencies[k], self.G, "TN")
 end
 
 ---@param options table
@@ -61,7 +60,7 @@ function Periodic.new(options, context)
   for k = 1, context.input.size do
     sizes[k], derivatives[k] = 2 * options.frequencies, Buffer.new(core, options.frequencies)
   end
-  local encoder = { core = core, size = sizes, derivatives = derivatives }
+  local encoder = { core = core, size = sizes, derivatives = derivatives, G = false }
   setmetatable(encoder, Encoder)
   local above = options.outputs
     and { outputs = options.outputs, activation = options.activation }
