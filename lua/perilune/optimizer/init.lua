@@ -225,14 +225,7 @@ function Optimizer:check_state(state, parameters)
   if not steps or steps < 0 or not is_rate(state.rate) then
     raise("state of an optimiser expected, as state() gives it, got %s", show(state))
   end
-  local entries
-  if steps == 0 then
-    entries = {} -- nothing is kept before the first step
-  elseif parameters then
-    entries = Plan.read(parameters)
-  elseif self.plan then
-    entries = self.plan.entries
-  end
+  local entries = Plan.entries_after(steps, parameters, self.plan)
   Plan.check_state(state.tensors, new_keeps_of(self), entries)
 end
 

@@ -289,6 +289,18 @@ function Plan.check_state(tensors, keeps_of, entries)
   end
 end
 
+---The entries of which a state after so many steps must be: those of the parameters, or else of the
+---last step; nil where neither is known.
+---@param steps integer
+---@param parameters? table
+---@param last { entries: Entry[] }|false|nil  what the last step went by
+---@return Entry[]?
+function Plan.entries_after(steps, parameters, last)
+  if steps == 0 then return {} end -- nothing is kept before the first step
+  if parameters then return (Plan.read(parameters)) end
+  return last and last.entries or nil
+end
+
 ---Copies of the matrices of a state.
 ---@param tensors table<string, table<string, Matrix>>
 ---@return table<string, table<string, Matrix>>

@@ -162,14 +162,7 @@ function SecondOrder:check_state(state, parameters)
     raise("state of an optimiser expected, as state() gives it, got %s", show(state))
   end
   check_numbers(self, state.numbers)
-  local entries
-  if steps == 0 then
-    entries = {} -- nothing is kept before the first step
-  elseif parameters then
-    entries = Plan.read(parameters)
-  elseif self.theta then
-    entries = self.theta.entries
-  end
+  local entries = Plan.entries_after(steps, parameters, self.theta)
   Plan.check_state(state.tensors, new_keeps_of(self), entries)
 end
 
