@@ -6,21 +6,15 @@
 -- The content is put together where it stays, in octets, whatever the file's form; and header and
 -- all, because cutting that off would copy the rest.
 
-local collect = require "perilune.collect"
+local content = require "perilune.data.content"
 local core = require "perilune.core.float32"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local file = require "perilune.store.file"
-local zlib = require "zlib"
 
 local idx = {}
 
 local UNSIGNED_BYTES = 0x08
-local GZIP = "\x1f\x8b"
-local GZIP_ONLY = 31 -- zlib's window bits: a 32 KiB window in a gzip wrapper, nothing else
-local LARGEST_RATIO = 1032 -- deflate makes no more bytes of one
-local PACKED_CHUNK = 4096 -- packed bytes that are inflated at once: to about 4 MB at most
-local CHUNK = 2 ^ 18 | 0 -- bytes of a plain file that are read at once
 local DIMENSION = { "integer", least = 1, most = 0xffffffff } -- four bytes
 
 ---@class Idx
@@ -71,49 +65,6 @@ local function expectation(header, promised)
     shape(header.dimensions), header.offset)
 end
 
--- What so many packed bytes inflate to, whether that is the end, and how many bytes were used by
--- then
-local function inflate_chunk(stream, packed)
-  local ok, chunk, ended, consumed = pcall(stream, packed)
-  if ok then return chunk, ended, consumed end
-  if chunk == "not enough memory" then error(chunk, 0) end
-  return nil, "damaged gzip data: content or checksum is wrong"
-end
-
--- Each gives the next chunk of the content of `source`; nil at its end, or nil and a reason.
-
-local function plain_chunks(source)
-  local last = 0
-  return function()
-    local first = last + 1
-    last = math.min(last + CHUNK, source.size)
-    if first <= last then return source:read(first, last) end
-  end
-end
-
-local function inflated_chunks(source)
-  local stream, last, size = zlib.inflate(GZIP_ONLY), 0, 0
-  local ended, consumed = false, 0
-  return function()
-    if ended and source.size == consumed then return nil end
-    if ended then
-      return nil, ("%d bytes follow the gzip data (none expected)"):format(source.size - consumed)
-    end
-    local first = last + 1
-    last = math.min(last + PACKED_CHUNK, source.size)
-    if first > last then
-      return nil, ("the gzip data ends too early: %d bytes came out of it"):format(size)
-    end
-    local packed, reason = source:read(first, last)
-    if not packed then return nil, reason end
-    local chunk
-    chunk, ended, consumed = inflate_chunk(stream, packed)
-    if not chunk then return nil, ended end
-    size = size + #chunk
-    return chunk
-  end
-end
-
 -- Add a chunk to what there is. The header is read as soon as it is there: `doubt` gives a reason
 -- not to believe what it promises, before memory is asked for. Gives the size of the chunk; nil at
 -- the end, or nil and a reason to go no further.
@@ -135,46 +86,42 @@ local function add(self, doubt, chunk, reason)
   return #chunk
 end
 
--- One IDX file of its chunks, or nil and a reason. They are let go before the collector is told of
--- them.
-local function assemble(next_chunk, doubt)
+-- One IDX file of its bytes, or nil and a reason
+local function assemble(bytes_of, doubt)
   local self = { start = "", promised = 4 }
   repeat
-    local size, reason = add(self, doubt, next_chunk())
+    local size, reason = add(self, doubt, bytes_of:chunk())
     if reason then return nil, reason end
-    if size then collect(size) end
   until not size
-  local content, bytes, promised = self.content, self.bytes, self.promised
-  if not content then
+  local found, bytes, promised = self.content, self.bytes, self.promised
+  if not found then
     return nil, ("a header of %d bytes expected, %d came"):format(promised, #self.start)
   elseif #bytes < promised then
-    return nil, ("%s, %d came"):format(expectation(content, promised), #bytes)
+    return nil, ("%s, %d came"):format(expectation(found, promised), #bytes)
   end
-  content.bytes = bytes
-  return content
+  found.bytes = bytes
+  return found
 end
 
 local function content_of(source)
-  local size = source.size
-  local start, reason = source:read(1, math.min(2, size))
-  if not start then return nil, reason end
-  if start == GZIP then
-    return assemble(inflated_chunks(source), function(header, promised)
-      return promised > LARGEST_RATIO * size
+  local bytes_of, reason = content.of(source, math.huge)
+  if not bytes_of then return nil, reason end
+  return assemble(bytes_of, function(header, promised)
+    if bytes_of.is_gzip then
+      return promised > bytes_of.most
         and ("%s, more than %d bytes of gzip data can hold"):format(
-          expectation(header, promised), size)
-    end)
-  end
-  return assemble(plain_chunks(source), function(header, promised)
-    return promised ~= size and ("%s, %d came"):format(expectation(header, promised), size)
+          expectation(header, promised), source.size)
+    end
+    return promised ~= source.size
+      and ("%s, %d came"):format(expectation(header, promised), source.size)
   end)
 end
 
 -- What `source` holds, or nil and "name: reason"
 local function read(source, name)
-  local content, reason = content_of(source)
-  if not content then return nil, ("%s: %s"):format(name, reason) end
-  return content
+  local found, reason = content_of(source)
+  if not found then return nil, ("%s: %s"):format(name, reason) end
+  return found
 end
 
 ---IDX data in memory, plain or gzip-compressed; the content decides which.
