@@ -187,6 +187,57 @@ for _, name in ipairs(naive.types) do
       end
     end)
 
+    it("takes whole numbers of every width, signed and not", function()
+      for type, letter in pairs {
+        int8 = "i1", int16 = "i2", uint16 = "I2", int32 = "i4", uint32 = "I4", int64 = "i8",
+        uint64 = "I8",
+      } do
+        local bits, is_signed = 8 * tonumber(letter:sub(2)), letter:sub(1, 1) == "i"
+        local few = math.min(bits, name == "float32" and 24 or 53) - (is_signed and 1 or 0)
+        local numbers = { 0, 1, 5, 100, (1 << few) - 1 }
+        if is_signed then
+          for k = 1, #numbers do numbers[#numbers + 1] = -numbers[k] end
+          numbers[#numbers + 1] = -1 << (bits - 1)
+        else
+          numbers[#numbers + 1] = 1 << (bits - 1)
+        end
+        for _, endian in ipairs { "<", ">" } do
+          local bytes = ""
+          for _, x in ipairs(numbers) do bytes = bytes .. (endian .. letter):pack(x) end
+          local expected = {}
+          for k, x in ipairs(numbers) do
+            expected[k] = x < 0 and not is_signed and 2.0 ^ (bits - 1) or x + 0.0
+          end
+          local D = core.decode(bytes, type, 1, #numbers, endian == ">" and "big" or "little")
+          naive.near(D, { expected }, 0)
+          D:fill(7):decode(bytes, type, endian == ">" and "big" or "little")
+          naive.near(D, { expected }, 0)
+        end
+      end
+    end)
+
+    it("refuses a whole number that would become another, and changes nothing", function()
+      local least = name == "float32" and 0x1000001 or 0x20000000000001
+      local cases = {
+        { "int64", "<i8", least, least }, { "int64", "<i8", -least, -least },
+        { "uint64", "<I8", -1, "18446744073709551615" },
+        { "int64", "<i8", math.maxinteger, "9223372036854775807" },
+      }
+      if name == "float32" then
+        table.insert(cases, { "int32", "<i4", least, least })
+        table.insert(cases, { "int32", "<i4", -least, -least })
+        table.insert(cases, { "uint32", "<I4", 0xffffffff, "4294967295" })
+      end
+      local M = core.matrix(1, 3):fill(7)
+      for _, case in ipairs(cases) do
+        local type, format_of, x, shown = table.unpack(case)
+        local bytes = format_of:pack(1) .. format_of:pack(x)
+        local message = ("element 2 is %s, which %s does not hold exactly"):format(shown, name)
+        naive.refuses(M, message:gsub("-", "%%-"), function() M:decode(bytes, type) end)
+        raises(message, core.decode, bytes, type, 1, 2)
+      end
+    end)
+
     it("begins at the offset, which need not be aligned", function()
       local M = naive.random(core, 3, 3, 2)
       for offset = 0, 9 do
@@ -239,7 +290,7 @@ for _, name in ipairs(naive.types) do
     it("refuses what is no string, type or order", function()
       raises("string expected, got table", core.decode, {}, "uint8", 1, 1)
       raises("string expected, got no value", core.decode)
-      raises("invalid option 'int32'", core.decode, "abcd", "int32", 1, 1)
+      raises("invalid option 'float16'", core.decode, "abcd", "float16", 1, 1)
       raises("invalid option 'native'", core.decode, "abcd", "uint8", 1, 1, "native")
       raises("invalid option 'x'", core.decode, "abcd", "uint8", 1, 1, "big", 0, "x")
       raises("number expected, got no value", core.decode, "abcd", "uint8", 1)
@@ -320,7 +371,7 @@ for _, name in ipairs(naive.types) do
 
     it("refuses unknown types, orders and strangers", function()
       local M = core.matrix(2, 2)
-      raises("invalid option 'int8'", M.decode, M, "", "int8")
+      raises("invalid option 'float16'", M.decode, M, "", "float16")
       raises("invalid option 'middle'", M.decode, M, "", "uint8", "middle")
       raises("invalid option 'diagonal'", M.decode, M, "", "uint8", "big", "diagonal")
       raises("string expected, got no value", M.decode, M)

@@ -5,10 +5,25 @@
 
 #include "matrix.h"
 
-typedef enum Type { UINT8, FLOAT32, FLOAT64 } Type;
+/* What encode makes, what any real can hold, and from INT32 on what it may not */
+typedef enum Type {
+  UINT8,
+  FLOAT32,
+  FLOAT64,
+  INT8,
+  INT16,
+  UINT16,
+  INT32,
+  UINT32,
+  INT64,
+  UINT64
+} Type;
 
-static const char *const type_names[] = {"uint8", "float32", "float64", NULL};
-static const size_t widths[] = {1, 4, 8};
+static const char *const encoded_names[] = {"uint8", "float32", "float64", NULL};
+static const char *const decoded_names[] = {"uint8", "float32", "float64", "int8",
+                                            "int16", "uint16",  "int32",   "uint32",
+                                            "int64", "uint64",  NULL};
+static const size_t widths[] = {1, 4, 8, 1, 2, 2, 4, 4, 8, 8};
 
 static bool is_big_endian_host(void) {
   const uint16_t one = 1;
@@ -40,19 +55,82 @@ static void encode_one(real x, Type type, bool reversed, uint8_t *bytes) {
   if (reversed) reverse(bytes, widths[type]);
 }
 
+/* An element's bytes as this machine has them */
+typedef union Element {
+  uint8_t bytes[8];
+  float float32;
+  double float64;
+  int8_t int8;
+  int16_t int16;
+  int32_t int32;
+  int64_t int64;
+  uint16_t uint16;
+  uint32_t uint32;
+  uint64_t uint64;
+} Element;
+
+static Element element_of(const uint8_t *bytes, Type type, bool reversed) {
+  Element x = {.uint64 = 0};
+  memcpy(x.bytes, bytes, widths[type]);
+  if (reversed) reverse(x.bytes, widths[type]);
+  return x;
+}
+
 static real decode_one(const uint8_t *bytes, Type type, bool reversed) {
-  uint8_t own[8];
-  memcpy(own, bytes, widths[type]);
-  if (reversed) reverse(own, widths[type]);
-  float narrow = 0;
-  double wide = 0;
-  if (type == UINT8) return (real)own[0];
-  if (type == FLOAT32) {
-    memcpy(&narrow, own, sizeof narrow);
-    return (real)narrow;
+  Element x = element_of(bytes, type, reversed);
+  switch (type) {
+  case UINT8:
+    return (real)x.bytes[0];
+  case FLOAT32:
+    return (real)x.float32;
+  case FLOAT64:
+    return (real)x.float64;
+  case INT8:
+    return (real)x.int8;
+  case INT16:
+    return (real)x.int16;
+  case INT32:
+    return (real)x.int32;
+  case INT64:
+    return (real)x.int64;
+  case UINT16:
+    return (real)x.uint16;
+  case UINT32:
+    return (real)x.uint32;
+  default:
+    return (real)x.uint64;
   }
-  memcpy(&wide, own, sizeof wide);
-  return (real)wide;
+}
+
+/* The absolute value of an element of a type with whole numbers that a real may not hold, else 0 */
+static uint64_t magnitude_of(Element x, Type type) {
+  switch (type) {
+  case INT32:
+    return x.int32 < 0 ? 0 - (uint64_t)x.int32 : (uint64_t)x.int32;
+  case INT64:
+    return x.int64 < 0 ? 0 - (uint64_t)x.int64 : (uint64_t)x.int64;
+  case UINT32:
+    return x.uint32;
+  case UINT64:
+    return x.uint64;
+  default:
+    return 0;
+  }
+}
+
+/* Whether a whole number needs no more bits than a real has, from its first 1 to its last. */
+static bool is_exact(uint64_t magnitude) {
+  return magnitude == 0 || magnitude >> __builtin_ctzll(magnitude) >> (REAL_MANTISSA + 1) == 0;
+}
+
+/* How many elements there are up to the first that is a whole number which a real cannot hold */
+static int count_exact(int count, const uint8_t *bytes, Type type, bool reversed) {
+  if (type < INT32) return count;
+  for (int k = 0; k < count; k++) {
+    Element x = element_of(bytes + (size_t)k * widths[type], type, reversed);
+    if (!is_exact(magnitude_of(x, type))) return k;
+  }
+  return count;
 }
 
 /* Where M keeps its element k, counted in the given order */
@@ -90,8 +168,24 @@ static void decode(const Matrix *M, Order order, int first, int count, const uin
 
 /* Bindings */
 
-static Type check_type(lua_State *L, int arg) {
-  return (Type)luaL_checkoption(L, arg, NULL, type_names);
+static Type check_type(lua_State *L, int arg, const char *const *names) {
+  return (Type)luaL_checkoption(L, arg, NULL, names);
+}
+
+/* Raise where a matrix of this type would hold another whole number than the bytes do. */
+static void check_exact(lua_State *L, int count, const uint8_t *bytes, Type type, bool reversed) {
+  int exact = count_exact(count, bytes, type, reversed);
+  if (exact == count) return;
+  Element x = element_of(bytes + (size_t)exact * widths[type], type, reversed);
+  bool is_negative = (type == INT32 && x.int32 < 0) || (type == INT64 && x.int64 < 0);
+  char digits[24];
+  char *first = digits + sizeof digits;
+  *--first = '\0';
+  for (uint64_t left = magnitude_of(x, type); left > 0; left /= 10) {
+    *--first = (char)('0' + left % 10);
+  }
+  luaL_error(L, "element %d is %s%s, which %s does not hold exactly", exact + 1,
+             is_negative ? "-" : "", first, REAL_NAME);
 }
 
 static bool check_reversed(lua_State *L, int arg) {
@@ -102,7 +196,7 @@ static bool check_reversed(lua_State *L, int arg) {
 /* M:encode(type [, endian [, order [, first, last]]]) --> string */
 static int bytes_encode(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
-  Type type = check_type(L, 2);
+  Type type = check_type(L, 2, encoded_names);
   bool reversed = check_reversed(L, 3);
   Order order = matrix_check_order(L, 4);
   int size = matrix_size(M);
@@ -141,7 +235,7 @@ static int bytes_decode_into(lua_State *L) {
   const Matrix *M = matrix_check(L, 1);
   size_t length = 0;
   const uint8_t *bytes = (const uint8_t *)luaL_checklstring(L, 2, &length);
-  Type type = check_type(L, 3);
+  Type type = check_type(L, 3, decoded_names);
   bool reversed = check_reversed(L, 4);
   Order order = matrix_check_order(L, 5);
   lua_Integer first = luaL_optinteger(L, 6, 1);
@@ -153,6 +247,7 @@ static int bytes_decode_into(lua_State *L) {
     return luaL_error(L, "at most %d elements of %d bytes expected, got %I bytes", left, (int)width,
                       (LUAI_UACINT)length);
   }
+  check_exact(L, (int)(length / width), bytes, type, reversed);
 
   decode(M, order, (int)first - 1, (int)(length / width), bytes, type, reversed);
   lua_settop(L, 1);
@@ -163,7 +258,7 @@ static int bytes_decode_into(lua_State *L) {
 static int bytes_decode(lua_State *L) {
   size_t length = 0;
   const uint8_t *bytes = (const uint8_t *)luaL_checklstring(L, 1, &length);
-  Type type = check_type(L, 2);
+  Type type = check_type(L, 2, decoded_names);
   lua_Integer rows = luaL_checkinteger(L, 3);
   lua_Integer cols = luaL_checkinteger(L, 4);
   bool reversed = check_reversed(L, 5);
@@ -177,6 +272,7 @@ static int bytes_decode(lua_State *L) {
                       (LUAI_UACINT)cols, (int)widths[type], (LUAI_UACINT)available);
   }
   const Matrix *M = matrix_new(L, rows, cols, order);
+  check_exact(L, matrix_size(M), bytes + offset, type, reversed);
 
   decode(M, order, 0, matrix_size(M), bytes + offset, type, reversed);
   return 1;

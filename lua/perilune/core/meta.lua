@@ -161,9 +161,10 @@ function Matrix:argmin(result) end
 function Matrix:encode(type, endian, order, first, last) end
 
 ---Set elements from `first` on to those of a binary string, as encode gives it. Raises for a string
----that does not hold whole elements, or more than there are.
+---that does not hold whole elements, or more than there are; and for a whole number that this type
+---of matrix does not hold exactly, such as 2^24 + 1 in float32.
 ---@param bytes string
----@param type "uint8"|"float32"|"float64"
+---@param type "uint8"|"float32"|"float64"|"int8"|"int16"|"uint16"|"int32"|"uint32"|"int64"|"uint64"
 ---@param endian? "little"|"big"            default "little"
 ---@param order? "columns"|"rows"           in which elements follow each other in the string,
 ---default "columns"
@@ -337,9 +338,10 @@ function core.embed_gradient(dJ_dW, H, x) end
 ---@return Matrix
 function core.matrix(rows, cols, order) end
 
----A matrix from a binary string. Raises when the string ends too early.
+---A matrix from a binary string. Raises when the string ends too early, and for a whole number that
+---this type of matrix does not hold exactly, such as 2^24 + 1 in float32.
 ---@param bytes string
----@param type "uint8"|"float32"|"float64"
+---@param type "uint8"|"float32"|"float64"|"int8"|"int16"|"uint16"|"int32"|"uint32"|"int64"|"uint64"
 ---@param rows integer
 ---@param cols integer
 ---@param endian? "little"|"big"     default "little"
