@@ -314,7 +314,7 @@ describe("the state of batches", function()
     local generator = pl.generator(5)
     local batches = pl.batches(numbered(10), { batch = 4, generator = generator })
     local before, source = generator:state(), batches.source
-    batches.source = { take = function() error("not enough memory", 0) end }
+    batches.source = { gather_unchecked = function() error("not enough memory", 0) end }
     assert.has_error(function() batches:next() end, "not enough memory")
     assert.same({ samples = 0, generator = before }, batches:state())
     batches.source = source

@@ -114,7 +114,7 @@ function Batches:next()
   -- The generator moves when the batch is there, and nothing raises any more.
   local begins = self.position == 0 and self.generator
   if begins then draw_order(self, self.ahead:assign(self.generator)) end
-  self.source:take(X, T, self.order, self.position + 1, weights)
+  self.source:gather_unchecked(X, T, self.order, self.position + 1, weights)
   if begins then
     self.start:assign(self.generator)
     self.generator:assign(self.ahead)

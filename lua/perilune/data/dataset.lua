@@ -3,8 +3,8 @@
 -- they are asked for.
 --
 -- The library's loops need not ask: `source` is the set that holds the data (of a whole set
--- itself), `chosen` lists this set's columns there (nil for a whole set: all of them), and `take`
--- gathers them, in one call of C for each of X, T and weights.
+-- itself), `chosen` lists this set's columns there (nil for a whole set: all of them), and
+-- `gather_unchecked` gathers them, in one call of C for each of X, T and weights.
 
 local Buffer = require "perilune.buffer"
 local check_indices = require "perilune.data.indices"
@@ -13,6 +13,7 @@ local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local given = require "perilune.data.given"
 local nonfinite = require "perilune.nonfinite"
+local splits = require "perilune.data.splits"
 
 local raise, show = errors.raise, errors.show
 
@@ -50,31 +51,52 @@ function Dataset:__index(key)
   return value
 end
 
+-- What sets of the same data have in common
+local COMMON = { "classes", "has_labels", "has_classes", "schema", "target" }
+
 local function whole(data)
   data.inputs, data.targets, data.N = data.X.rows, data.T.rows, data.X.cols
   data.source = data
   return setmetatable(data, Dataset)
 end
 
--- `chosen` are columns of the source.
-local function subset(source, chosen)
-  return setmetatable({
-    source = source, chosen = chosen, N = #chosen, inputs = source.inputs,
-    targets = source.targets, classes = source.classes, has_labels = source.has_labels,
-    has_classes = source.has_classes,
-  }, Dataset)
+---A set that holds these data, and has all else in common with this one. For the library's own use:
+---nothing is checked.
+---@param data { X: Matrix|Bytes, T: Matrix, weights: Matrix?, has_labels: boolean? }
+---@return Dataset
+function Dataset:holding(data)
+  for _, name in ipairs(COMMON) do
+    if data[name] == nil then data[name] = rawget(self, name) end
+  end
+  return whole(data)
+end
+
+---A subset of these samples, in this order. For the library's own use, which has checked them; for
+---others there is `take`.
+---@param list integer[]  of this set, from 1 to N; kept
+---@return Dataset
+function Dataset:subset(list)
+  local source, chosen = self.source, list
+  if self.chosen then
+    chosen = {}
+    for k, n in ipairs(list) do chosen[k] = self.chosen[n] end
+  end
+  local part = {
+    source = source, chosen = chosen, N = #chosen, inputs = source.inputs, targets = source.targets,
+  }
+  for _, name in ipairs(COMMON) do part[name] = rawget(source, name) end
+  return setmetatable(part, Dataset)
 end
 
 -- This set, with some of its source's data in another form
 local function changed(self, changes)
   local old = self.source
-  local source = whole {
+  local source = old:holding {
     X = changes.X or old.X, T = changes.T or old.T,
     weights = changes.weights or old.weights,
-    classes = old.classes, has_classes = old.has_classes,
     has_labels = old.has_labels and not changes.has_targets,
   }
-  return self.chosen and subset(source, self.chosen) or source
+  return self.chosen and source:subset(self.chosen) or source
 end
 
 local declared = {
@@ -163,7 +185,7 @@ end
 ---@param columns integer[]?  nil for all, in order
 ---@param first? integer
 ---@param weights? Matrix
-function Dataset:take(X, T, columns, first, weights)
+function Dataset:gather_unchecked(X, T, columns, first, weights)
   take(X, self.X, columns, first)
   take(T, self.T, columns, first)
   if weights then take(weights, self.weights, columns, first) end
@@ -219,7 +241,7 @@ function Dataset:gather(X, T, indices, first, weights)
     for j = 1, count do columns[j] = self.chosen[fields.whole(indices[first + j - 1])] end
     indices, first = columns, 1
   end
-  source:take(X, T, indices, first, weights)
+  source:gather_unchecked(X, T, indices, first, weights)
   return X, T
 end
 
@@ -291,6 +313,21 @@ function Dataset:one_hot(outputs)
   return changed(self, { T = T, has_targets = true })
 end
 
+---The class of each sample, whether T holds labels or columns of targets.
+---@param what string  what it is for, for the message where there are no classes
+---@return Matrix      1 x N, whole numbers from 1; not to be written to
+function Dataset:class_labels(what)
+  if not self.has_classes then
+    raise("%s: a dataset with classes expected, got %s", what, show(self))
+  end
+  local T = self.T
+  if self.has_labels then
+    if not T:is_finite() then raise("labels: whole numbers expected, some are not finite") end
+    return T
+  end
+  return T.rows > 1 and T:argmax() or T:map(function(t) return t >= 0.5 and 2 or 1 end)
+end
+
 ---Weights of the samples by which all classes count alike, however many samples they have: N / (K
 ---N_k) for one of class k, which N_k of this set's N samples have, of K classes that have any. To
 ---train with them make a set that has them,
@@ -299,16 +336,9 @@ end
 ---and count for nothing else; those of single targets are refused.
 ---@return Matrix  1 x N, of T's type
 function Dataset:balanced_weights()
-  if not self.has_classes then
-    raise("balanced_weights: a dataset with classes expected, got %s", show(self))
-  end
-  local T, own = self.T, self.weights
+  local labels, own = self:class_labels "balanced_weights", self.weights
   if own and own.rows ~= 1 then
     raise("balanced_weights: weights of samples expected where there are some, got %s", show(own))
-  end
-  local labels = T
-  if not self.has_labels then
-    labels = T.rows > 1 and T:argmax() or T:map(function(t) return t >= 0.5 and 2 or 1 end)
   end
   local counts, K = {}, 0
   for n = 1, self.N do
@@ -337,24 +367,6 @@ function Dataset:for_outputs(outputs)
   check_weights(self, 1)
   local T = self.source.T:map(function(label) return label == 2 and 1 or 0 end)
   return changed(self, { T = T, has_targets = true })
-end
-
----Two subsets, the first with the given fraction of the samples, drawn at random. Nothing is
----copied.
----@param fraction number      in (0, 1)
----@param generator Generator
----@return Dataset, Dataset
-function Dataset:split(fraction, generator)
-  local is_fraction = type(fraction) == "number" and fraction > 0 and fraction < 1
-  local count = is_fraction and math.floor(fraction * self.N + 0.5) or 0
-  if count < 1 or count >= self.N then
-    raise("a fraction that leaves samples in both subsets of %d expected, got %s", self.N,
-      show(fraction))
-  end
-  cores.check_generator(generator)
-  local columns = generator:permutation(self:order())
-  return subset(self.source, table.move(columns, 1, count, 1, {})),
-    subset(self.source, table.move(columns, count + 1, self.N, 1, {}))
 end
 
 ---This set for a network of the given element type; itself where nothing has to be converted. Bytes
@@ -415,6 +427,11 @@ function Dataset:__tostring()
   end
   return ("%d samples of %d inputs, %s%s"):format(self.N, self.inputs, learnt,
     self.source.weights and ", weighted" or "")
+end
+
+-- Methods that have files of their own
+for _, methods in ipairs { splits } do
+  for name, method in pairs(methods) do Dataset[name] = method end
 end
 
 return Dataset
