@@ -107,6 +107,38 @@ function calls.split(p)
     about = { inputs = set.inputs, outputs = set.outputs, N = 1 } })
 end
 
+-- What samples are cut by, for a set of N
+local function split_options(p, N)
+  return p:options { "stratified", p:pick { "true", "false" }, "shuffle",
+    p:pick { "true", "false" }, "groups", p:pick { "nil", p:indices(N, 3) }, "time", p:pick { "nil", p:indices(N, 3) },
+    "seed", 3 }
+end
+
+function calls.split_by(p)
+  local set = any_dataset(p)
+  p:method(set, "split", { p:pick { p:number(), "{ 0.3, 0.3 }" }, split_options(p, set.N) },
+    { kinds = { "set", "set" }, about = { inputs = set.inputs, outputs = set.outputs, N = 1 } })
+end
+
+function calls.folds(p)
+  local set = any_dataset(p)
+  local text = p:arguments { p:between(1, 4), split_options(p, set.N) }
+  p:call(("%s:folds(%s)()"):format(set.name, text), { needs = { set } })
+end
+
+function calls.samples(p)
+  local set = any_dataset(p)
+  local method = p:pick { "take", "where", "concat" }
+  local arguments = {
+    take = p:pick { p:between(1, 4), p:indices(3, set.N) },
+    where = p:pick { "function(sample) return sample[1] > 0 end",
+      "function(_, n) return n % 2 == 1 end" },
+    concat = any_dataset(p).name,
+  }
+  p:method(set, method, { arguments[method] }, { kind = "set",
+    about = { inputs = set.inputs, outputs = set.outputs, N = 1 } })
+end
+
 function calls.gather(p)
   local set, core, n = any_dataset(p), p:core(), p:between(1, 4)
   p:method(set, "gather", { p:samples(core, set.inputs, n),

@@ -141,7 +141,10 @@ scenarios.dataset = {
   run = function()
     local set = data()
     local a, b = set:split(0.5, pl.generator(3))
-    return { set.X, set.T, a.X, b.T, set:one_hot().T, b:checksum(), set:to("float64").X }
+    local train, held_out = set:folds(2, { stratified = true, groups = set:columns() })()
+    local some = set:where(function(sample) return sample[1] > 0 end)
+    return { set.X, set.T, a.X, b.T, set:one_hot().T, b:checksum(), set:to("float64").X,
+      train.X, held_out.T, some.X, a:concat(set:to("float64")).X }
   end,
   bits = function(_, result) return dump(result) end,
 }

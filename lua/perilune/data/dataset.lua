@@ -13,6 +13,7 @@ local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local given = require "perilune.data.given"
 local nonfinite = require "perilune.nonfinite"
+local samples = require "perilune.data.samples"
 local splits = require "perilune.data.splits"
 
 local raise, show = errors.raise, errors.show
@@ -430,7 +431,7 @@ function Dataset:__tostring()
 end
 
 -- Methods that have files of their own
-for _, methods in ipairs { splits } do
+for _, methods in ipairs { samples, splits } do
   for name, method in pairs(methods) do Dataset[name] = method end
 end
 
