@@ -109,9 +109,9 @@ end
 
 -- What samples are cut by, for a set of N
 local function split_options(p, N)
-  return p:options { "stratified", p:pick { "true", "false" }, "shuffle",
-    p:pick { "true", "false" }, "groups", p:pick { "nil", p:indices(N, 3) }, "time", p:pick { "nil", p:indices(N, 3) },
-    "seed", 3 }
+  local function yes_or_no() return p:pick { "true", "false" } end
+  return p:options { "stratified", yes_or_no(), "shuffle", yes_or_no(), "seed", 3,
+    "groups", p:pick { "nil", p:indices(N, 3) }, "time", p:pick { "nil", p:indices(N, 3) } }
 end
 
 function calls.split_by(p)
