@@ -152,38 +152,16 @@ local function schedule_description()
 end
 
 
--- Progress: a bar on a terminal, a line for each epoch anywhere
+-- A line for each epoch, beside the bar that training draws on a terminal
 
-local has_bar = not options.quiet and system.isatty(io.stderr)
-local started, epoch_started, drawn
-
-local function clear_bar()
-  if has_bar then io.stderr:write("\r\27[K") end
-end
-
-local function draw_bar(progress)
-  local now = system.clock()
-  if drawn and now - drawn < 0.1 then return end
-  drawn = now
-  local fraction = progress.batch / progress.batches
-  local done = (progress.epoch - 1 + fraction) / progress.epochs
-  local filled = math.floor(fraction * 30)
-  io.stderr:write(("\repoch %d/%d [%s%s] loss %.4f, %d s left\27[K"):format(
-    progress.epoch, progress.epochs, ("="):rep(filled), (" "):rep(30 - filled),
-    progress.loss, math.ceil((now - started) / done * (1 - done))))
-  io.stderr:flush()
-end
-
-local samples = 0
+local epoch_started, samples
 
 local function on_batch(progress)
   samples = progress.samples
   if system.interrupted() then return "stop" end
-  if has_bar then draw_bar(progress) end
 end
 
 local function on_epoch(record)
-  clear_bar()
   local seconds = system.clock() - epoch_started
   local validation = record.validation_accuracy
     and (", validation %.2f %%"):format(100 * record.validation_accuracy) or ""
@@ -223,15 +201,13 @@ if options.validation > 0 then
 end
 
 support.note_interrupt("the accuracy so far follows")
-started = system.clock()
-epoch_started = started
+epoch_started = system.clock()
 local ok, history = support.try(pl.fit, network, train, {
   loss = options.loss, optimizer = new_optimizer(),
   schedule = schedule_description(),
   epochs = options.epochs, batch = options.batch, validation = validation,
-  seed = options.seed, on_batch = on_batch, on_epoch = on_epoch,
+  seed = options.seed, progress = not options.quiet, on_batch = on_batch, on_epoch = on_epoch,
 })
-clear_bar()
 if not ok then support.fail(history) end
 
 local saved, message = true, nil

@@ -41,7 +41,9 @@ local function close_epoch(self)
   self.batches:restart()
   progress.epoch, progress.batch, progress.samples = progress.epoch + 1, 0, 0
   self.meter:reset()
-  local hook = self.options.on_epoch
+  local hook, display = self.options.on_epoch, self.display
+  if display then display:on_epoch(record, progress, self.dataset.N, self.finished) end
+  if display and hook then display:clear() end -- the hook may print
   return hook ~= nil and is_stop(hook(record), "on_epoch")
 end
 

@@ -9,6 +9,7 @@ local Dataset = require "perilune.data.dataset"
 local EarlyStopping = require "perilune.early_stopping"
 local GradientList = require "perilune.gradient.list"
 local Network = require "perilune.network"
+local Progress = require "perilune.progress"
 local Snapshot = require "perilune.snapshot"
 local checkpoint = require "perilune.trainer.checkpoint"
 local computing = require "perilune.trainer.compute"
@@ -67,6 +68,7 @@ local option_fields = {
   seed = { "integer", default = 1 },
   generator = { "value", optional = true, test = cores.is_generator, expected = "a generator" },
   early_stopping = { "value", optional = true },
+  progress = { "value", optional = true },
   on_gradients = { "function", optional = true },
   on_batch = { "function", optional = true },
   on_epoch = { "function", optional = true },
@@ -126,10 +128,12 @@ end
 ---update, such as { "clip_norm", most = 1 } or a list of these), average (of the weights, "ema" or
 ---"swa", which is validated, and which the network has in the end), shuffle (true), seed (1) or
 ---generator for the shuffling, early_stopping (true, or { patience = 5, improvement = 0, monitor =
----"validation_loss" }, where monitor is any number that is recorded), and hooks: on_gradients(net,
----progress) between backward and the update, on_batch(progress) after each batch, on_epoch(record)
----after each epoch, on_warning(message) before the first step. A hook stops the run by returning
----"stop" or true. All of it is checked here.
+---"validation_loss" }, where monitor is any number that is recorded), progress (true: a bar where
+---stderr is a terminal; "lines": a line for each epoch, for log files; more in
+---perilune.progress), and hooks: on_gradients(net, progress) between backward and the update,
+---on_batch(progress) after each batch, on_epoch(record) after each epoch, on_warning(message)
+---before the first step. A hook stops the run by returning "stop" or true. All of it is checked
+---here.
 ---@param net Network
 ---@param dataset Dataset
 ---@param given table
@@ -173,6 +177,7 @@ function Trainer.new(net, dataset, given)
   if options.accumulate > 1 then self.accumulation = new_accumulation(net, options) end
   self.gradients = options.gradients and GradientList.new(options.gradients)
   self.average = options.average and options.average:bind(net)
+  self.display = options.progress and Progress.new(options.progress) or nil
   self.history, self.trained = { warnings = warnings }, 0
   self.progress = {
     epoch = 1, epochs = options.epochs, batch = 0, batches = self.batches.count, samples = 0,
@@ -212,12 +217,26 @@ function Trainer:step()
   return progress, stops
 end
 
+-- The display, told of a run from here on, until it is closed
+local function begin_display(self)
+  return self.display and self.display:begin(self.progress, self.dataset.N)
+end
+
+-- A step that the display is told of
+local function step(self)
+  local progress, stops = self:step()
+  local is_within_epoch = progress and progress.batch > 0
+  if self.display and is_within_epoch then self.display:on_batch(progress, self.dataset.N) end
+  return progress, stops
+end
+
 ---Batches to the end of the epoch.
 ---@return table? record  of the epoch; nil when all epochs are done
 function Trainer:epoch()
+  local _ <close> = begin_display(self)
   local epoch = self.progress.epoch
   while self.progress.epoch == epoch do
-    local progress, stops = self:step()
+    local progress, stops = step(self)
     if not progress or stops then break end
   end
   return self.history[epoch]
@@ -242,9 +261,10 @@ function Trainer:run(limits)
   local now, stopped = start, nil
   local last_epoch = limits.epochs and self.progress.epoch + limits.epochs - 1
   self.history.stopped = nil
+  local _ <close> = begin_display(self)
   while not stopped do
     local before = now
-    local progress, stops = self:step()
+    local progress, stops = step(self)
     local batches = self.trained - first -- a step may also only close an epoch
     if self.finished then
       stopped = self.finished
