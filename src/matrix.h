@@ -163,5 +163,6 @@ void select_open(lua_State *L);
 void dropout_open(lua_State *L);
 void embedding_open(lua_State *L);
 void ranking_open(lua_State *L);
+void cells_open(lua_State *L);
 
 #endif

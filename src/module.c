@@ -36,5 +36,6 @@ int luaopen_core(lua_State *L) {
   dropout_open(L);
   embedding_open(L);
   ranking_open(L);
+  cells_open(L);
   return 1;
 }

@@ -76,6 +76,7 @@ local public = {
   residuals = residuals,
   load = Network.load,
   data = {
+    csv = later("perilune.data.csv", "read"),
     idx = later("perilune.data.idx", "read"),
     mnist = later("perilune.data.mnist", "read"),
     digits = later("perilune.data.digits", "read"),
