@@ -164,5 +164,7 @@ void dropout_open(lua_State *L);
 void embedding_open(lua_State *L);
 void ranking_open(lua_State *L);
 void cells_open(lua_State *L);
+void prepare_open(lua_State *L);
+void sort_open(lua_State *L);
 
 #endif

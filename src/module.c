@@ -37,5 +37,7 @@ int luaopen_core(lua_State *L) {
   embedding_open(L);
   ranking_open(L);
   cells_open(L);
+  prepare_open(L);
+  sort_open(L);
   return 1;
 }

@@ -324,6 +324,39 @@ function core.piecewise_linear_backward(delta, H, boundaries, x) end
 ---@return Matrix A
 function core.embed(A, W, x) end
 
+---Columns of a table as inputs of a network, in one pass (see perilune.layer.prepare, which makes
+---the plan). A row of the plan is a record of nine numbers, and the records, sorted by kind, say what
+---the rows of A are, one after the other:
+---  source  the row of X
+---  kind    1: a number; 2: one made normal by quantiles (Wichura 1988); 3: 1 where x is missing,
+---          NaN, else 0; 4: a label as a number; 5: a label as rows of which one is 1
+---  count   rows of A, 1 but for kind 5
+---  shift, factor  of kinds 1 and 4: y = (x - shift) factor; shift of kind 2: where its knots begin
+---  clip    of kinds 1 and 2: y / sqrt(1 + (y / clip)^2); infinity for none
+---  fill    the x that stands for a missing one
+---  most    the largest label; of kind 2: how many knots
+---  unseen  the label that stands for 0, which is refused where this is below 0
+---@param A Matrix       S x N, stored by columns
+---@param X Matrix       any x N, likewise; of kinds 4 and 5 whole numbers up to `most`, or NaN
+---@param plan Matrix    records x 9, stored by columns
+---@param knots? Matrix  any x 1: quantiles, ascending for each record of kind 2
+---@return Matrix A
+function core.prepare(A, X, plan, knots) end
+
+---The derivative of J by X: by numbers; 0 by labels and where x is missing.
+---@param Delta_below Matrix  any x N, stored by columns
+---@param Delta Matrix        S x N, dJ/dA, likewise
+---@param X Matrix            as Delta_below
+---@param plan Matrix         as prepare has it
+---@param knots? Matrix
+---@return Matrix Delta_below
+function core.prepare_backward(Delta_below, Delta, X, plan, knots) end
+
+---Put the elements into ascending order, in the order in which they are stored; NaN comes last.
+---@param x Matrix
+---@return Matrix x
+function core.sort(x) end
+
 ---Add column n of H to the row x_n of dJ_dW, for each n in turn.
 ---@param dJ_dW Matrix  categories x S
 ---@param H Matrix      S x N, dJ/dA
