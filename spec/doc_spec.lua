@@ -68,7 +68,7 @@ describe("the programs of the documents", function()
     local code, missing = table.concat(codes, "\n"), {}
     for _, family in ipairs {
       "activation", "average", "gradient", "initializer", "layer", "loss", "metric", "optimizer",
-      "schedule",
+      "scaler", "schedule",
     } do
       for name in pairs(registry.families[family].kinds) do
         local is_used = code:find("%f[%w_]" .. name .. "%f[^%w_]")

@@ -4,6 +4,7 @@
 
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
+local schema = require "perilune.data.schema"
 
 local raise = errors.raise
 
@@ -12,7 +13,7 @@ local function last_activation(node)
   if node.kind == "chain" then
     for l = #node.children, 1, -1 do
       local inner = node.children[l]
-      if inner.kind ~= "dropout" then return last_activation(inner) end
+      if inner.kind ~= "dropout" and inner.kind ~= "units" then return last_activation(inner) end
     end
   end
   return node.kind == "dense" and node.layer.options.activation or nil
@@ -97,7 +98,7 @@ end
 ---expects.
 ---@param net Network
 ---@param loss Loss?
----@param dataset Dataset  for the network's outputs: see Dataset:for_outputs
+---@param dataset Dataset  for the network: see Dataset:for_network
 ---@param what string      "the training set"
 local function check_fit(net, loss, dataset, what)
   if dataset.inputs ~= net.inputs then
@@ -118,6 +119,10 @@ local function check_fit(net, loss, dataset, what)
         per_target) or "")
   end
   check_classes(net, dataset, what)
+  local other = net.schema and dataset.schema and schema.difference(net.schema, dataset.schema)
+  if other then
+    raise("%s does not have the columns that the network was made for: %s", what, other)
+  end
 end
 
 -- Targets that the loss does not take, or that the last layer cannot reach
@@ -138,19 +143,21 @@ local function check_range(net, loss, dataset, what)
   end
 end
 
-local function check_numbers(dataset, what)
+local function check_numbers(net, dataset, what)
   local weights = dataset.weights
   if weights and weights:max() == 0 then raise("%s: the weights of all samples are 0", what) end
-  local letter, row, column = dataset:find_nonfinite()
-  if letter then
-    raise("%s: numbers expected, %s has NaN or infinity in row %d of sample %d", what, letter, row,
-      column)
-  end
+  local letter, row, column = dataset:find_nonfinite(net.takes_missing)
+  if not letter then return end
+  local name = letter == "X" and dataset.schema and dataset.schema[row].name
+  local has_cure = letter == "X" and not net.takes_missing
+  raise("%s: numbers expected, %s has NaN or infinity in row %d%s of sample %d%s", what, letter,
+    row, name and (" (%s)"):format(errors.show(name)) or "", column,
+    has_cure and " (pl.prepare as the first layer takes missing cells)" or "")
 end
 
 local function check_dataset(net, loss, dataset, what)
   check_fit(net, loss, dataset, what)
-  check_numbers(dataset, what)
+  check_numbers(net, dataset, what)
   check_range(net, loss, dataset, what)
 end
 

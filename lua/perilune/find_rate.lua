@@ -113,7 +113,7 @@ local function find_rate(net, dataset, given)
   end
   options.optimizer = fresh(options.optimizer)
   local copy = net:clone()
-  local batches = Batches.new(dataset:for_outputs(net.outputs), {
+  local batches = Batches.new(dataset:for_network(net), {
     batch = options.batch, dtype = net.dtype, generator = net.core.generator(options.seed),
   })
   local self = setmetatable({ rates = {}, losses = {} }, RateTest)

@@ -1,6 +1,7 @@
 -- The owner of one tree of layers: forward, backward, prediction in chunks, tensors, state, files.
 
 local Bytes = require "perilune.data.bytes"
+local Records = require "perilune.data.records"
 local Snapshot = require "perilune.snapshot"
 local Tensors = require "perilune.tensors"
 local activation = require "perilune.activation"
@@ -22,6 +23,9 @@ local tree = require "perilune.layer.tree"
 ---training
 ---@field targets string?     what targets say of a sample: "values", "one" class or "several"
 ---labels; set by training, where the loss says it
+---@field schema table[]?    what inputs mean: of its layer `prepare` (perilune.data.schema)
+---@field units Units?        its last layer, where that scales targets
+---@field takes_missing boolean  NaN in X is a missing cell
 ---@field core Core
 ---@field dtype "float32"|"float64"
 ---@field generator Generator
@@ -89,6 +93,32 @@ local function own_parts(options)
   return own
 end
 
+-- Whether the layers that see X take NaN as a missing cell
+local function takes_missing(node)
+  if node.class.takes_missing then return true end
+  if node.kind == "chain" then return takes_missing(node.children[1]) end
+  if node.kind ~= "branch" then return false end
+  for _, child in ipairs(node.children) do
+    if not takes_missing(child) then return false end
+  end
+  return true
+end
+
+-- What the network's layers say of X and T beyond numbers
+local function find_meanings(self)
+  local root = self.root
+  local last = root.children[#root.children]
+  self.takes_missing = takes_missing(root)
+  for _, node in ipairs(self.nodes) do
+    if node.kind == "units" and node ~= last then
+      raise("layer %s: units are the last layer of a network, and of no layer within it", node.path)
+    elseif node.kind == "prepare" and not self.schema then
+      self.schema, self.records = node.layer.schema, Records.new(node.layer.columns)
+    end
+  end
+  self.units = last.kind == "units" and last.layer or nil
+end
+
 -- A network whose tensors are declared and not allocated. It keeps what it was made from, for
 -- clones. `what` says whose options these are, for messages.
 local function declared(inputs, layers, given, what)
@@ -109,6 +139,7 @@ local function declared(inputs, layers, given, what)
   })
   self.layers = self.root.layer.layers
   self.outputs = self.root.layer.output.size
+  find_meanings(self)
   if self.classes then Network.check_classes(self.classes, self.outputs) end
   self.held = Tensors.new(core, self.nodes)
   return self
@@ -322,13 +353,22 @@ function Network:backward(Delta, wants_below)
   return self.root.layer:backward(Delta, wants_below)
 end
 
----A^(L) of the samples X, for inference: what forward left for backward stays as it is, dropout
----does nothing, and the memory used does not grow with N, but for the result (and a copy of X or of
----the result where that is stored by rows).
----@param X Matrix|Bytes    S_0 x N
----@param result? Matrix    S_L x N, allocated when absent; may be X
----@return Matrix           S_L x N
-function Network:predict(X, result)
+-- X itself; or of what has names, a record, a list of records or a table of columns, the samples by
+-- the names of the schema. Bytes are tables, too.
+local function by_names(self, X)
+  local records = self.records
+  if not records or type(X) ~= "table" or Bytes.is_bytes(X) then return X end
+  if getmetatable(X) == nil then return records:samples(self.core, X) end
+  if type(X.like) ~= "function" then return X end
+  local found, message = X:like(self.schema)
+  if not found then raise("%s", message) end
+  if cores.is_matrix(found) and found.dtype ~= self.dtype then return found:to(self.dtype) end
+  return found
+end
+
+-- Prediction by the layers up to `last`
+local function predict(self, X, result, last)
+  X = by_names(self, X)
   local N, is_matrix = check_samples(self, X)
   local layer = self.root.layer
   if result == nil then
@@ -340,14 +380,35 @@ function Network:predict(X, result)
     raise("result: X itself or a matrix expected that shares no memory with it")
   end
   if is_matrix and X.order == "rows" then X = X:copy() end
-  if N <= CHUNK and is_matrix then return result:assign(layer:predict(X)) end
-  if result.order == "rows" then return result:assign(self:predict(X)) end
-  for first = 1, N, CHUNK do
-    local last = math.min(first + CHUNK - 1, N)
-    local samples = X:columns(first, last, not is_matrix and self.dtype or nil)
-    result:columns(first, last):assign(layer:predict(samples))
+  if N <= CHUNK and is_matrix then return result:assign(layer:predict(X, last)) end
+  if result.order == "rows" then return result:assign(predict(self, X, nil, last)) end
+  for from = 1, N, CHUNK do
+    local to = math.min(from + CHUNK - 1, N)
+    local samples = X:columns(from, to, not is_matrix and self.dtype or nil)
+    result:columns(from, to):assign(layer:predict(samples, last))
   end
   return result
+end
+
+---A^(L) of the samples X, for inference: what forward left for backward stays as it is, dropout
+---does nothing, and the memory used does not grow with N, but for the result (and a copy of X or of
+---the result where that is stored by rows). Where the last layer is `units`, in the units of the
+---targets. A network whose first layer is `prepare` also takes a record, a list of records, or a
+---table of columns, by the names of its schema:
+---    net:predict { age = 41, job = "nurse", income = false }   -- false: it is missing
+---@param X Matrix|Bytes|table  S_0 x N
+---@param result? Matrix    S_L x N, allocated when absent; may be X
+---@return Matrix           S_L x N
+function Network:predict(X, result)
+  return predict(self, X, result)
+end
+
+---As predict, but where the last layer is `units` without it: scaled numbers, as losses take them.
+---@param X Matrix|Bytes|table  S_0 x N
+---@param result? Matrix    S_L x N
+---@return Matrix           S_L x N
+function Network:predict_scaled(X, result)
+  return predict(self, X, result, self.units and #self.layers - 1 or nil)
 end
 
 -- The rows of the largest elements, or of one output whether it says the second class
@@ -378,7 +439,7 @@ end
 ---from 1. Where the targets of a network of several outputs are "several" labels, it is a list for
 ---each sample: of all whose probability is 1/2 or more, in order; it may be empty. Raises where the
 ---network gives NaN.
----@param X Matrix|Bytes     S_0 x N
+---@param X Matrix|Bytes|table  S_0 x N, or what predict takes by name
 ---@return (string|integer)[]|(string|integer)[][] classes   N of them
 ---@return Matrix probabilities   S_L x N: of classes, or each of a label by itself; of one output
 ---for two classes 1 x N, that of the second
@@ -390,6 +451,7 @@ function Network:classify(X)
   end
   if names then Network.check_classes(names, self.outputs) end
   local are_several = self.targets == "several" and self.outputs > 1
+  X = by_names(self, X)
   local P = self:predict(X)
   if gives == "logits" then
     local is_each = self.outputs == 1 or are_several

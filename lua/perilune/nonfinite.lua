@@ -10,19 +10,22 @@ local nonfinite = {}
 local function is_nonfinite(x) return x - x ~= 0 end
 local function is_nan(x) return x ~= x end
 
+-- Of samples with missing cells, for a network that takes them
+local function is_missing(_, _, x) return x ~= x end
+
 local function find(M, is_wrong, is_left_out)
   if M:is_finite() then return nil end
   for j = 1, M.cols do
     for i = 1, M.rows do
       local x = M:get(i, j)
-      if is_wrong(x) and not (is_left_out and is_left_out(i, j)) then return i, j, x end
+      if is_wrong(x) and not (is_left_out and is_left_out(i, j, x)) then return i, j, x end
     end
   end
 end
 
 ---The first element, column after column, that is NaN or infinite.
 ---@param M Matrix
----@param is_left_out? fun(i: integer, j: integer): boolean  whether an element may be anything
+---@param is_left_out? fun(i: integer, j: integer, x: number): boolean  whether element x may be so
 ---@return integer? row     nil where there is none
 ---@return integer? column
 ---@return number? value
@@ -92,7 +95,7 @@ function nonfinite.in_batch(net, batch, sample, before)
   local function is_left_out(i, j)
     return weights ~= nil and weights:get(weights.rows > 1 and i or 1, j) == 0
   end
-  return in_samples("X", batch.X, sample)
+  return in_samples("X", batch.X, sample, net.takes_missing and is_missing or nil)
     or in_role(net.held, "parameter")
     or in_layers(net.root, function(column) return sample((before or 0) + column) end)
     or in_samples("T", batch.T, sample, is_left_out)
@@ -108,7 +111,8 @@ function nonfinite.check_outputs(net, X, A, before)
   if not n then return end
   before = before or 0
   local function sample(column) return before + column end
-  local cause = in_samples("X", X, sample) or net.held and nonfinite.in_tensors(net.held)
+  local cause = in_samples("X", X, sample, net.takes_missing and is_missing or nil)
+    or net.held and nonfinite.in_tensors(net.held)
   errors.raise("the network gives NaN for sample %d%s", sample(n), cause and ": " .. cause or "")
 end
 

@@ -122,7 +122,8 @@ describe("a dataset", function()
 
   it("refuses an unknown field", function()
     at_caller(function() pl.dataset { X = numbered(1), label = { 1 } } end,
-      "unknown option 'label' of pl.dataset (known: T, X, classes, labels, weights)")
+      "unknown option 'label' of pl.dataset (known: T, X, classes, labels, schema, "
+        .. "target, weights)")
   end)
 end)
 

@@ -37,6 +37,14 @@ local descriptions = {
   ["periodic, dense above"] = {
     "periodic", frequencies = 2, deviation = 0.5, outputs = 3, activation = "tanh",
   },
+  prepare = { "prepare", columns = {
+    { name = "a", type = "number", shift = 0.2, factor = 1.5, fill = 0 },
+    { name = "b", type = "number", shift = -0.1, factor = 2, fill = 0, clip = 0.7 },
+    { name = "c", type = "number", quantiles = { -3, 3 }, fill = 0, clip = 1 },
+    { name = "d", type = "number", shift = 0, factor = -1, fill = 0, clip = 3 },
+    { name = "e", type = "number", shift = 0, factor = 0, fill = 0 },
+    { name = "f", type = "number", shift = 0.5, factor = 1, fill = 0, indicator = true },
+  } },
   gaussian_noise = { "gaussian_noise", deviation = 0.2 },
   scaling = { "scaling" },
   layer_norm = { "layer_norm" },
@@ -114,7 +122,8 @@ end
 
 describe("the kinds of layers", function()
   it("are all tried here", function()
-    local tried = { embedding = true } -- of labels, which no layer gives: embedding_spec.lua
+    -- of labels, which no layer gives: embedding_spec.lua; the last of a network: units_spec.lua
+    local tried = { embedding = true, units = true }
     for _, description in pairs(descriptions) do tried[description[1]] = true end
     assert.same(sorted(kinds.kinds), sorted(tried))
   end)

@@ -325,7 +325,7 @@ function core.piecewise_linear_backward(delta, H, boundaries, x) end
 function core.embed(A, W, x) end
 
 ---Columns of a table as inputs of a network, in one pass (see perilune.layer.prepare, which makes
----the plan). A row of the plan is a record of nine numbers, and the records, sorted by kind, say what
+---the plan). A row of the plan is a record of nine numbers; the records, sorted by kind, say what
 ---the rows of A are, one after the other:
 ---  source  the row of X
 ---  kind    1: a number; 2: one made normal by quantiles (Wichura 1988); 3: 1 where x is missing,

@@ -14,6 +14,7 @@ local fields = require "perilune.fields"
 local given = require "perilune.data.given"
 local nonfinite = require "perilune.nonfinite"
 local samples = require "perilune.data.samples"
+local schema = require "perilune.data.schema"
 local splits = require "perilune.data.splits"
 
 local raise, show = errors.raise, errors.show
@@ -31,6 +32,8 @@ local LIST = { "table" }
 ---@field classes string[]?    names of the classes
 ---@field inputs integer       S_0
 ---@field targets integer      rows of T
+---@field schema table[]?      what the rows of X mean (perilune.data.schema)
+---@field target string?       what T says, the name of a table's column
 ---@field N integer            samples
 ---@field source Dataset       the set that holds the data
 local Dataset = { __name = "dataset" }
@@ -106,6 +109,8 @@ local declared = {
   labels = { "value", optional = true },
   classes = { "names", optional = true },
   weights = { "value", optional = true },
+  schema = { "table", optional = true },
+  target = { "string", optional = true },
 }
 
 ---A dataset of X with target columns T or with labels.
@@ -115,10 +120,12 @@ local declared = {
 ---X may be a matrix, a table of rows or bytes (perilune.data.bytes); T a matrix or a table of rows;
 ---labels a list or a 1 x N matrix of classes counted from 1, or a list of names of `classes`;
 ---weights, finite numbers of 0 or more, a list, a table of rows or a matrix: 1 x N for samples, S_L
----x N for single targets (for labels S_L is the number of classes). Tables become matrices of X's
+---x N for single targets (for labels S_L is the number of classes); schema, what the rows of X mean
+---(perilune.data.schema), and target, the name of what T says. Tables become matrices of X's
 ---type, float32 for bytes. Matrices are kept, not copied, unless they are stored by rows, and must
 ---not change while the set is used.
----@param options { X: any, T: any, labels: any, classes: string[]?, weights: any }
+---@param options { X: any, T: any, labels: any, classes: string[]?, weights: any, schema: table[]?,
+---target: string? }
 ---@return Dataset
 function Dataset.new(options)
   options = fields.check(declared, options, "pl.dataset")
@@ -142,6 +149,7 @@ function Dataset.new(options)
   return whole {
     X = X, T = T, weights = weights, classes = classes, has_labels = labels ~= nil,
     has_classes = labels ~= nil or classes ~= nil,
+    schema = options.schema and schema.check(options.schema, X.rows), target = options.target,
   }
 end
 
@@ -370,6 +378,20 @@ function Dataset:for_outputs(outputs)
   return changed(self, { T = T, has_targets = true })
 end
 
+---This set as a network is trained on it: for its outputs, as for_outputs says, and where its last
+---layer is `units` with scaled targets. Loops of one's own go over batches of it.
+---@param net Network
+---@return Dataset
+function Dataset:for_network(net)
+  local set, units = self:for_outputs(net.outputs), net.units
+  if not units then return set end
+  if set.has_labels or set.targets ~= net.outputs then
+    raise("the network's units are those of %d target%s, which are numbers, got %s", net.outputs,
+      net.outputs == 1 and "" or "s", show(set.has_labels and "labels" or set.targets))
+  end
+  return changed(set, { T = units:scale(set.source.T) })
+end
+
 ---This set for a network of the given element type; itself where nothing has to be converted. Bytes
 ---stay bytes.
 ---@param dtype "float32"|"float64"
@@ -390,24 +412,27 @@ local function is_left_out(self, i, n)
   return weights ~= nil and weights:get(weights.rows > 1 and i or 1, column) == 0
 end
 
-local function first_nonfinite(self, letter)
+-- `may_be_missing`: NaN is none of those that are looked for.
+local function first_nonfinite(self, letter, may_be_missing)
   local M = self.source[letter]
   if not cores.is_matrix(M) or M:is_finite() then return nil end
   for first, chunk in self:chunks(letter) do
-    local i, j = nonfinite.find(chunk, letter == "T" and function(i, j)
-      return is_left_out(self, i, first + j - 1)
-    end or nil)
+    local i, j = nonfinite.find(chunk, function(i, j, x)
+      if letter == "T" then return is_left_out(self, i, first + j - 1) end
+      return may_be_missing and x ~= x
+    end)
     if i then return i, first + j - 1 end
   end
 end
 
 ---Where the first number is that is NaN or infinite; a target whose weight is 0 may be anything.
+---@param may_be_missing? boolean  NaN in X says that a cell is missing, and is none of these
 ---@return "X"|"T"|nil letter  nil where all are finite
 ---@return integer? row
 ---@return integer? column
-function Dataset:find_nonfinite()
+function Dataset:find_nonfinite(may_be_missing)
   for _, letter in ipairs { "X", "T" } do
-    local row, column = first_nonfinite(self, letter)
+    local row, column = first_nonfinite(self, letter, may_be_missing)
     if row then return letter, row, column end
   end
 end

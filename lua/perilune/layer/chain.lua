@@ -40,10 +40,11 @@ function Chain:forward(A_below)
 end
 
 ---@param A_below Matrix  S_0 x N
+---@param last? integer   up to layer `last`, default L
 ---@return Matrix         S_L x N; valid until the next predict
-function Chain:predict(A_below)
+function Chain:predict(A_below, last)
   local A, layers = A_below, self.layers
-  for l = 1, #layers do A = layers[l]:predict(A) end
+  for l = 1, last or #layers do A = layers[l]:predict(A) end
   return A
 end
 

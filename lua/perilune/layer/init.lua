@@ -6,7 +6,8 @@ local layer = registry.family("layer", { expected = "a description of a layer" }
 
 for _, name in ipairs {
   "alpha_dropout", "batch_norm", "branch", "chain", "dense", "dropout", "embedding",
-  "gaussian_noise", "layer_norm", "periodic", "piecewise_linear", "prelu", "residual", "scaling",
+  "gaussian_noise", "layer_norm", "periodic", "piecewise_linear", "prelu", "prepare", "residual",
+  "scaling", "units",
 } do
   layer:add(require("perilune.layer." .. name))
 end

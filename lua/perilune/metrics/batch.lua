@@ -22,6 +22,7 @@ local COUNT = { "count" }
 ---@field gives? string     what A is: "logits", "probabilities" or "values"
 ---@field several boolean   a sample may have several labels at once, or none: an output for each
 ---@field labels boolean    T is 1 x N labels for several outputs
+---@field units? Units      those of the targets, where A and T are scaled
 
 ---@class MetricBatch
 ---@field A Matrix          S_L x N outputs, without NaN

@@ -38,7 +38,7 @@ end
 ---The meter of what is recorded of a network on a dataset: the mean loss where there is one, the
 ---accuracy where the set says classes, and the metrics that are asked for.
 ---@param network Network
----@param dataset Dataset   for the network's outputs
+---@param dataset Dataset   for the network: see Dataset:for_network
 ---@param loss Loss?
 ---@param asked Metric[]
 ---@param gives string?     what the network's outputs are
@@ -48,7 +48,7 @@ local function new_meter(network, dataset, loss, asked, gives)
   local about = {
     core = network.core, outputs = network.outputs, gives = gives,
     several = targets == "several" and network.outputs > 1,
-    labels = dataset.has_labels,
+    labels = dataset.has_labels, units = network.units,
   }
   local metrics, has_accuracy = table.move(asked, 1, #asked, 1, {}), false
   for _, part in ipairs(asked) do has_accuracy = has_accuracy or part.name == "accuracy" end
@@ -70,7 +70,7 @@ local function measure(network, dataset, loss, meter)
   local results = Buffer.new(network.core, network.outputs)
   meter:reset()
   for X, T, weights in Batches.new(dataset, { batch = CHUNK, dtype = network.dtype }) do
-    local A = network:predict(X, results:columns(X.cols))
+    local A = network:predict_scaled(X, results:columns(X.cols))
     nonfinite.check_outputs(network, X, A, meter.samples)
     local J, _, J_total
     if loss then J, _, J_total = loss(A, T, false, weights) end
@@ -84,11 +84,12 @@ end
 
 ---The mean loss over a dataset, where it has classes the accuracy, and other metrics by name. All
 ---are weighted by the weights of the samples; weights of single targets are those of the loss and
----of metrics of numbers and of several labels. Training state is not touched. Raises, with the
----sample and the cause, for outputs that are NaN.
+---of metrics of numbers and of several labels. Where the network's last layer is `units`, the loss
+---is that of scaled targets, and metrics are in the units of the targets. Training state is not
+---touched. Raises, with the sample and the cause, for outputs that are NaN.
 ---    pl.evaluate(net, test, "softmax_cross_entropy", { "f1", { "top_k", k = 3 } }).f1
 ---@param network Network
----@param dataset Dataset  two classes may have one output (see Dataset:for_outputs)
+---@param dataset Dataset  two classes may have one output (see Dataset:for_network)
 ---@param loss? any        a name, a description, or a function (A, T, Delta, weights) --> J
 ---@param metrics? any[]   metrics, each as a name, a description or a part
 ---@return table<string, number>  loss, accuracy and the metrics' values
@@ -97,7 +98,7 @@ local function evaluate(network, dataset, loss, metrics)
   Dataset.check(dataset)
   loss = loss and losses:resolve(loss) or nil
   metrics = metrics ~= nil and fields.value("metrics", metrics, { "metrics" }) or {}
-  dataset = dataset:for_outputs(network.outputs)
+  dataset = dataset:for_network(network)
   consultation.check_fit(network, loss, dataset, "the dataset")
   local weights = dataset.weights
   if weights and weights:max() == 0 then raise("the weights of all samples are 0") end

@@ -2,6 +2,7 @@
 -- batch counts by the batch's total weight, and a sample by its own.
 
 local Batch = require "perilune.metrics.batch"
+local Buffer = require "perilune.buffer"
 local classes = require "perilune.metrics.classes"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
@@ -30,6 +31,10 @@ function Meter.new(metrics, about, has_loss)
     about = about, batch = Batch.new(about), metrics = metrics, accumulators = {}, names = {},
     samples = 0, weighed = 0,
   }, Meter)
+  if about.units and #metrics > 0 then
+    self.outputs = Buffer.new(about.core, about.outputs)
+    self.targets = Buffer.new(about.core, about.outputs)
+  end
   if has_loss then
     self.loss = sums.loss.new(nil, about)
     self.names[1], self.accumulators[1] = "loss", self.loss
@@ -142,6 +147,11 @@ end
 ---@param J? number
 ---@param J_total? number
 function Meter:weigh(A, T, weights, N, J, J_total)
+  if self.outputs then -- the loss is of scaled numbers, metrics are in the units of the targets
+    local units = self.about.units
+    A = units:unscale(self.outputs:columns(N), A, units.clip)
+    T = units:unscale(self.targets:columns(N), T)
+  end
   local batch, accumulators = self.batch:set(A, T, weights, N, J, J_total), self.accumulators
   for k = 1, #accumulators do accumulators[k]:weigh(batch) end
   self.weighed = N

@@ -75,10 +75,10 @@ local option_fields = {
   on_warning = { "function", optional = true },
 }
 
--- The dataset as the network's outputs and element type need it
+-- The dataset as the network's outputs, units and element type need it
 local function prepared(net, dataset, what)
   Dataset.check(dataset, what)
-  return dataset:for_outputs(net.outputs):to(net.dtype)
+  return dataset:for_network(net):to(net.dtype)
 end
 
 local function new_meter(self, dataset)
