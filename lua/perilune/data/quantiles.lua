@@ -3,14 +3,7 @@
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
-
--- Position q of a sorted list, counted from 0 with fractions between neighbours
-local function between(sorted, q)
-  local k = math.floor(q)
-  local fraction = q - k
-  local low, high = sorted[k + 1], sorted[k + 2] or sorted[k + 1]
-  return low + fraction * (high - low)
-end
+local sorted = require "perilune.data.sorted"
 
 ---For each row of X the numbers below which 0, 1/count, 2/count, ... 1 of its elements lie, linear
 ---between neighbours (Hyndman and Fan 1996, type 7; NumPy's quantile), none of them twice: of a row
@@ -23,12 +16,12 @@ local function quantiles(X, count)
   count = fields.value("count", count, { "count" })
   local lists = {}
   for i = 1, X.rows do
-    local row = X:slice(i, i)
-    if not row:is_finite() then errors.raise("row %d of X: finite numbers expected", i) end
-    local sorted, list = row:totable()[1], {}
-    table.sort(sorted)
+    if not X:slice(i, i):is_finite() then
+      errors.raise("row %d of X: finite numbers expected", i)
+    end
+    local numbers, list = sorted.row(X, i), {}
     for k = 0, count do
-      local boundary = between(sorted, (#sorted - 1) * k / count)
+      local boundary = sorted.quantile(numbers, k / count)
       if boundary ~= list[#list] then list[#list + 1] = boundary end
     end
     if #list < 2 then
