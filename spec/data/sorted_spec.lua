@@ -17,7 +17,8 @@ describe("the numbers of a row", function()
 
   it("have quantiles that lie between neighbours", function()
     local numbers = { 1, 2, 4, 8, 16 }
-    for p, expected in pairs { [0] = 1, [1 / 4] = 2, [0.3] = 2.4, [0.5] = 4, [0.9] = 12.8, [1] = 16 } do
+    local wanted = { [0] = 1, [1 / 4] = 2, [0.3] = 2.4, [0.5] = 4, [0.9] = 12.8, [1] = 16 }
+    for p, expected in pairs(wanted) do
       naive.near_number(sorted.quantile(numbers, p), expected, 1e-15)
     end
     assert.equal(7, sorted.quantile({ 7 }, 0.3))

@@ -387,7 +387,7 @@ function Dataset:for_network(net)
   if not units then return set end
   if set.has_labels or set.targets ~= net.outputs then
     raise("the network's units are those of %d target%s, which are numbers, got %s", net.outputs,
-      net.outputs == 1 and "" or "s", show(set.has_labels and "labels" or set.targets))
+      net.outputs == 1 and "" or "s", set.has_labels and "labels" or set.targets)
   end
   return changed(set, { T = units:scale(set.source.T) })
 end
