@@ -164,6 +164,23 @@ function calls.predict(p)
     p:chance(0.3) and p:matrix(net.core, net.outputs, N) or "nil" })
 end
 
+-- A network of its own on columns of a table, asked by name
+function calls.prepare(p)
+  local X = p:leaf("f32.matrix { { 1, 2, 0 / 0 }, { 1, 2, 1 } }")
+  local schema = p:leaf(('{ { name = "a", type = "number", least = %s }, { name = "b", type = '
+    .. '"category", categories = %s } }'):format(p:leaf "1", p:leaf '{ "x", "y" }'))
+  local set = ("pl.dataset { X = %s, T = f32.matrix { { %s, 5, 9 } }, schema = %s }"):format(X,
+    p:number(9), schema)
+  local options = p:options { "scaler", parts.any(p, "scaler"), "impute", p:pick { '"mean"', "3" },
+    "unseen", '"zeros"', "columns", p:leaf('{ a = { indicator = false } }') }
+  local units = p:options { "scaler", parts.any(p, "scaler"), "clip", "true" }
+  local record = ("{ a = %s, b = %s }"):format(p:leaf(p:number(9)), p:leaf '"x"')
+  p:call(("(function() local set = %s; local net = pl.network({ inputs = 2, pl.prepare(set, %s), "
+    .. "pl.dense(1), pl.units(set, %s) }); net:forward(set.X); net:backward(f32.matrix(1, 3), true)"
+    .. " return net:predict(%s) end)()"):format(set, options, units,
+    p:pick { record, ("{ %s, %s }"):format(record, p:leaf(record)), "set.X" }))
+end
+
 function calls.classify(p)
   local net = any_network(p)
   if p:chance(0.7) then

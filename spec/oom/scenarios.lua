@@ -187,6 +187,52 @@ scenarios.embeddings = {
   bits = function(_, results) return dump(results) end,
 }
 
+-- Columns of a table with their schema; one cell is missing
+local function table_data()
+  local X = pl.matrix { { 3, 1, 0 / 0, 4 }, { 1, 2, 2, 1 } }
+  return pl.dataset { X = X, T = pl.matrix { { 10, 20, 15, 30 } }, schema = {
+    { name = "age", type = "number" },
+    { name = "job", type = "category", categories = { "clerk", "nurse" } },
+  } }
+end
+
+local function table_network(set)
+  return pl.network({
+    inputs = 2, pl.prepare(set, { scaler = "quantile" }), pl.dense(3, "tanh"), pl.dense(1),
+    pl.units(set),
+  }, { seed = 1 })
+end
+
+-- Fitted, described, and asked by name
+scenarios.prepare = {
+  setup = function()
+    require "perilune"
+    return table_data()
+  end,
+  run = function(set)
+    local net = table_network(set)
+    local records = { { age = 3, job = "nurse" }, { age = false, job = "clerk" } }
+    return { net:describe(), net:predict(records), set:for_network(net).T,
+      pl.evaluate(net, set, "squared_error", { "mae" }) }
+  end,
+  bits = function(_, result) return dump(result) end,
+}
+
+-- A step with units, and metrics in them
+scenarios.step_units = {
+  setup = function()
+    require "perilune"
+    local set = table_data()
+    local net = table_network(set)
+    return { net = net, trainer = pl.trainer(net, set, {
+      loss = "squared_error", batch = 2, validation = set, metrics = { "rmse" }, epochs = 2,
+    }) }
+  end,
+  run = function(o) o.trainer:step() end,
+  bits = state_of_trainer,
+  look = state_of_trainer,
+}
+
 -- Another size of batch
 scenarios.forward_again = {
   setup = function()
