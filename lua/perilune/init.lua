@@ -85,6 +85,12 @@ local public = {
     idx = later("perilune.data.idx", "read"),
     mnist = later("perilune.data.mnist", "read"),
     digits = later("perilune.data.digits", "read"),
+    npy = later("perilune.data.npy", "read"),
+    npz = later("perilune.data.npz", "read"),
+    write = {
+      npy = later("perilune.data.npy", "write"),
+      npz = later("perilune.data.npz", "write"),
+    },
   },
 }
 for name in pairs(optimizer.kinds) do public[name] = short(name) end
