@@ -15,8 +15,8 @@ describe("the public table", function()
       momentum muon nadam nesterov rmsprop rprop scg sgd dataset bytes batches trainer fit evaluate
       gradient_check lsuv load residuals
     ]])
-    assert_has("function", pl.data, "idx mnist digits npy npz")
-    assert_has("function", pl.data.write, "npy npz")
+    assert_has("function", pl.data, "idx mnist digits npy npz fann libsvm")
+    assert_has("function", pl.data.write, "npy npz fann idx")
     assert_has("function", pl.metrics, "confusion meter report total_weight")
     assert.matches("^%d+%.%d+%.%d+$", pl.version)
   end)

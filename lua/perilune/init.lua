@@ -87,9 +87,13 @@ local public = {
     digits = later("perilune.data.digits", "read"),
     npy = later("perilune.data.npy", "read"),
     npz = later("perilune.data.npz", "read"),
+    fann = later("perilune.data.fann", "read"),
+    libsvm = later("perilune.data.libsvm", "read"),
     write = {
       npy = later("perilune.data.npy", "write"),
       npz = later("perilune.data.npz", "write"),
+      fann = later("perilune.data.fann", "write"),
+      idx = later("perilune.data.idx", "write"),
     },
   },
 }

@@ -146,11 +146,8 @@ function idx.read(path)
   return read(source, path)
 end
 
----The bytes of an IDX file. Raises when the dimensions and the number of elements disagree.
----@param dimensions integer[]  1 to 255 of them, each 1..2^32 - 1; the last one runs fastest
----@param bytes string          the elements, one byte each
----@return string
-function idx.encode(dimensions, bytes)
+-- The header for so many elements; raises where the dimensions make another number of them.
+local function header_of(dimensions, bytes)
   local count = type(dimensions) == "table" and fields.length(dimensions, "dimensions")
   if not count or count < 1 or count > 255 then
     errors.raise("dimensions: a list of 1 to 255 expected, got %s",
@@ -167,7 +164,32 @@ function idx.encode(dimensions, bytes)
     errors.raise("bytes: %s = %.0f elements expected, got %d", shape(dimensions),
       elements, #bytes)
   end
-  return table.concat(header) .. bytes
+  return table.concat(header)
+end
+
+---The bytes of an IDX file. Raises when the dimensions and the number of elements disagree.
+---@param dimensions integer[]  1 to 255 of them, each 1..2^32 - 1; the last one runs fastest
+---@param bytes string          the elements, one byte each
+---@return string
+function idx.encode(dimensions, bytes)
+  return header_of(dimensions, bytes) .. bytes
+end
+
+---Write an IDX file, as encode gives it. A file that is there is replaced at once, or stays. Of a
+---matrix S x N whose numbers are from 0 to 255:
+---    assert(pl.data.write.idx("X-idx2-ubyte", { X.cols, X.rows }, X:encode "uint8"))
+---@param path string
+---@param dimensions integer[]
+---@param bytes string
+---@return true?
+---@return string?  nil and "path: reason"
+function idx.write(path, dimensions, bytes)
+  fields.value("path", path, { "path" })
+  local pieces, k = { header_of(dimensions, bytes), bytes }, 0
+  return file.write(path, function()
+    k = k + 1
+    return pieces[k]
+  end)
 end
 
 return idx
