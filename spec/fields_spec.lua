@@ -128,6 +128,21 @@ describe("A field", function()
     refuses({ "path" }, 3, "a path expected, got 3")
   end)
 
+  it("of type interval takes two numbers within the field's bounds, the larger one last", function()
+    local given = { 1, 2.5 }
+    local range = value_of({ "interval", least = 0 }, given)
+    assert.same(given, range)
+    assert.is_false(rawequal(given, range))
+    assert.same({ 3, 3 }, value_of({ "interval" }, { 3, 3 }))
+    local expected = "two numbers, the larger one last, expected, got "
+    refuses({ "interval" }, { 2, 1 }, expected .. "{ 2, 1 }")
+    refuses({ "interval" }, { 1 }, expected .. "{ 1 }")
+    refuses({ "interval" }, { 1, 2, 3 }, expected .. "{ 1, 2, 3 }")
+    refuses({ "interval" }, 3, "a list of numbers expected, got 3")
+    refuses({ "interval", above = 0 }, { 0, 1 }, "a list of numbers expected, got 0 as number 1, "
+      .. "where a number above 0 is expected")
+  end)
+
   it("of type numbers takes a list of numbers within the field's bounds, and copies it", function()
     local expected = "a list of numbers expected, got "
     local given = { 1, 0.5, 3 }

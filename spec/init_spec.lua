@@ -12,8 +12,8 @@ describe("the public table", function()
     assert_has("function", pl, [[
       matrix generator threads network dense dropout batch_norm layer_norm prelu residual branch
       adadelta adagrad adam adamax adamw amsgrad irprop_minus lbfgs levenberg_marquardt lion
-      momentum muon nadam nesterov rmsprop rprop scg sgd dataset bytes batches trainer fit evaluate
-      gradient_check lsuv load residuals
+      momentum muon nadam nesterov rmsprop rprop rprop_minus rprop_plus scg sgd
+      dataset bytes batches trainer fit evaluate gradient_check lsuv load residuals
     ]])
     assert_has("function", pl.data, "idx mnist digits npy npz fann libsvm")
     assert_has("function", pl.data.write, "npy npz fann idx")
@@ -32,7 +32,7 @@ describe("the public table", function()
         binary_cross_entropy sigmoid_cross_entropy focal hinge squared_hinge
       ]],
       optimizer = "adadelta adagrad adam adamax adamw amsgrad irprop_minus lion momentum muon "
-        .. "nadam nesterov rmsprop rprop sgd lbfgs scg levenberg_marquardt",
+        .. "nadam nesterov rmsprop rprop rprop_minus rprop_plus sgd lbfgs scg levenberg_marquardt",
       metric = "accuracy top_k precision recall f1 roc_auc average_precision log_loss brier r2",
       schedule = "constant step exponential cosine warm_up",
     } do
@@ -58,7 +58,8 @@ describe("the public table", function()
         kl_divergence softmax_cross_entropy multi_margin binary_cross_entropy
         sigmoid_cross_entropy focal hinge squared_hinge sgd_update
         momentum_update lion_update adam_update amsgrad_update adamax_update nadam_update
-        adagrad_update adadelta_update rmsprop_update rprop_update gather gather_bytes octets
+        adagrad_update adadelta_update rmsprop_update rprop_update rprop_minus_update
+        rprop_plus_update gather gather_bytes octets
       ]])
       assert_has("table", core.activations, [[
         elu exponential gelu hard_sigmoid hard_tanh identity leaky_relu log_softmax mish relu

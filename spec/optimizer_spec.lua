@@ -24,7 +24,8 @@ local defaults = {
   adamw = { rate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, amsgrad = false,
     weight_decay = 0.01 },
   amsgrad = { rate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0 },
-  irprop_minus = { rate = 0.0125, eta_minus = 0.5, eta_plus = 1.2, step_min = 0, step_max = 50 },
+  irprop_minus = { rate = 0.0125, seed = 1, eta_minus = 0.5, eta_plus = 1.2, step_min = 0,
+    step_max = 50 },
   lion = { rate = 1e-4, beta1 = 0.9, beta2 = 0.99, weight_decay = 0 },
   momentum = { rate = 0.01, momentum = 0.9, nesterov = false, weight_decay = 0 },
   nadam = { rate = 0.002, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, momentum_decay = 0.004,
@@ -32,7 +33,12 @@ local defaults = {
   nesterov = { rate = 0.01, momentum = 0.9, weight_decay = 0 },
   rmsprop = { rate = 0.01, alpha = 0.99, epsilon = 1e-8, momentum = 0, centered = false,
     weight_decay = 0 },
-  rprop = { rate = 0.01, eta_minus = 0.5, eta_plus = 1.2, step_min = 1e-6, step_max = 50 },
+  rprop = { rate = 0.01, seed = 1, eta_minus = 0.5, eta_plus = 1.2, step_min = 1e-6,
+    step_max = 50 },
+  rprop_minus = { rate = 0.0125, seed = 1, eta_minus = 0.5, eta_plus = 1.2, step_min = 0,
+    step_max = 50 },
+  rprop_plus = { rate = 0.0125, seed = 1, eta_minus = 0.5, eta_plus = 1.2, step_min = 0,
+    step_max = 50 },
   sgd = { rate = 0.01, weight_decay = 0 },
 }
 
@@ -129,6 +135,8 @@ local others = {
     epsilon = 0.1 }, { match = "1", momentum = 0 } } } },
   { "rprop", {} },
   { "rprop", { rate = 0.5, groups = { { match = "2", rate = 0.1, eta_plus = 2 } } } },
+  { "rprop_minus", { rate = 0.3 } },
+  { "rprop_plus", { rate = 0.3, groups = { { match = "2", step_max = 0.4 } } } },
 }
 local is_other = {}
 for _, variant in ipairs(others) do
@@ -216,6 +224,74 @@ for _, variant in ipairs(variants) do
     end)
   end)
 end
+
+describe("Rprop's first step lengths", function()
+  -- The lengths after the first step, in which no sign can have changed
+  local function lengths(given, parameters)
+    local optimizer, all = pl.rprop_plus(given), {}
+    run(optimizer, parameters, 1, 1)
+    for _, parameter in ipairs(parameters) do
+      local M = optimizer:state().tensors[parameter.name].length
+      for i = 1, M.rows do
+        for j = 1, M.cols do all[#all + 1] = M:get(i, j) end
+      end
+    end
+    return all
+  end
+
+  it("are drawn from `start`, for each parameter's elements, by the seed", function()
+    local all = lengths({ start = { 0.005, 0.02 } }, new_network(pl.float64):parameters())
+    local mean, square = 0, 0
+    for _, d in ipairs(all) do
+      assert.is_true(d >= 0.005 and d <= 0.02)
+      mean, square = mean + d / #all, square + d * d / #all
+    end
+    assert.is_true(math.abs(mean - 0.0125) < 1e-4)
+    assert.is_true(math.abs(square - mean ^ 2 - 0.015 ^ 2 / 12) < 1e-6)
+    local function of(seed)
+      return lengths({ start = { 1, 2 }, seed = seed }, new_list(pl.float64))
+    end
+    assert.same(of(7), of(7))
+    assert.not_same(of(7), of(8))
+    assert.same(of(nil), of(1))
+  end)
+
+  it("are the same however parameters are cut into stretches, and in both types", function()
+    local function cut(by_name, core)
+      return lengths({ start = { 1, 2 }, groups = by_name }, new_list(core or pl.float64))
+    end
+    assert.same(cut(), cut { { match = "2", eta_plus = 2 }, { match = "b", eta_minus = 0.1 } })
+    for k, d in ipairs(cut(nil, pl.float32)) do
+      assert.is_true(math.abs(d - cut()[k]) < 1e-6)
+    end
+  end)
+
+  it("are what elements move by, whose gradient is not 0", function()
+    for _, kind in ipairs { "rprop", "irprop_minus", "rprop_minus", "rprop_plus" } do
+      local p, g = pl.matrix { { 0, 0, 0 } }, pl.matrix { { 5, -1, 0 } }
+      local optimizer = pl[kind] { start = { 0.5, 2 } }
+      optimizer:step { { name = "p", value = p, gradient = g } }
+      local d = optimizer:state().tensors.p.length
+      assert.same({ { -d:get(1, 1), d:get(1, 2), 0 } }, p:totable())
+    end
+  end)
+
+  it("are the rate without it; a rate of 0 stops them in any case", function()
+    for _, d in ipairs(lengths({ rate = 0.25 }, new_list(pl.float64))) do
+      assert.equal(0.25, d)
+    end
+    local list = new_list(pl.float64)
+    local before = values(list)
+    run(pl.rprop_plus { start = { 1, 2 } }, list, 1, 2, 0)
+    assert_same(before, list)
+  end)
+
+  it("are two numbers above 0, the larger one last", function()
+    at_caller(function() local _ = pl.rprop { start = { 2, 1 } } end,
+      "rprop: start: two numbers, the larger one last, expected, got { 2, 1 }")
+    at_caller(function() local _ = pl.rprop { start = { 0, 1 } } end, "rprop: start: ")
+  end)
+end)
 
 describe("an optimizer", function()
   it("has the documented defaults", function()
@@ -509,7 +585,7 @@ describe("the options of an optimizer", function()
     at_caller(function() local _ = pl.optimizer "quickprop" end,
       "unknown optimizer 'quickprop' (known: adadelta, adagrad, adam, adamax, adamw, amsgrad, "
         .. "irprop_minus, lbfgs, levenberg_marquardt, lion, momentum, muon, nadam, nesterov, "
-        .. "rmsprop, rprop, scg, sgd)")
+        .. "rmsprop, rprop, rprop_minus, rprop_plus, scg, sgd)")
     at_caller(function() local _ = pl.optimizer.quickprop end, "unknown optimizer 'quickprop'")
     at_caller(function() local _ = pl.rprop { weight_decay = 0 } end,
       "unknown option 'weight_decay' of rprop")

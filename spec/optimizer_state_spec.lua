@@ -28,6 +28,8 @@ local variants = {
   { "rmsprop", { momentum = 0.5, groups = { { match = "2", centered = true } } } },
   { "irprop_minus", { rate = 0.1, step_max = 0.2 } },
   { "rprop", { rate = 0.1 } },
+  { "rprop_minus", { start = { 0.05, 0.2 } } },
+  { "rprop_plus", { start = { 0.05, 0.2 }, groups = { { match = "2", start = { 1, 2 } } } } },
   { "muon", { rate = 0.1, groups = { { match = "1", orthogonal = false } } } },
   { "adam", { rate = 0.1, weight_decay = 0.1 } },
   { "adam", { groups = { { match = "2", rate = 0.1 }, { match = "b$", beta1 = 0.5 } } } },

@@ -59,9 +59,11 @@ function call.rmsprop(core, p, g, kept, o)
     o.momentum > 0 and kept.w or nil, o.rate, o.alpha, o.epsilon, o.momentum, o.weight_decay)
 end
 
-function call.rprop(core, p, g, kept, o)
-  return core.rprop_update(p, g, kept.before, kept.length, o.rate, o.eta_minus, o.eta_plus,
-    o.step_min, o.step_max)
+for _, rule in ipairs { "rprop", "rprop_minus", "rprop_plus" } do
+  call[rule] = function(core, p, g, kept, o)
+    return core[rule .. "_update"](p, g, kept.before, kept.length, o.rate, o.eta_minus,
+      o.eta_plus, o.step_min, o.step_max)
+  end
 end
 
 local adams = { rate = 0.01, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0,
@@ -122,6 +124,10 @@ local cases = {
   { "rprop", rprops, "Rprop", { "before", "length" } },
   { "rprop", with(rprops, { eta_minus = 0.3, eta_plus = 2, step_min = 0.02, step_max = 0.15 }),
     "Rprop between narrow limits", { "before", "length" } },
+  { "rprop_minus", with(rprops, { rate = 0.3 }), "Rprop-", { "before", "length" } },
+  { "rprop_plus", with(rprops, { rate = 0.3 }), "Rprop+", { "before", "length" } },
+  { "rprop_plus", with(rprops, { rate = 0.3, step_min = 0.02, step_max = 0.4 }),
+    "Rprop+ between narrow limits", { "before", "length" } },
 }
 
 local KEPT = { "m", "v", "u", "d", "w", "largest", "before", "length" }

@@ -161,6 +161,20 @@ function types.numbers(value, field)
   return numbers
 end
 
+---Where a range begins and where it ends, { 0.1, 0.3 }, both within the field's bounds. The value
+---is a list of its own.
+---@param value any
+---@param field table
+---@return number[]?
+---@return string?  nil and what was expected
+---@return string?  then also what came, where that says more than the value itself
+function types.interval(value, field)
+  local numbers, expected, got = types.numbers(value, field)
+  if numbers and #numbers == 2 and numbers[1] <= numbers[2] then return numbers end
+  return nil, numbers and "two numbers, the larger one last," or expected,
+    numbers and "{ " .. table.concat(numbers, ", ") .. " }" or got
+end
+
 ---A list of one or more names in UTF-8, none of them twice. The value is a copy.
 ---@param value any
 ---@return string[]?

@@ -121,4 +121,26 @@ end
 
 rules.rprop = rules.irprop_minus
 
+-- Riedmiller 1994: the shorter step is made at once
+function rules.rprop_minus(o, p, g, kept)
+  local length, before = kept.length or o.rate, kept.before or 0
+  if g * before > 0 then length = math.min(length * o.eta_plus, o.step_max) end
+  if g * before < 0 then length = math.max(length * o.eta_minus, o.step_min) end
+  kept.length, kept.before = math.max(math.min(length, o.step_max), o.step_min), g
+  return p - sign(g) * kept.length
+end
+
+-- Riedmiller and Braun 1993: the step that led too far, which is kept here, is taken back
+function rules.rprop_plus(o, p, g, kept)
+  local length, before = kept.length or o.rate, kept.before or 0
+  if g * before < 0 then
+    kept.length, kept.before = math.max(length * o.eta_minus, o.step_min), 0
+    return p - kept.step
+  end
+  if g * before > 0 then length = length * o.eta_plus end
+  kept.length, kept.before = math.max(math.min(length, o.step_max), o.step_min), g
+  kept.step = -sign(g) * kept.length
+  return p + kept.step
+end
+
 return rules

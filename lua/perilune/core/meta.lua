@@ -999,6 +999,36 @@ function core.rmsprop_update(p, g, v, m, w, rate, alpha, epsilon, mu, decay) end
 function core.rprop_update(p, g, before, length, rate, eta_minus, eta_plus, step_min, step_max)
 end
 
+---As rprop_update, but where g has changed its sign g stays, and the step with the shorter d is
+---made (Riedmiller 1994; Rprop- of Igel and Huesken 2003).
+---@param p Matrix
+---@param g Matrix
+---@param before Matrix     g of the step before
+---@param length Matrix     d
+---@param rate number       as in rprop_update, and so the others
+---@param eta_minus number
+---@param eta_plus number
+---@param least number      step_min of rprop_update
+---@param most number       step_max of rprop_update
+---@return Matrix p
+function core.rprop_minus_update(p, g, before, length, rate, eta_minus, eta_plus, least, most)
+end
+
+---As rprop_update, but where g has changed its sign the step before is taken back, with the d that
+---it had (Riedmiller and Braun 1993; Rprop+ of Igel and Huesken 2003).
+---@param p Matrix
+---@param g Matrix
+---@param before Matrix     g of the step before
+---@param length Matrix     d
+---@param rate number       as in rprop_update, and so the others
+---@param eta_minus number
+---@param eta_plus number
+---@param least number      step_min of rprop_update
+---@param most number       step_max of rprop_update
+---@return Matrix p
+function core.rprop_plus_update(p, g, before, length, rate, eta_minus, eta_plus, least, most)
+end
+
 ---Column j of X = column indices[first + j - 1] of S, for j = 1..X.cols.
 ---@param X Matrix            rows as S
 ---@param S Matrix            of either type; elements of the other are rounded to X's

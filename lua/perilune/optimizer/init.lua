@@ -280,7 +280,7 @@ local optimizer = registry.family("optimizer", {
 
 local names = {
   "adadelta", "adagrad", "adam", "adamax", "adamw", "amsgrad", "irprop_minus", "lion", "momentum",
-  "muon", "nadam", "nesterov", "rmsprop", "rprop", "sgd",
+  "muon", "nadam", "nesterov", "rmsprop", "rprop", "rprop_minus", "rprop_plus", "sgd",
 }
 for _, name in ipairs(names) do
   local kind = require("perilune.optimizer." .. name)

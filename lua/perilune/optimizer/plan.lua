@@ -22,6 +22,8 @@ local raise, show = errors.raise, errors.show
 ---@field whole boolean?   it needs a parameter as the matrix it is: no neighbours in one stretch
 ---@field work (fun(core: Core, p: Matrix, shared: table): any)?   memory for its steps over p;
 ---`shared` is of all stretches
+---@field begin (fun(core: Core, kept: table, settings: table, shared: table))?   what is kept for a
+---parameter before its first step, where that is not 0; called for all of them in their order
 ---@field prepare fun(core: Core, g: Matrix, kept: table, settings: table, work: any)?   what may
 ---raise in a step: called before the first update, and writes only to `work`
 
@@ -212,6 +214,9 @@ function Plan.new(parameters, entries, flat, treatment_of)
       take_one(self, stretch)
     end
     stretch.work = rule.work and rule.work(stretch.core, stretch.value, shared)
+    for _, entry in ipairs(rule.begin and stretch.entries or {}) do
+      rule.begin(stretch.core, self.places[entry.name], stretch.settings, shared)
+    end
     self.prepares = self.prepares or rule.prepare ~= nil
     self.has_own_rates = self.has_own_rates or stretch.own_rate ~= nil
   end

@@ -1,0 +1,18 @@
+-- Rprop as it was first published (Riedmiller and Braun 1993), the Rprop+ of Igel and Huesken
+-- (2003): as iRprop-, but an element whose gradient has changed its sign takes its last step back.
+
+local irprop_minus = require "perilune.optimizer.irprop_minus"
+
+local declared = {}
+for name, field in pairs(irprop_minus.fields) do declared[name] = field end
+
+return {
+  name = "rprop_plus",
+  fields = declared,
+  keeps = irprop_minus.keeps,
+  begin = irprop_minus.begin,
+  update = function(core, p, g, kept, options, rate)
+    core.rprop_plus_update(p, g, kept.before, kept.length, rate, options.eta_minus,
+      options.eta_plus, options.step_min, options.step_max)
+  end,
+}
