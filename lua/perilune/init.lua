@@ -95,6 +95,7 @@ local public = {
       fann = later("perilune.data.fann", "write"),
       idx = later("perilune.data.idx", "write"),
     },
+    proben1 = later("perilune.data.proben1", "read"),
   },
 }
 for name in pairs(optimizer.kinds) do public[name] = short(name) end
