@@ -423,7 +423,7 @@ static void push_name_tables(lua_State *L, int columns) {
 }
 
 /*
-** cells(columns, has_header, separator, quote, point, markers) --> cells; columns 0: any number;
+** cells(columns, has_header, separator, quote, point, markers) --> c; columns 0: any number;
 ** quote "": none; markers: texts that stand for a missing cell
 */
 static int cells_new(lua_State *L) {
@@ -536,7 +536,7 @@ static Stop run_fill(Cells *c, Text *t, Cell *cell, const Matrix *values, const 
 }
 
 /*
-** cells:count(bytes, is_last) --> the place from which on bytes are left; or nil and a fault. The
+** c:count(bytes, is_last) --> the place from which on bytes are left; or nil and a fault. The
 ** names of a column have the lines on which they came first.
 */
 static int cells_count(lua_State *L) {
@@ -555,7 +555,7 @@ static int cells_count(lua_State *L) {
   return finish(L, c, &t, stop, &cell);
 }
 
-/* cells:fill(bytes, is_last, values, plan) --> likewise; the names of a column have its labels. */
+/* c:fill(bytes, is_last, values, plan) --> likewise; the names of a column have its labels. */
 static int cells_fill(lua_State *L) {
   Cells *c = check_self(L);
   Text t = check_text(L);
@@ -593,8 +593,9 @@ static int cells_fill(lua_State *L) {
 }
 
 /*
-** cells:rows(bytes, is_last, most) --> at most so many rows, { line =, kinds =, text, ... }; or nil
-** and a fault. kinds has a letter for each cell: n for a number, w for a word, m for a missing one.
+** c:rows(bytes, is_last, most) --> at most so many rows, { line =, kinds =, text, ... }, and no
+** more than there are before a fault; nil and the fault where that is in the first. kinds has a
+** letter for each cell: n for a number, w for a word, m for a missing one.
 */
 static int cells_rows(lua_State *L) {
   Cells *c = check_self(L);
@@ -627,12 +628,12 @@ static int cells_rows(lua_State *L) {
     }
     advance(c, &t, &cell);
   }
-  if (stop > LOOK) return finish(L, c, &t, stop, &cell);
+  if (stop > LOOK && c->rows == 0) return finish(L, c, &t, stop, &cell);
   lua_settop(L, rows);
   return 1;
 }
 
-/* cells:column(k) --> what there is to say of column k, and the table of its names */
+/* c:column(k) --> what there is to say of column k, and the table of its names */
 static int cells_column(lua_State *L) {
   const Cells *c = check_self(L);
   lua_Integer k = luaL_checkinteger(L, 2);
@@ -667,7 +668,7 @@ static int cells_column(lua_State *L) {
   return 2;
 }
 
-/* cells:place() --> the rows that are complete, the line */
+/* c:place() --> the rows that are complete, the line */
 static int cells_place(lua_State *L) {
   const Cells *c = check_self(L);
   lua_pushinteger(L, c->rows);

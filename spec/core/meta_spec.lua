@@ -102,7 +102,9 @@ end
 -- Where methods are not those of matrices, and functions not those of a core
 local class_of = {
   functions = { ["src/system.c"] = "System" },
-  methods = { ["src/random.c"] = "Generator", ["src/octets.c"] = "Octets" },
+  methods = {
+    ["src/random.c"] = "Generator", ["src/octets.c"] = "Octets", ["src/cells.c"] = "Cells",
+  },
 }
 
 describe("each binding in src/", function()

@@ -19,6 +19,7 @@ return function(core)
     Core = core,
     Matrix = members_of_matrices(debug.getmetatable(core.matrix(1, 1)).__index),
     Generator = debug.getmetatable(core.generator()).__index,
+    Cells = debug.getmetatable(core.cells(1, false, ",", "", ".", {})).__index,
     Octets = debug.getmetatable(core.octets(1)).__index,
     Activation = core.activation "elu", -- one with an option
     System = system,

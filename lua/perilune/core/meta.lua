@@ -1058,6 +1058,68 @@ function Octets:sub(first, last) end
 ---@return Octets
 function core.octets(capacity) end
 
+---One way through a table in text, chunk by chunk (perilune.data.csv makes tables of it). Each method
+---goes on where the last one has ended, and gives the place from which on bytes are left, to be put
+---before the next chunk: a cell counts once its end has come. A fault of the text is nil and its
+---name, line and column: "ragged" (then the cells of the row in place of the column), "zero byte",
+---"utf8" and "after quote" (also the byte), "not closed", "no number" and "not finite" (also the
+---text), "more rows".
+---@class Cells
+local Cells = {}
+
+---Count cells of each kind. The names of a column are then numbered by the lines on which they came
+---first; columns of numbers alone have none, and no column more than 1001.
+---@param bytes string
+---@param is_last boolean  nothing follows
+---@return integer?
+---@return string?
+---@return integer? ...
+function Cells:count(bytes, is_last) end
+
+---Fill the columns of a matrix, one for each row of text, with numbers, labels, and NaN for missing
+---cells. The names of a column are labelled in the order in which they come.
+---@param bytes string
+---@param is_last boolean
+---@param values Matrix    as many rows as the plan has columns for, stored by columns
+---@param plan string      a letter for each column: n for numbers, c for categories, others for
+---those that are left out
+---@return integer?
+---@return string?
+---@return integer? ...
+function Cells:fill(bytes, is_last, values, plan) end
+
+---The first rows, in cells of any number of columns, up to a fault that is not in the first: lists
+---of texts, with the fields line and kinds: a letter for each, n for a number, m for a missing cell,
+---w for another word.
+---@param bytes string
+---@param is_last boolean
+---@param most integer
+---@return table[]?
+---@return string?
+---@return integer? ...
+function Cells:rows(bytes, is_last, most) end
+
+---What is known of column k: a table of the counts missing, numbers, codes (numbers like 007),
+---words, dates (words too), names (different ones), the line first_word, least and most, and
+---is_full, that no more names are kept; and the table of the names.
+---@param k integer
+---@return table
+---@return table<string, integer>
+function Cells:column(k) end
+
+---@return integer rows, integer line
+function Cells:place() end
+
+---A new way through a table.
+---@param columns integer      0: any number
+---@param has_header boolean   the first row is none of the table's
+---@param separator string     one byte
+---@param quote string         one byte, or "" for none
+---@param point string         one byte, of decimal numbers
+---@param markers string[]     texts that stand for a missing cell beside the empty one, at most 64
+---@return Cells
+function core.cells(columns, has_header, separator, quote, point, markers) end
+
 ---As gather, from samples of X.rows consecutive unsigned bytes each: column j of X = scale * byte.
 ---@param X Matrix
 ---@param bytes string|Octets

@@ -267,14 +267,16 @@ local function comes_again(rows, k)
 end
 
 -- The first row is a header where it has no numbers, but words above columns of them; where no
--- column is of numbers, where its words are different ones that do not come again below.
+-- column is of numbers, where its words are different ones that do not begin as numbers do and do
+-- not come again below.
 local function is_header(rows)
   local first, seen, is_new = rows[1], {}, true
-  if first.kinds:find "n" then return false end
-  for k = 1, #first do
+  if first.kinds:find "n" or has_decimal_commas { first } then return false end
+  for k, name in ipairs(first) do
     if first.kinds:sub(k, k) == "w" and is_numeric_below(rows, k) then return true end
-    is_new = is_new and first[k] ~= "" and not seen[first[k]] and not comes_again(rows, k)
-    seen[first[k]] = true
+    is_new = is_new and name ~= "" and not name:find "^[-+]?%.?%d" and not seen[name]
+      and not comes_again(rows, k)
+    seen[name] = true
   end
   return is_new
 end
