@@ -60,13 +60,6 @@ local declared = {
   seed = { "integer", default = 1 },
 }
 
--- Another one like it, so that what the given one remembers stays as it is
-local function fresh(optimizer)
-  local description = optimizers:describe(optimizer)
-  local is_known = optimizers.kinds[type(description) == "table" and description[1] or description]
-  return is_known and optimizers:resolve(description) or optimizer
-end
-
 -- Batches without an end
 local function endless(batches)
   return function()
@@ -111,7 +104,7 @@ local function find_rate(net, dataset, given)
     raise("find_rate: most: a number above least, %s, expected, got %s", show(options.least),
       show(options.most))
   end
-  options.optimizer = fresh(options.optimizer)
+  options.optimizer = optimizers:another(options.optimizer) -- what it remembers stays as it is
   local copy = net:clone()
   local batches = Batches.new(dataset:for_network(net), {
     batch = options.batch, dtype = net.dtype, generator = net.core.generator(options.seed),

@@ -154,6 +154,15 @@ function Family:describe(part)
   return kind and kind.name and registry.description(kind, part.options) or nil
 end
 
+---Another part like one of a built-in kind, which remembers nothing of what that one was used for.
+---@param part any
+---@return any  the part itself where it is one of the user's own
+function Family:another(part)
+  local kind = self.kind_of[part]
+  local is_built_in = kind and self.kinds[kind.name] == kind
+  return is_built_in and self:resolve(self:describe(part)) or part
+end
+
 ---{ name, option = value, ... } of a kind's options, parts among them described; the bare name
 ---where there are none.
 ---@param kind Kind

@@ -380,6 +380,16 @@ function calls.find_rate(p)
     data.new_dataset(p, net.inputs, net.outputs).name, options }))
 end
 
+function calls.cross_validate(p)
+  local net = any_network(p)
+  local options = p:fields({ "loss", parts.any(p, "loss"), "folds", p:between(1, 3), "epochs", 1,
+    "optimizer", parts.any(p, "optimizer"), "stratified", p:pick { "true", "false" } },
+    { epochs = true })
+  p:call(("tostring(pl.cross_validate(%s))"):format(p:arguments {
+    ("function() return %s:clone() end"):format(net.name),
+    data.new_dataset(p, net.inputs, net.outputs).name, options }))
+end
+
 function calls.evaluate(p)
   local net = any_network(p)
   p:call(("pl.evaluate(%s)"):format(p:arguments { net.name,

@@ -439,6 +439,17 @@ scenarios.find_rate = {
   look = state_of_net,
 }
 
+scenarios.cross_validate = {
+  setup = net_and_data,
+  run = function(o)
+    local result = pl.cross_validate(function() return network() end, o.set, {
+      loss = "softmax_cross_entropy", folds = 2, epochs = 1, batch = 6, validation = 0.3,
+    })
+    return { result.folds, result.mean, result.predictions }
+  end,
+  bits = function(_, result) return dump(result) end,
+}
+
 scenarios.average = {
   setup = function()
     local o = net_and_data()

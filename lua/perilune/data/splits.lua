@@ -209,13 +209,13 @@ local function deal(N, by, shares, random)
   return (by.groups and deal_groups or deal_samples)(order, by, shares), order
 end
 
--- A subset of the samples of some parts
-local function subset(self, part_of, order, is_chosen)
+-- The samples of some parts, in order
+local function samples_of(part_of, order, is_chosen)
   local samples = {}
   for _, n in ipairs(order) do
     if is_chosen(part_of[n]) then samples[#samples + 1] = n end
   end
-  return self:subset(samples)
+  return samples
 end
 
 -- The shares of the parts, which are 1 in all
@@ -273,7 +273,7 @@ function Splits:split(fractions, given)
   check_parts(part_of, shares, fractions, by)
   local parts = {}
   for p = 1, #shares do
-    parts[p] = subset(self, part_of, order, function(part) return part == p end)
+    parts[p] = self:subset(samples_of(part_of, order, function(part) return part == p end))
   end
   if options.generator then options.generator:assign(random) end
   return table.unpack(parts)
@@ -296,10 +296,11 @@ end
 ---    for train, held_out, fold in set:folds(5, { stratified = true, seed = 1 }) do ... end
 ---Every sample is held out once, in parts of as many samples, to within one. Options: those of
 ---split but time, and repeats (1): so many times, each with parts drawn anew; `fold` goes on
----counting. Nothing is copied.
+---counting. Nothing is copied. After the fold comes a list of the samples of this set that are held
+---out, in the order of held_out.
 ---@param k integer               2 or more
 ---@param given Generator|table?  a generator, or options
----@return fun(): Dataset?, Dataset?, integer?  the set to train on, the one held out, which fold
+---@return fun(): Dataset?, Dataset?, integer?, integer[]?  train, held_out, fold, samples
 function Splits:folds(k, given)
   k = fields.value("folds", k, { "count" })
   local options = options_of(given or {}, { repeats = { "count", default = 1 } }, "folds")
@@ -315,8 +316,9 @@ function Splits:folds(k, given)
     local part_of, order = table.unpack(dealt[fold // k + 1])
     local held_out = fold % k + 1
     fold = fold + 1
-    return subset(self, part_of, order, function(part) return part ~= held_out end),
-      subset(self, part_of, order, function(part) return part == held_out end), fold
+    local rest = samples_of(part_of, order, function(part) return part ~= held_out end)
+    local samples = samples_of(part_of, order, function(part) return part == held_out end)
+    return self:subset(rest), self:subset(table.move(samples, 1, #samples, 1, {})), fold, samples
   end
 end
 

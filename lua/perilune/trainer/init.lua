@@ -281,7 +281,7 @@ function Trainer:run(limits)
   return self.history
 end
 
-local trainer = { new = Trainer.new }
+local trainer = { new = Trainer.new, option_fields = option_fields }
 
 ---Train a network on a dataset to the end: pl.trainer(net, dataset, options), run. With early
 ---stopping the best parameters are restored however it ends.
