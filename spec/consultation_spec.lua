@@ -24,10 +24,19 @@ describe("before the first step", function()
   it("softmax below softmax_cross_entropy is refused, with the cure", function()
     refused(net(2, "softmax"), labels, "softmax_cross_entropy",
       "the last layer's activation must be \"identity\", got \"softmax\"")
-    local nested = pl.network {
-      inputs = 2, { pl.dense(4), pl.dense(2, "softmax") }, pl.dropout(0.1),
-    }
-    refused(nested, labels, "softmax_cross_entropy", "must be \"identity\"")
+    local Own = { is_transparent = true }
+    function Own.new(_, context)
+      local function same(_, A) return A end
+      return { output = context.input, forward = same, predict = same, backward = same }
+    end
+    for _, last in ipairs {
+      pl.dropout(0.1), pl.alpha_dropout(0.1), pl.gaussian_noise(0.1), "own",
+    } do
+      local nested = pl.network({
+        inputs = 2, { pl.dense(4), pl.dense(2, "softmax") }, last,
+      }, { layers = { own = Own } })
+      refused(nested, labels, "softmax_cross_entropy", "must be \"identity\"")
+    end
   end)
 
   it("so is log_softmax, which would be applied twice", function()

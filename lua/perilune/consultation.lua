@@ -13,7 +13,7 @@ local function last_activation(node)
   if node.kind == "chain" then
     for l = #node.children, 1, -1 do
       local inner = node.children[l]
-      if inner.kind ~= "dropout" and inner.kind ~= "units" then return last_activation(inner) end
+      if not inner.class.is_transparent then return last_activation(inner) end
     end
   end
   return node.kind == "dense" and node.layer.options.activation or nil

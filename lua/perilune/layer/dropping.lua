@@ -15,6 +15,7 @@ local function dropping(name, factors)
   ---@field key integer  which inputs the last forward dropped follows from it; nil before
   ---@field A Matrix     S x N, of the last forward
   local Dropping = class(name, { probability = { "number", least = 0, below = 1 } })
+  Dropping.is_transparent = true
 
   function Dropping.new(options, context)
     local core, size = context.core, context.input.size

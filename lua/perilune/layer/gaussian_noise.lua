@@ -9,6 +9,7 @@ local errors = require "perilune.errors"
 ---@field A Matrix  S x N, of the last forward
 local GaussianNoise = class("gaussian_noise",
   { deviation = { "number", default = 0.1, least = 0, most = 1e18 } })
+GaussianNoise.is_transparent = true
 
 ---@param options { deviation: number }
 ---@param context LayerContext

@@ -17,6 +17,8 @@ local Units = class("units", {
   clip = { "boolean", default = false },
 })
 
+Units.is_transparent = true
+
 local declared = {
   shift = { "number" }, factor = { "number" }, least = { "number" }, most = { "number" },
 }
