@@ -26,7 +26,7 @@ describe("in a host", function()
       local p, m, v = X:copy(), X:copy(), core.square(core.matrix(301, 300), X)
       local list = {
         normal = X, uniform = g:uniform(core.matrix(30, 30), -1, 0.3),
-        dropout = g:dropout(core.matrix(30, 30), 0.3),
+        dropout = core.dropout(core.matrix(301, 300), X, 0.3, 5, 1 / 0.7),
         by_rows = g:normal(core.matrix(30, 30, "rows"), 0.1, 0.3),
         number = core.matrix { { g:number() } },
         set = core.matrix(1, 2):set(1, 1, 0.1):set(1, 2, 0.7),

@@ -107,7 +107,6 @@ for _, name in ipairs(naive.types) do
         local g = core.generator(seed)
         local numbers = g:normal(core.matrix(13, 7)):encode(name)
           .. g:uniform(core.matrix(5, 5)):encode(name)
-          .. g:dropout(core.matrix(9, 9), 0.5):encode(name)
         return numbers .. table.concat(g:permutation(100), " ") .. g:state()
       end
       assert.equal(draw(7), draw(7))
@@ -128,7 +127,7 @@ for _, name in ipairs(naive.types) do
       raises(text .. "FILE*", g.number, io.stdout)
       raises(text .. "no value", g.state)
       text = "perilune.matrix expected, got "
-      for _, fill in ipairs { "uniform", "normal", "dropout" } do
+      for _, fill in ipairs { "uniform", "normal" } do
         raises(text .. "perilune.generator", g[fill], g, g, 0.5)
         raises(text .. "FILE*", g[fill], g, io.stdout, 0.5)
         raises(text .. "table", g[fill], g, setmetatable({}, {}), 0.5)
@@ -137,7 +136,7 @@ for _, name in ipairs(naive.types) do
       end
     end)
 
-    for _, fill in ipairs { "uniform", "normal", "dropout" } do
+    for _, fill in ipairs { "uniform", "normal" } do
       it("fills matrices of the other type as that type's own does: " .. fill, function()
         for _, order in ipairs { "columns", "rows" } do
           for _, size in ipairs { { 11, 6 }, { 7, 301 }, { 1, 1 } } do
@@ -178,7 +177,7 @@ for _, name in ipairs(naive.types) do
         print(before, g:normal(M):norm() > 0)]]):format(name, other)))
     end)
 
-    for _, fill in ipairs { "uniform", "normal", "dropout" } do
+    for _, fill in ipairs { "uniform", "normal" } do
       for _, shape in ipairs { { 11, 6 }, { 1, 1 }, { 2, 128 }, { 37, 23 }, { 3, 1000 } } do
         local rows, cols = shape[1], shape[2]
         it(("fills a %d x %d matrix by rows with the same elements: %s"):format(rows, cols,
@@ -335,36 +334,6 @@ for _, name in ipairs(naive.types) do
         naive.refuses(M, "#3 .*finite number", function() g:normal(M, 0, nan) end)
         naive.refuses(M, "#3 .*number >= 0 expected", function() g:normal(M, 0, -1) end)
         assert.equal(before, g:state())
-      end)
-    end)
-
-    describe("dropout", function()
-      it("drops the share p and scales the rest to the expectation 1", function()
-        for _, p in ipairs { 0, 0.1, 0.5, 0.9 } do
-          local M = core.generator(31):dropout(core.matrix(400, 500), p)
-          local kept = core.matrix(1, 1):fill(1 / (1 - p)):get(1, 1)
-          local dropped = core.count_equal(M, core.matrix(400, 500))
-          local scaled = core.count_equal(M, core.matrix(400, 500):fill(kept))
-          assert.equal(2e5, dropped + scaled)
-          naive.near_number(dropped / 2e5, p, 5 * math.sqrt(p * (1 - p) / 2e5))
-        end
-      end)
-
-      it("drops what the generator's numbers below p say", function()
-        local next_bits = xoshiro256pp(6)
-        local wanted = naive.build(1, 200, function()
-          return unit(next_bits()) < 0.3 and 0 or 1 / 0.7
-        end)
-        naive.near(core.generator(6):dropout(core.matrix(1, 200), 0.3), wanted, 1e-6)
-      end)
-
-      it("refuses what is no probability below 1", function()
-        local g, M = core.generator(), core.matrix(2, 2):fill(1)
-        for _, p in ipairs { 1, -0.1, 1.5, nan, infinity } do
-          naive.refuses(M, "probability in %[0, 1%) expected",
-            function() g:dropout(M, p) end)
-        end
-        naive.refuses(M, "number expected, got no value", function() g:dropout(M) end)
       end)
     end)
 
@@ -548,7 +517,7 @@ end
 
 describe("the two element types", function()
   it("get the same numbers, rounded", function()
-    for _, fill in ipairs { "uniform", "normal", "dropout" } do
+    for _, fill in ipairs { "uniform", "normal" } do
       for _, arguments in ipairs { { 0.25 }, { 0.1, 0.7 } } do
         local narrow, wide = cores.float32.generator(71), cores.float64.generator(71)
         local M, W = cores.float32.matrix(50, 41), cores.float64.matrix(50, 41)

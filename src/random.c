@@ -62,7 +62,7 @@ static uint64_t next_below(Generator *g, uint64_t n) {
 
 /* Filling. What a and b mean depends on the distribution. */
 
-typedef enum Distribution { UNIFORM, NORMAL, DROPOUT } Distribution;
+typedef enum Distribution { UNIFORM, NORMAL } Distribution;
 
 typedef struct Fill {
   Generator *g;
@@ -106,12 +106,6 @@ static void draw_normal(const Fill *fill, int n, real *numbers) {
   }
 }
 
-/* Inverted dropout with probability a: expectation 1 */
-static void draw_dropout(const Fill *fill, int n, real *x) {
-  real kept = (real)(1 / (1 - fill->a));
-  for (int k = 0; k < n; k++) x[k] = next_double(fill->g) < fill->a ? 0 : kept;
-}
-
 static void draw(const Fill *fill, int n, real *x) {
   switch (fill->distribution) {
   case UNIFORM:
@@ -119,9 +113,6 @@ static void draw(const Fill *fill, int n, real *x) {
     break;
   case NORMAL:
     draw_normal(fill, n, x);
-    break;
-  case DROPOUT:
-    draw_dropout(fill, n, x);
     break;
   }
 }
@@ -226,16 +217,6 @@ static int random_normal(lua_State *L) {
   luaL_argcheck(L, deviation >= 0, 4, "number >= 0 expected");
 
   return fill_matrix(L, task, (Fill){.g = g, .distribution = NORMAL, .a = mean, .b = deviation});
-}
-
-/* g:dropout(M, p) --> M */
-static int random_dropout(lua_State *L) {
-  Generator *g = generator_check(L);
-  RangeTask task = check_filler(L);
-  double p = luaL_checknumber(L, 3);
-  luaL_argcheck(L, p >= 0 && p < 1, 3, "probability in [0, 1) expected");
-
-  return fill_matrix(L, task, (Fill){.g = g, .distribution = DROPOUT, .a = p});
 }
 
 /* g:permutation(n) --> table, of 1..n or the table n, by the Fisher-Yates shuffle */
@@ -344,7 +325,6 @@ static const luaL_Reg functions[] = {
 static const luaL_Reg methods[] = {
   {"assign",      random_assign     },
   {"copy",        random_copy       },
-  {"dropout",     random_dropout    },
   {"integer",     random_integer    },
   {"normal",      random_normal     },
   {"number",      random_number     },

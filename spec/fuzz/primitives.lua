@@ -322,10 +322,6 @@ function of_generator.normal(p, g)
   return { p:matrix(g.core, p:size(), p:size()), p:number(), p:number() }
 end
 
-function of_generator.dropout(p, g)
-  return { p:matrix(g.core, p:size(), p:size()), p:number(0.99) }
-end
-
 function of_generator.permutation(p)
   return { p:chance(0.5) and p:between(0, 50) or p:indices(p:between(0, 9), 9) }
 end

@@ -192,12 +192,6 @@ function Generator:uniform(M, low, high) end
 ---@return Matrix M
 function Generator:normal(M, mean, deviation) end
 
----Fill M with independent factors for inverted dropout: 0 with probability p, else 1 / (1 - p).
----@param M Matrix
----@param p number  0 <= p < 1
----@return Matrix M
-function Generator:dropout(M, p) end
-
 ---A random permutation of 1..n, every one equally likely (Fisher-Yates).
 ---Given a table, its elements 1..#t are shuffled in place and nothing is allocated.
 ---@param n integer|table
