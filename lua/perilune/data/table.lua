@@ -290,7 +290,7 @@ end
 local function learnt(column, cells, task)
   check_target(column, cells)
   if task_of(column, cells, task) == "regression" then
-    return { T = cells }, feature_of(column)
+    return { T = cells }
   end
   local classes, labels = column.categories, cells
   if column.type == "number" then classes, labels = classes_of_numbers(column, cells) end
@@ -298,8 +298,7 @@ local function learnt(column, cells, task)
     raise("target: two classes or more expected in column %s, got only %s", show(column.name),
       show(classes[1]))
   end
-  local target = { name = column.name, type = "category", missing = 0, categories = classes }
-  return { labels = labels, classes = classes }, target
+  return { labels = labels, classes = classes }
 end
 
 
@@ -427,11 +426,12 @@ local function dataset_like(self, options)
   end
   local X, reason = self:like(other.schema)
   if not X then raise("like: %s", reason) end
-  local column = find(self, other.target.name, "target")
+  local column = find(self, other.target, "target")
   check_values(column, "target", self.N)
   local cells = row_of(self.values, column.row)
   local data = learnt_like(other, column, cells, options.rename or {})
-  return X, data, other.schema, other.target
+  data.schema, data.target = other.schema, other.target
+  return X, data
 end
 
 local declared = {
@@ -460,32 +460,30 @@ local declared = {
 ---know are an error, unless `rename` says which are meant: rename = { ["<=50K."] = "<=50K" }.
 ---@param options { target: string|integer, features: string[]?, drop: string[]?, task:
 ---"classification"|"regression"|nil, like: Dataset?, rename: table<string, string>? }
----@return Dataset  with the fields schema, what the rows of X are, and target, what is learnt
+---@return Dataset  with the fields schema, what the rows of X are, and target, the name of what is learnt
 function Table:dataset(options)
   options = fields.check(declared, options, "table:dataset")
-  local X, data, schema, target
+  local X, data
   if options.like then
     for _, name in ipairs { "target", "features", "drop", "task" } do
       if options[name] ~= nil then
         raise("%s: not expected beside like, which says it", name)
       end
     end
-    X, data, schema, target = dataset_like(self, options)
+    X, data = dataset_like(self, options)
   else
     if options.target == nil then raise("table:dataset: option 'target' is required") end
     local column = check_values(find(self, options.target, "target"), "target", self.N)
-    local rows
-    rows, schema = {}, {}
+    local rows, schema = {}, {}
     for k, feature in ipairs(features_of(self, options, column)) do
       rows[k], schema[k] = feature.row, feature_of(feature)
     end
-    data, target = learnt(column, row_of(self.values, column.row), options.task)
+    data = learnt(column, row_of(self.values, column.row), options.task)
+    data.schema, data.target = schema, column.name
     X = self.values:select_rows(rows)
   end
   data.X = X
-  local set = Dataset.new(data)
-  set.schema, set.target = schema, target
-  return set
+  return Dataset.new(data)
 end
 
 
