@@ -594,8 +594,8 @@ static int cells_fill(lua_State *L) {
 
 /*
 ** c:rows(bytes, is_last, most) --> at most so many rows, { line =, kinds =, text, ... }, and no
-** more than there are before a fault; nil and the fault where that is in the first. kinds has a
-** letter for each cell: n for a number, w for a word, m for a missing one.
+** more than there are before a fault; nil and the fault where that is in the first. kinds is a list
+** of letters: n for a number, w for a word, m for a missing cell.
 */
 static int cells_rows(lua_State *L) {
   Cells *c = check_self(L);
@@ -615,13 +615,13 @@ static int cells_rows(lua_State *L) {
       lua_newtable(L);
       lua_pushinteger(L, c->line_of_row);
       lua_setfield(L, -2, "line");
-      lua_pushliteral(L, "");
+      lua_newtable(L);
     }
-    /* On the stack: the row, and its kinds so far */
+    /* On the stack: the row, and its kinds */
     push_text(L, c, &cell);
     lua_rawseti(L, -3, c->column + 1);
     lua_pushstring(L, cell.is_missing ? "m" : cell.number.length > 0 ? "n" : "w");
-    lua_concat(L, 2);
+    lua_rawseti(L, -2, c->column + 1);
     if (cell.ends_row) {
       lua_setfield(L, -2, "kinds");
       lua_rawseti(L, rows, c->rows + 1);

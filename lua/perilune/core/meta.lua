@@ -1083,7 +1083,7 @@ function Cells:count(bytes, is_last) end
 function Cells:fill(bytes, is_last, values, plan) end
 
 ---The first rows, in cells of any number of columns, up to a fault that is not in the first: lists
----of texts, with the fields line and kinds: a letter for each, n for a number, m for a missing cell,
+---of texts, with the fields line and kinds: a list of letters, n for a number, m for a missing cell,
 ---w for another word.
 ---@param bytes string
 ---@param is_last boolean

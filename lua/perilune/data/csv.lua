@@ -248,15 +248,22 @@ local function find_dialect(how, sample)
   end
 end
 
+local function has_number(row)
+  for _, kind in ipairs(row.kinds) do
+    if kind == "n" then return true end
+  end
+  return false
+end
+
 -- Whether all that is below the first row in column k is numbers
 local function is_numeric_below(rows, k)
-  local has_number = false
+  local is_number = false
   for i = 2, #rows do
-    local kind = rows[i].kinds:sub(k, k)
+    local kind = rows[i].kinds[k]
     if kind == "w" then return false end
-    has_number = has_number or kind == "n"
+    is_number = is_number or kind == "n"
   end
-  return has_number
+  return is_number
 end
 
 local function comes_again(rows, k)
@@ -271,9 +278,9 @@ end
 -- not come again below.
 local function is_header(rows)
   local first, seen, is_new = rows[1], {}, true
-  if first.kinds:find "n" or has_decimal_commas { first } then return false end
+  if has_number(first) or has_decimal_commas { first } then return false end
   for k, name in ipairs(first) do
-    if first.kinds:sub(k, k) == "w" and is_numeric_below(rows, k) then return true end
+    if first.kinds[k] == "w" and is_numeric_below(rows, k) then return true end
     is_new = is_new and name ~= "" and not name:find "^[-+]?%.?%d" and not seen[name]
       and not comes_again(rows, k)
     seen[name] = true
