@@ -392,17 +392,16 @@ function Table:like(schema)
   return X
 end
 
--- Raise for classes that the other set does not have, with a cure where they are only spelt in
--- another way.
+-- Raise for classes that the other set does not have, and say how they may be renamed.
 local function refuse_classes(target, unknown, classes)
-  local pairs_of_names = {}
+  local renamings = {}
   for k, name in ipairs(unknown) do
     local other = meant(name, classes)
-    pairs_of_names[k] = ("[%s] = %s"):format(show(name), other and show(other) or "...")
+    renamings[k] = ("[%s] = %s"):format(show(name), other and show(other) or "...")
   end
-  raise("target: column %s has %s, which is none of the classes %s: rename = { %s } says which "
-    .. "they are", show(target.name), quoted(unknown), quoted(classes),
-    table.concat(pairs_of_names, ", "))
+  raise("target: column %s has %s, which %s none of the classes %s: rename = { %s } says which %s "
+    .. "meant", show(target.name), quoted(unknown), #unknown > 1 and "are" or "is",
+    quoted(classes), table.concat(renamings, ", "), #unknown > 1 and "are" or "is")
 end
 
 -- What the target gives, with the classes of the set that this one is to be like
@@ -473,6 +472,7 @@ function Table:dataset(options)
     X, data = dataset_like(self, options)
   else
     if options.target == nil then raise("table:dataset: option 'target' is required") end
+    if options.rename then raise("rename: not expected without like") end
     local column = check_values(find(self, options.target, "target"), "target", self.N)
     local rows, schema = {}, {}
     for k, feature in ipairs(features_of(self, options, column)) do
