@@ -173,7 +173,8 @@ for name, core in pairs { float32 = cores.float32, float64 = cores.float64 } do
       refuses("known number of columns expected", c.count, cells(0), "", true)
       refuses("a letter for each column expected", c.fill, c, "", true, values, "n")
       refuses("2 x 3 matrix expected, got 1 x 3", c.fill, c, "", true, values, "nn")
-      refuses("stored by columns expected", c.fill, c, "", true, core.matrix(2, 2):copy "rows", "nn")
+      local by_rows = core.matrix(2, 2):copy "rows"
+      refuses("stored by columns expected", c.fill, c, "", true, by_rows, "nn")
       refuses("new rows expected", c.rows, c, "", true, 1)
       refuses("a column expected", c.column, c, 3)
       refuses("a column expected", c.column, c, 0)

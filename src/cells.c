@@ -78,7 +78,7 @@ static const char *const faults[] = {NULL,          NULL,        NULL,         N
 typedef struct Text {
   const char *at, *end;
   bool is_last;
-  const char *fault;  // where it is
+  uint8_t fault;  // a byte that is not expected
 } Text;
 
 
@@ -205,9 +205,10 @@ static Stop judge(const Cells *c, Text *t, Cell *cell) {
     cell->number = number;
     return CELL;
   }
-  t->fault = find_fault(text, length);
-  if (t->fault == NULL) return CELL;
-  return *t->fault == 0 ? NO_TEXT : NOT_UTF8;
+  const char *fault = find_fault(text, length);
+  if (fault == NULL) return CELL;
+  t->fault = (uint8_t)*fault;
+  return t->fault == 0 ? NO_TEXT : NOT_UTF8;
 }
 
 /* The text of a cell ends before `p`, and before the blanks there. */
@@ -220,18 +221,17 @@ static Stop read_quoted(const Cells *c, Text *t, const char *quote, Cell *cell) 
   const char *p = quote + 1;
   cell->text = p;
   cell->has_quotes = false;
-  for (;; p++) {
+  for (;;) {
     p = memchr(p, c->quote, (size_t)(t->end - p));
-    t->fault = quote;
     if (p == NULL) return t->is_last ? NOT_CLOSED : INCOMPLETE;
-    if (p[1] != c->quote) break;
+    if ((uint8_t)p[1] != c->quote) break;
     cell->has_quotes = true;
-    p++;
+    p += 2;
   }
   cell->lines = 0;
   for (const char *q = cell->text; q < p; q++) cell->lines += *q == '\n';
   const char *after = skip_blanks(c, p + 1);
-  t->fault = after;
+  t->fault = (uint8_t)*after;
   if (after < t->end && !is(c, *after, STOP)) return AFTER_QUOTE;
   Stop stop = end_cell(t, after, cell);
   if (stop != CELL) return stop;
@@ -243,7 +243,6 @@ static Stop read_quoted(const Cells *c, Text *t, const char *quote, Cell *cell) 
 static Stop read_plain(const Cells *c, Text *t, const char *text, Cell *cell) {
   const char *p = text;
   while (!is(c, *p, STOP)) p++;
-  t->fault = p;
   if (*p == 0 && p < t->end) return NO_TEXT;
   cell->lines = 0;
   Stop stop = end_cell(t, p, cell);
@@ -450,8 +449,8 @@ static int cells_new(lua_State *L) {
   c->line = c->line_of_row = 1;
   c->columns = (int)columns;
   for (int k = 0; k < c->columns; k++) {
-    c->column_of[k].least = INFINITY;
-    c->column_of[k].most = -INFINITY;
+    c->column_of[k].least = (double)INFINITY;
+    c->column_of[k].most = -(double)INFINITY;
   }
   keep_markers(L, c);
   push_name_tables(L, c->columns);
@@ -498,7 +497,8 @@ static void enter(lua_State *L, Column *column, lua_Integer value) {
 
 /*
 ** What a way through some bytes gives: the place of the first one that is not used up, or nil and a
-** fault: its name, line and column, how many cells the row has, the byte and the text there.
+** fault: its name, line and column (of a ragged row how many cells it has), and the byte or the
+** text there.
 */
 static int finish(lua_State *L, const Cells *c, const Text *t, Stop stop, const Cell *cell) {
   if (stop == INCOMPLETE || stop == FINISHED) {
@@ -510,7 +510,7 @@ static int finish(lua_State *L, const Cells *c, const Text *t, Stop stop, const 
   lua_pushinteger(L, stop == RAGGED ? c->line_of_row : c->line);
   lua_pushinteger(L, c->column + 1);
   if (stop == NOT_UTF8 || stop == AFTER_QUOTE)
-    lua_pushinteger(L, (uint8_t)*t->fault);
+    lua_pushinteger(L, t->fault);
   else if (stop == NO_NUMBER || stop == NOT_FINITE)
     push_text(L, c, cell);
   else

@@ -37,8 +37,8 @@ describe("a table's columns", function()
     assert.same({ "clerk", "nurse" }, job.categories)
     assert.same({ { 2, 1, false, 2 } }, rows_of(labels))
     assert.same({ people.columns[4] }, { people:column "note" })
-    at_caller(function() local _ = people:column "Age" end, 'column: the name or number of a column '
-      .. 'expected, got "Age" (there are age, job, seen, note, income)')
+    at_caller(function() local _ = people:column "Age" end, 'column: the name or number of a '
+      .. 'column expected, got "Age" (there are age, job, seen, note, income)')
     at_caller(function() local _ = people:column(6) end, "got 6")
   end)
 
@@ -209,6 +209,20 @@ describe("a table like another", function()
     assert.same({ { 2, 0, 1 } }, rows_of(assert(read("code,z\n2,1\n3,1\n1,1\n"):like(codes))))
   end)
 
+  it("is read with the types of the other's features", function()
+    local text = "job,age,income\n1,30,low\n2,40,high\n"
+    local found = read(text, { like = train, types = { income = "text" } })
+    assert.same({ "category", "number", "text" },
+      { found.columns[1].type, found.columns[2].type, found.columns[3].type })
+    assert.same({ { 30, 40 }, { 0, 0 } }, rows_of(assert(found:like(train))))
+    local wrong, message = csv.decode("job,age\na,x\n", { like = train })
+    assert.is_nil(wrong)
+    assert.equal('CSV data: line 2, column 2 ("age"): a number expected, got "x"', message)
+    assert.equal(1, read("other\n5\n", { like = train }).N)
+    at_caller(function() local _ = csv.decode("1,2", { like = { 5 } }) end,
+      "like: a schema, or what has one, expected, got a table")
+  end)
+
   it("gives nil and the reason where columns do not fit", function()
     local function refuses(reason, text, options)
       assert.same({ nil, reason }, { read(text, options or {}):like(train.schema) })
@@ -219,7 +233,7 @@ describe("a table like another", function()
       .. '"number" })', "age,job\n1,nurse\n2,clerk\n", { types = { age = "text" } })
     refuses('column "job": categories expected, got dates (read the table with types = { ["job"] '
       .. '= "category" })', "age,job\n1,2020-01-01\n2,2020-01-02\n")
-    for _, wrong in ipairs { {}, 5, { schema = {} } } do
+    for _, wrong in ipairs { {}, 5, { schema = {} }, { 5 }, { { name = 5 } } } do
       at_caller(function() local _ = read(PEOPLE):like(wrong) end,
         "like: a schema, or what has one, expected, got ")
     end
@@ -240,9 +254,9 @@ describe("a table like another", function()
 
   it("tells of classes that the other has not, and how to say which are meant", function()
     local other = read("age,job,income\n1,nurse,low.\n2,clerk,High\n3,clerk,low\n4,nurse,rich\n")
-    at_caller(function() local _ = other:dataset { like = train } end, 'target: column "income" has '
-      .. '"High", "low.", "rich", which are none of the classes "high", "low": rename = { ["High"] '
-      .. '= "high", ["low."] = "low", ["rich"] = ... } says which are meant')
+    at_caller(function() local _ = other:dataset { like = train } end, 'target: column "income" '
+      .. 'has "High", "low.", "rich", which are none of the classes "high", "low": rename = { '
+      .. '["High"] = "high", ["low."] = "low", ["rich"] = ... } says which are meant')
     local test = other:dataset { like = train,
       rename = { High = "high", ["low."] = "low", rich = "high" } }
     assert.same({ { 2, 1, 2, 1 } }, rows_of(test.T))

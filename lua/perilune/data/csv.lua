@@ -56,6 +56,7 @@ local declared = {
   columns = { "names", optional = true },
   missing = { "names", optional = true },
   types = { "table", optional = true },
+  like = { "value", optional = true },
   dtype = { "choice", default = "float32", choices = { "float32", "float64" } },
   most_bytes = { "number", optional = true, above = 0, infinite = true },
 }
@@ -83,6 +84,7 @@ local function check_options(given)
       show(options.decimal))
   end
   check_types(options.types or {})
+  options.like = options.like and Table.features_of(options.like)
   return options
 end
 
@@ -404,10 +406,15 @@ local function type_as_given(how, k, column, names, given)
   return given
 end
 
--- The types that the options name, by the place of their column
+-- The types that the options name, by the place of their column; those of another table's features
+-- where it has such columns
 local function given_types(how)
   local place_of, given = {}, {}
   for k, name in ipairs(how.names) do place_of[name] = k end
+  for _, feature in ipairs(how.like or {}) do
+    local k = place_of[feature.name]
+    if k then given[k] = feature.type end
+  end
   for column, name in pairs(how.types or {}) do
     local k = place_of[column] or fields.whole(column)
     if not how.names[k] then
@@ -522,6 +529,8 @@ end
 ---n/a, #N/A, <NA>, NaN, nan, NULL, null, None
 ---@field types? table<string|integer, string>  types of columns by name or number: "number",
 ---"category", "text", "date"; default: found
+---@field like? table        columns that a schema, or a dataset or network that has one, names have
+---its types
 ---@field dtype? "float32"|"float64"  of the values, default "float32"
 ---@field most_bytes? number that gzip may inflate to, default as of perilune.data.content
 

@@ -364,6 +364,21 @@ local function cells_for(self, feature, column, core)
   return mapped(labels, (labels_of(names, feature.categories, {})))
 end
 
+---The features that a schema lists, or one that a dataset or network has.
+---@param schema any
+---@return table[]
+function Table.features_of(schema)
+  local features = type(schema) == "table" and (schema.schema or schema)
+  local count = type(features) == "table" and #features or 0
+  for _, feature in ipairs(count > 0 and features or {}) do
+    local is_feature = type(feature) == "table" and type(feature.name) == "string"
+      and (feature.type == "number" or feature.type == "category")
+    if not is_feature then count = 0 end
+  end
+  if count == 0 then raise("like: a schema, or what has one, expected, got %s", show(schema)) end
+  return features
+end
+
 ---The inputs of this table for a network that was trained on another: its columns by name, in the
 ---schema's order, its categories as the schema labels them: 0 for one that the schema does not
 ---know. Numbers that the schema says are categories are known by how they are written.
@@ -371,10 +386,7 @@ end
 ---@return Matrix?        a row for each feature of the schema, N columns, of the values' type
 ---@return string?        nil and the reason: a column is missing, or of another type
 function Table:like(schema)
-  local features = type(schema) == "table" and (schema.schema or schema)
-  if not features or not features[1] then
-    raise("like: a schema, or what has one, expected, got %s", show(schema))
-  end
+  local features = Table.features_of(schema)
   local core, place_of = cores[self.values and self.values.dtype or "float32"], {}
   for _, column in ipairs(self.columns) do place_of[column.name] = column end
   local X
