@@ -200,10 +200,10 @@ describe("CSV", function()
       { types = { note = "date" } })
     refuses('line 2, column 4 ("note"): a number expected, got "a"', text,
       { types = { note = "number" } })
-    refuses('types: the name or number of a column expected, got "ZIP" (there are id, zip, when, '
-      .. "note)", text, { types = { ZIP = "number" } })
-    refuses("types: the name or number of a column expected, got 5 (there are id, zip, when, note)",
-      text, { types = { [5] = "number" } })
+    refuses('types: the name or number of a column expected, got "ZIP" (did you mean "zip"?)', text,
+      { types = { ZIP = "number" } })
+    refuses('types: the name or number of a column expected, got 5 (known: "id", "zip", "when", '
+      .. '"note")', text, { types = { [5] = "number" } })
   end)
 
   it("keeps the spelling of codes, in the order of their numbers", function()

@@ -13,6 +13,7 @@ local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local file = require "perilune.store.file"
+local schemas = require "perilune.data.schema"
 
 local csv = {}
 
@@ -418,8 +419,8 @@ local function given_types(how)
   for column, name in pairs(how.types or {}) do
     local k = place_of[column] or fields.whole(column)
     if not how.names[k] then
-      return nil, ("types: the name or number of a column expected, got %s (there are %s)"):format(
-        show(column), table.concat(how.names, ", "))
+      return nil, ("types: the name or number of a column expected, got %s%s"):format(
+        show(column), schemas.hint(column, how.names))
     end
     given[k] = name
   end

@@ -11,6 +11,7 @@ local check_indices = require "perilune.data.indices"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
+local schemas = require "perilune.data.schema"
 
 local raise, show = errors.raise, errors.show
 
@@ -33,6 +34,7 @@ Table.__index = Table
 local MOST_SHOWN = 60 -- bytes of the names of categories that tostring shows
 local FEW_CLASSES = 20 -- different whole numbers that may be meant as classes
 local MOST_CLASSES = 1000
+local MOST_RENAMINGS = 8 -- that a message proposes
 
 
 -- Names of categories
@@ -105,8 +107,8 @@ local function find(self, key, what)
   for k, column in ipairs(self.columns) do
     if column.name == key or k == fields.whole(key) then return column end
   end
-  raise("%s: the name or number of a column expected, got %s (there are %s)", what, show(key),
-    table.concat(names_of(self), ", "))
+  raise("%s: the name or number of a column expected, got %s%s", what, show(key),
+    schemas.hint(key, names_of(self)))
 end
 
 -- Raise unless cells of the column are kept, of so many rows.
@@ -321,12 +323,6 @@ local function meant(name, names)
   return found
 end
 
-local function quoted(names)
-  local texts = {}
-  for k, name in ipairs(names) do texts[k] = show(name) end
-  return table.concat(texts, ", ")
-end
-
 -- The names of a column's cells by label; of a column of numbers also what gives the label.
 local function names_in(column, cells)
   if column.type == "category" then return column.categories, cells end
@@ -358,7 +354,7 @@ local function cells_for(self, feature, column, core)
   if feature.type == "number" then
     if column.type == "number" then return cells end
     return nil, ("column %s: numbers expected, got names (%s)"):format(name,
-      quoted { table.unpack(column.categories, 1, 3) })
+      schemas.shown(column.categories))
   end
   local names, labels = names_in(column, cells)
   return mapped(labels, (labels_of(names, feature.categories, {})))
@@ -369,14 +365,9 @@ end
 ---@return table[]
 function Table.features_of(schema)
   local features = type(schema) == "table" and (schema.schema or schema)
-  local count = type(features) == "table" and #features or 0
-  for _, feature in ipairs(count > 0 and features or {}) do
-    local is_feature = type(feature) == "table" and type(feature.name) == "string"
-      and (feature.type == "number" or feature.type == "category")
-    if not is_feature then count = 0 end
-  end
+  local count = type(features) == "table" and fields.length(features, "like") or 0
   if count == 0 then raise("like: a schema, or what has one, expected, got %s", show(schema)) end
-  return features
+  return schemas.check(features, count)
 end
 
 ---The inputs of this table for a network that was trained on another: its columns by name, in the
@@ -393,8 +384,8 @@ function Table:like(schema)
   for i, feature in ipairs(features) do
     local column = place_of[feature.name]
     if not column then
-      return nil, ("column %s is missing (there are %s)"):format(show(feature.name),
-        quoted(names_of(self)))
+      return nil, ("column %s is missing%s"):format(show(feature.name),
+        schemas.hint(feature.name, names_of(self)))
     end
     local cells, reason = cells_for(self, feature, column, core)
     if not cells then return nil, reason end
@@ -406,14 +397,18 @@ end
 
 -- Raise for classes that the other set does not have, and say how they may be renamed.
 local function refuse_classes(target, unknown, classes)
-  local renamings = {}
+  local renamings, are = {}, #unknown > 1 and "are" or "is"
   for k, name in ipairs(unknown) do
     local other = meant(name, classes)
     renamings[k] = ("[%s] = %s"):format(show(name), other and show(other) or "...")
+    if #unknown > MOST_RENAMINGS and k == MOST_RENAMINGS then
+      renamings[k + 1] = "..."
+      break
+    end
   end
   raise("target: column %s has %s, which %s none of the classes %s: rename = { %s } says which %s "
-    .. "meant", show(target.name), quoted(unknown), #unknown > 1 and "are" or "is",
-    quoted(classes), table.concat(renamings, ", "), #unknown > 1 and "are" or "is")
+    .. "meant", show(target.name), schemas.shown(unknown), are, schemas.shown(classes),
+    table.concat(renamings, ", "), are)
 end
 
 -- What the target gives, with the classes of the set that this one is to be like
@@ -471,7 +466,8 @@ local declared = {
 ---know are an error, unless `rename` says which are meant: rename = { ["<=50K."] = "<=50K" }.
 ---@param options { target: string|integer, features: string[]?, drop: string[]?, task:
 ---"classification"|"regression"|nil, like: Dataset?, rename: table<string, string>? }
----@return Dataset  with the fields schema, what the rows of X are, and target, the name of what is learnt
+---@return Dataset  with the fields schema, what the rows of X are, and target, the name of what is
+---learnt
 function Table:dataset(options)
   options = fields.check(declared, options, "table:dataset")
   local X, data
