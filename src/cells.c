@@ -10,7 +10,7 @@
 
 #define CELLS "perilune.cells." REAL_NAME
 
-enum { MOST_MARKERS = 64, MOST_NAMES = 1000, LONGEST_NAME = 200 };
+enum { MOST_COLUMNS = 1 << 17, MOST_MARKERS = 64, MOST_NAMES = 1000, LONGEST_NAME = 200 };
 
 /* What a byte may be, as bits */
 enum { BLANK = 1, STOP = 2, MARKER = 4 };
@@ -60,7 +60,8 @@ typedef enum Stop {
   INCOMPLETE,  // the rest has not come yet
   FINISHED,
   LOOK,    // Lua must look at the cell
-  RAGGED,  // these and what follows are faults of the table
+  RAGGED,  // this and what follows are faults of the table
+  TOO_WIDE,
   NO_TEXT,
   NOT_UTF8,
   NOT_CLOSED,
@@ -70,9 +71,11 @@ typedef enum Stop {
   MORE_ROWS
 } Stop;
 
-static const char *const faults[] = {NULL,          NULL,        NULL,         NULL,
-                                     "ragged",      "zero byte", "utf8",       "not closed",
-                                     "after quote", "no number", "not finite", "more rows"};
+static const char *const faults[] = {
+  [RAGGED] = "ragged",       [TOO_WIDE] = "too wide",     [NO_TEXT] = "zero byte",
+  [NOT_UTF8] = "utf8",       [NOT_CLOSED] = "not closed", [AFTER_QUOTE] = "after quote",
+  [NO_NUMBER] = "no number", [NOT_FINITE] = "not finite", [MORE_ROWS] = "more rows",
+};
 
 /* Bytes that are read, in which `at` goes on */
 typedef struct Text {
@@ -427,7 +430,7 @@ static void push_name_tables(lua_State *L, int columns) {
 */
 static int cells_new(lua_State *L) {
   lua_Integer columns = luaL_checkinteger(L, 1);
-  luaL_argcheck(L, columns >= 0 && columns <= 1 << 24, 1, "number of columns expected");
+  luaL_argcheck(L, columns >= 0 && columns <= MOST_COLUMNS, 1, "number of columns expected");
   char separator = check_byte(L, 3);
   int quote = *luaL_checkstring(L, 4) == 0 ? -1 : (uint8_t)check_byte(L, 4);
   char point = check_byte(L, 5);
@@ -507,7 +510,7 @@ static int finish(lua_State *L, const Cells *c, const Text *t, Stop stop, const 
   }
   lua_pushnil(L);
   lua_pushstring(L, faults[stop]);
-  lua_pushinteger(L, stop == RAGGED ? c->line_of_row : c->line);
+  lua_pushinteger(L, stop == RAGGED || stop == TOO_WIDE ? c->line_of_row : c->line);
   lua_pushinteger(L, c->column + 1);
   if (stop == NOT_UTF8 || stop == AFTER_QUOTE)
     lua_pushinteger(L, t->fault);
@@ -610,6 +613,7 @@ static int cells_rows(lua_State *L) {
     FloatState host = float_state_change(FLOAT_PLAIN);
     stop = next_cell(c, &t, &cell);
     float_state_change(host);
+    if (stop == CELL && c->column == MOST_COLUMNS) stop = TOO_WIDE;
     if (stop != CELL) break;
     if (c->column == 0) {
       lua_newtable(L);

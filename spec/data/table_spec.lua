@@ -74,6 +74,8 @@ describe("a table's columns", function()
       "   4  note    text",
       "   5  income  category  2: high, low",
     }, "\n"), tostring(people))
+    assert.equal("2 rows, 1 columns\n   1  x  category  2: a b, c",
+      tostring(read 'x\n"a\nb"\nc\n'))
     local names = {}
     for k = 1, 40 do names[k] = ("caf\xC3\xA9%02d"):format(k) end
     local text = tostring(read(table.concat(names, "\n") .. "\n" .. table.concat(names, "\n"),

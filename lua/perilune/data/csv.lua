@@ -22,7 +22,7 @@ local raise, show = errors.raise, errors.show
 local UTF8_MARK = "\xEF\xBB\xBF"
 local SAMPLE = 2 ^ 16 | 0 -- bytes from which separator and header are found, if they hold
 local SAMPLE_ROWS = 3 -- so many rows; otherwise more bytes, up to
-local LARGEST_SAMPLE = 2 ^ 24 | 0
+local LARGEST_SAMPLE = 2 ^ 22 | 0
 local MOST_SAMPLE_ROWS = 200
 local LONGEST_CELL = 2 ^ 20 | 0 -- bytes
 local MOST_ELEMENTS = 2 ^ 31 - 1 | 0 -- of a matrix
@@ -129,6 +129,8 @@ local function reason_of(how, fault, line, column, got)
   if fault == "ragged" then
     return ("line %d: %d cells expected, as in line %d, got %d"):format(line, how.width,
       how.first_line, column)
+  elseif fault == "too wide" then
+    return ("line %d: at most %d cells expected in a row, got more"):format(line, column - 1)
   elseif fault == "more rows" then
     return "changed while it was read"
   end
@@ -335,6 +337,10 @@ local function first_rows(source, how, size)
   if #rows < SAMPLE_ROWS and not sample.is_last and size < LARGEST_SAMPLE then
     return first_rows(source, how, 4 * size)
   end
+  if #rows == 0 and not sample.is_last then
+    return nil, ("rows of at most %d bytes expected, got more (is every quote closed?)"):format(
+      size)
+  end
   how.separator, how.quote = found.separator, found.quote
   return rows
 end
@@ -367,17 +373,23 @@ local function mixed(how, k, column, names, wanted)
   local word = first_word(column, names)
   local where = place(column.first_word, k, how.names)
   if wanted then return nil, ("%sa number expected, got %s"):format(where, show(word)) end
-  local name = how.names[k]
-  return nil, ("%sa number expected, as in %d of %d cells, got %s (if it stands for a missing "
-    .. "cell: missing = { %s, ... }; if these are names: types = { [%s] = \"category\" })")
-    :format(where, column.numbers, column.numbers + column.words, show(word), show(word),
-      show(name))
+  local cures = {
+    ("if it stands for a missing cell: missing = { %s, ... }"):format(show(word)),
+    ("if these are names: types = { [%s] = \"category\" }"):format(show(how.names[k])),
+  }
+  if not how.header and column.first_word == how.first_line then
+    cures = { "if it names the column: header = true", cures[2] }
+  end
+  return nil, ("%sa number expected, as in %d of %d cells, got %s (%s)"):format(where,
+    column.numbers, column.numbers + column.words, show(word), table.concat(cures, "; "))
 end
 
-local function decimal_comma(how, k, column, word)
-  return nil, ("%s%s is a number with a decimal comma, or a name (for the one decimal = \",\", for "
-    .. "the other types = { [%s] = \"category\" })"):format(
-      place(column.first_word, k, how.names), show(word), show(how.names[k]))
+-- A column of numbers with commas, which nobody has said are decimal ones
+local function with_commas(how, k, column, word)
+  local cure = how.separator == "," and "" or "if its comma is a decimal one: decimal = \",\"; "
+  return nil, ("%sa number without a comma expected, got %s (%sif these are names: types = { [%s] "
+    .. "= \"category\" })"):format(place(column.first_word, k, how.names), show(word), cure,
+      show(how.names[k]))
 end
 
 -- The type of column k by what was counted in it; nil and a reason where nobody could tell
@@ -391,7 +403,7 @@ local function type_by_reading(how, k, column, names)
   if column.dates == cells then return "date" end
   local word = column.words > 0 and first_word(column, names)
   if word and how.decimal == "." and word:find(DECIMAL_COMMA) then
-    return decimal_comma(how, k, column, word)
+    return with_commas(how, k, column, word)
   end
   local is_few = column.names <= math.max(FEW_NAMES, cells // REPEATED)
   return is_few and not column.is_full and "category" or "text"

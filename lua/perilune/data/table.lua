@@ -501,7 +501,7 @@ local function range(column)
   if column.type == "number" and column.least then
     return ("%.6g to %.6g"):format(column.least, column.most)
   elseif column.type == "category" then
-    local names = table.concat(column.categories, ", ")
+    local names = table.concat(column.categories, ", "):gsub("%c", " ")
     if #names > MOST_SHOWN then
       local last = utf8.offset(names, 0, MOST_SHOWN - 2)
       names = names:sub(1, last - 1) .. "..."
