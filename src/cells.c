@@ -329,14 +329,18 @@ static Stop count_cells(Cells *c, Text *t, Cell *cell) {
     if (cell->is_missing) {
       column->missing++;
     } else {
-      if (cell->number.length > 0) {
+      bool is_number = cell->number.length > 0;
+      bool is_first_word = !is_number && column->words == 0;
+      if (is_number) {
         column->numbers++;
         column->codes += cell->number.is_code;
       } else {
-        if (column->words++ == 0) column->first_word = c->line;
+        column->words++;
         column->dates += is_date(cell->text, cell->length);
       }
-      if (column->words + column->codes > 0 && !column->is_full) return LOOK;
+      if (is_first_word) column->first_word = c->line;
+      bool has_names = column->words + column->codes > 0;
+      if (is_first_word || (has_names && !column->is_full)) return LOOK;
     }
     advance(c, t, cell);
   }

@@ -222,6 +222,11 @@ describe("CSV", function()
     refuses('line 1, column 1 ("column_1"): a number expected, as in 2 of 3 cells, got "id" (if it '
       .. 'names the column: header = true; if these are names: types = { ["column_1"] = "category" '
       .. "})", "id,1999\n1,12\n2,13\n")
+    local codes = {}
+    for k = 1, 1500 do codes[k] = ("%05d"):format(k) end
+    refuses('line 1502, column 1 ("code"): a number expected, as in 1500 of 1501 cells, got "none" '
+      .. '(if it stands for a missing cell: missing = { "none", ... }; if these are names: types = '
+      .. '{ ["code"] = "category" })', "code\n" .. table.concat(codes, "\n") .. "\nnone\n")
     assert.same({ { 12 }, { 13 }, { "" } },
       cells_of(read("age\n12\n13\nold\n", { missing = { "old" } })))
     assert.same({ { "12" }, { "13" }, { "old" } },

@@ -178,8 +178,8 @@ local function go_through(source, how, cells, step)
   return true
 end
 
-local function new_cells(how, columns, separator, quote)
-  return how.core.cells(columns, how.header or false, separator, quote, how.decimal, how.missing)
+local function new_cells(how)
+  return how.core.cells(how.width, how.header, how.separator, how.quote, how.decimal, how.missing)
 end
 
 
@@ -368,7 +368,7 @@ local function first_word(column, names)
   end
 end
 
--- A column of numbers with words in it, or of nothing but numbers that are not written as such
+-- A column of numbers with words in it
 local function mixed(how, k, column, names, wanted)
   local word = first_word(column, names)
   local where = place(column.first_word, k, how.names)
@@ -494,7 +494,7 @@ local function fill(source, how, columns, N)
   if rows > MOST_ELEMENTS // N then
     return nil, ("at most %d numbers expected, got %d rows of %d"):format(MOST_ELEMENTS, N, rows)
   end
-  local cells = new_cells(how, how.width, how.separator, how.quote)
+  local cells = new_cells(how)
   local values = how.core.matrix(rows, N)
   local ok, reason = go_through(source, how, cells, function(bytes, is_last)
     return cells:fill(bytes, is_last, values, plan)
@@ -510,7 +510,7 @@ local function table_of(source, options)
   local how = setmetatable({ core = cores[options.dtype] }, { __index = options })
   local ok, reason = find_out(source, how)
   if not ok then return nil, reason end
-  local cells = new_cells(how, how.width, how.separator, how.quote)
+  local cells = new_cells(how)
   ok, reason = go_through(source, how, cells, function(bytes, is_last)
     return cells:count(bytes, is_last)
   end)
