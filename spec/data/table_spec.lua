@@ -254,6 +254,18 @@ describe("a table like another", function()
     assert.same({ { 2, 2 } }, rows_of(read("x,y\n1,5\n2,5\n"):dataset({ like = classes }).T))
   end)
 
+  it("gives a dataset like a network's, whose target is named", function()
+    local net = pl.network({ inputs = 2, pl.prepare(train), pl.dense(2) },
+      { classes = train.classes })
+    local test = read("result,job,age\nlow,nurse,1\nhigh,pilot,2\n")
+      :dataset { like = net, target = "result" }
+    assert.same({ { 1, 2 }, { 2, 0 } }, rows_of(test.X))
+    assert.same({ { 2, 1 } }, rows_of(test.T))
+    assert.equal("result", test.target)
+    assert.equal("result", (read("result,job,age\nlow,nurse,1\nhigh,pilot,2\n")
+      :dataset { like = train, target = 1 }).target)
+  end)
+
   it("tells of classes that the other has not, and how to say which are meant", function()
     local other = read("age,job,income\n1,nurse,low.\n2,clerk,High\n3,clerk,low\n4,nurse,rich\n")
     at_caller(function() local _ = other:dataset { like = train } end, 'target: column "income" '
@@ -270,10 +282,12 @@ describe("a table like another", function()
       at_caller(function() local _ = other:dataset(options) end, expected)
     end
     local plain = pl.dataset { X = { { 1, 2 } }, T = { { 1, 2 } } }
-    refuses("like: a dataset that was made of a table expected, got one without a schema",
-      { like = plain })
-    refuses("like: a dataset expected, got a table", { like = {} })
-    refuses("target: not expected beside like, which says it", { like = train, target = "income" })
+    local expected = "like: a dataset that was made of a table, or a network and a target, "
+      .. "expected, got "
+    refuses(expected .. "a dataset without a schema", { like = plain })
+    refuses(expected .. "a table without a schema", { like = {} })
+    refuses(expected .. "a table without a target", { like = { schema = train.schema } })
+    refuses("drop: not expected beside like, which says it", { like = train, drop = { "age" } })
     refuses("rename: not expected without like", { target = "income", rename = { a = "b" } })
     refuses('like: column "job" is missing', { like = train }, "age,income\n1,low\n2,high\n")
     refuses('target: the name or number of a column expected, got "income"', { like = train },

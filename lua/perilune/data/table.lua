@@ -39,7 +39,7 @@ local MOST_RENAMINGS = 8 -- that a message proposes
 
 -- Names of categories
 
--- Numbers by their size, then other names byte by byte
+-- Numbers by their size, then other names as Lua compares them
 local function is_before(a, b)
   local x, y = tonumber(a), tonumber(b)
   if x and y and x ~= y then return x < y end
@@ -426,17 +426,17 @@ end
 
 local function dataset_like(self, options)
   local other = options.like
-  Dataset.check(other, "like")
-  if not other.schema or not other.target then
-    raise("like: a dataset that was made of a table expected, got one without a schema")
+  local target = options.target == nil and other.target or options.target
+  if not other.schema or not target then
+    raise("like: a dataset that was made of a table, or a network and a target, expected, got %s "
+      .. "without %s", show(other), other.schema and "a target" or "a schema")
   end
   local X, reason = self:like(other.schema)
   if not X then raise("like: %s", reason) end
-  local column = find(self, other.target, "target")
-  check_values(column, "target", self.N)
+  local column = check_values(find(self, target, "target"), "target", self.N)
   local cells = row_of(self.values, column.row)
   local data = learnt_like(other, column, cells, options.rename or {})
-  data.schema, data.target = other.schema, other.target
+  data.schema, data.target = Table.features_of(other.schema), column.name
   return X, data
 end
 
@@ -461,18 +461,19 @@ local declared = {
 ---are named as they are written, in order, whatever gaps they leave: "1", "2", "3", "5". A target
 ---must not be missing anywhere.
 ---
----With `like` columns, classes and task are those of the set that was made of another table:
----columns are found by name, categories that it does not know are 0, and classes that it does not
----know are an error, unless `rename` says which are meant: rename = { ["<=50K."] = "<=50K" }.
+---With `like` columns, classes and task are those of the set that was made of another table, or of
+---a network that was trained on such a set (then `target` must be named): columns are found by
+---name, categories that it does not know are 0, and classes that it does not know are an error,
+---unless `rename` says which are meant: rename = { ["<=50K."] = "<=50K" }.
 ---@param options { target: string|integer, features: string[]?, drop: string[]?, task:
----"classification"|"regression"|nil, like: Dataset?, rename: table<string, string>? }
+---"classification"|"regression"|nil, like: Dataset|Network|nil, rename: table<string, string>? }
 ---@return Dataset  with the fields schema, what the rows of X are, and target, the name of what is
 ---learnt
 function Table:dataset(options)
   options = fields.check(declared, options, "table:dataset")
   local X, data
   if options.like then
-    for _, name in ipairs { "target", "features", "drop", "task" } do
+    for _, name in ipairs { "features", "drop", "task" } do
       if options[name] ~= nil then
         raise("%s: not expected beside like, which says it", name)
       end
