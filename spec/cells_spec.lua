@@ -62,12 +62,12 @@ for name, core in pairs { float32 = cores.float32, float64 = cores.float64 } do
     it("tell the first rows and what their cells are", function()
       local rows = cells(0):rows('a,1\n\n"x",,NA,-2.5\r\nlast', true, 5)
       assert.same({
-        { "a", "1", line = 1, kinds = "wn" },
-        { "x", "", "NA", "-2.5", line = 3, kinds = "wmmn" },
-        { "last", line = 4, kinds = "w" },
+        { "a", "1", line = 1, kinds = { "w", "n" } },
+        { "x", "", "NA", "-2.5", line = 3, kinds = { "w", "m", "m", "n" } },
+        { "last", line = 4, kinds = { "w" } },
       }, rows)
-      assert.same({ { "a", line = 1, kinds = "w" } }, cells(0):rows("a\nb\nc", true, 1))
-      assert.same({ { "a", line = 1, kinds = "w" } }, cells(0):rows("a\nb,c", false, 9))
+      assert.same({ { "a", line = 1, kinds = { "w" } } }, cells(0):rows("a\nb\nc", true, 1))
+      assert.same({ { "a", line = 1, kinds = { "w" } } }, cells(0):rows("a\nb,c", false, 9))
       assert.same({}, cells(0):rows("\n \n", true, 9))
     end)
 
@@ -173,7 +173,8 @@ for name, core in pairs { float32 = cores.float32, float64 = cores.float64 } do
       refuses("known number of columns expected", c.count, cells(0), "", true)
       refuses("a letter for each column expected", c.fill, c, "", true, values, "n")
       refuses("2 x 3 matrix expected, got 1 x 3", c.fill, c, "", true, values, "nn")
-      refuses("stored by columns expected", c.fill, c, "", true, core.matrix(2, 2):copy "rows", "nn")
+      local by_rows = core.matrix(2, 2):copy "rows"
+      refuses("stored by columns expected", c.fill, c, "", true, by_rows, "nn")
       refuses("new rows expected", c.rows, c, "", true, 1)
       refuses("a column expected", c.column, c, 3)
       refuses("a column expected", c.column, c, 0)

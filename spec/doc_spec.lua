@@ -36,7 +36,7 @@ end
 
 local documents = {
   { "README.md", least = 5 }, { "doc/extending.md", least = 7 }, { "doc/recipes.md", least = 2 },
-  { "doc/parts.md", least = 7 },
+  { "doc/parts.md", least = 7 }, { "doc/tables.md", least = 1 },
 }
 
 for _, document in ipairs(documents) do

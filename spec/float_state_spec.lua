@@ -10,6 +10,13 @@ local cores = {
   float64 = require "perilune.core.float64",
 }
 
+-- Numbers in text, which three ways lead to (src/decimal.c)
+local function cells_of(core, text)
+  local values = core.matrix(1, select(2, text:gsub("\n", "")) + 1)
+  assert(core.cells(1, false, ",", "", ".", {}):fill(text, true, values, "n"))
+  return values
+end
+
 describe("in a host", function()
   local library
 
@@ -35,6 +42,7 @@ describe("in a host", function()
         scaled = 0.7 * X, accumulated = core.accumulate(X:copy(), 0.7, X),
         bytes = core.gather_bytes(core.matrix(1, 2), "\1\2", 0, 0.7, { 1, 2 }),
         decoded = core.decode(string.pack("<dd", 0.1, 0.7), "float64", 1, 2),
+        text = cells_of(core, "0.1\n0.7e-3\n0.12345678901234567\n9007199254740993\n1e-30\n7e-310"),
         narrow = X:to "float32", product = X * X:transpose(),
         adam = core.adam_update(p, X:copy(), m, v, 0.001, 0.9, 0.999, 1e-8, 3, 0.01),
         momentum = core.momentum_update(X:copy(), X:copy(), m, 0.0007, 0.9),
@@ -65,6 +73,9 @@ describe("in a host", function()
       "core.matrix { { 1e308, 1e-308 } }", "M:map(function() return 1e308 end)",
       "local _ = 1e308 * M", "core.accumulate(M, 1e308, M)",
       "core.decode(string.pack('<d', 1e308), 'float64', 1, 1)",
+      "core.cells(1, false, ',', '', '.', {}):fill('1e-320', true, core.matrix(1, 1), 'n')",
+      "core.cells(1, false, ',', '', '.', {}):fill('1e308', true, core.matrix(1, 1), 'n')",
+      "core.cells(1, false, ',', '', '.', {}):fill('1e999', true, core.matrix(1, 1), 'n')",
       "M:fill(1e300):to 'float32'", "M:fill(1e300):encode 'float32'",
       "core.gather_bytes(core.matrix(1, 1), '\\1', 0, 1e308, { 1 })",
       "pcall(core.sgd_update, M, M:copy(), 1e308)",

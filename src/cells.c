@@ -10,7 +10,7 @@
 
 #define CELLS "perilune.cells." REAL_NAME
 
-enum { MOST_MARKERS = 64, MOST_NAMES = 1000, LONGEST_NAME = 200 };
+enum { MOST_COLUMNS = 1 << 17, MOST_MARKERS = 64, MOST_NAMES = 1000, LONGEST_NAME = 200 };
 
 /* What a byte may be, as bits */
 enum { BLANK = 1, STOP = 2, MARKER = 4 };
@@ -60,7 +60,8 @@ typedef enum Stop {
   INCOMPLETE,  // the rest has not come yet
   FINISHED,
   LOOK,    // Lua must look at the cell
-  RAGGED,  // these and what follows are faults of the table
+  RAGGED,  // this and what follows are faults of the table
+  TOO_WIDE,
   NO_TEXT,
   NOT_UTF8,
   NOT_CLOSED,
@@ -70,15 +71,17 @@ typedef enum Stop {
   MORE_ROWS
 } Stop;
 
-static const char *const faults[] = {NULL,          NULL,        NULL,         NULL,
-                                     "ragged",      "zero byte", "utf8",       "not closed",
-                                     "after quote", "no number", "not finite", "more rows"};
+static const char *const faults[] = {
+  [RAGGED] = "ragged",       [TOO_WIDE] = "too wide",     [NO_TEXT] = "zero byte",
+  [NOT_UTF8] = "utf8",       [NOT_CLOSED] = "not closed", [AFTER_QUOTE] = "after quote",
+  [NO_NUMBER] = "no number", [NOT_FINITE] = "not finite", [MORE_ROWS] = "more rows",
+};
 
 /* Bytes that are read, in which `at` goes on */
 typedef struct Text {
   const char *at, *end;
   bool is_last;
-  const char *fault;  // where it is
+  uint8_t fault;  // a byte that is not expected
 } Text;
 
 
@@ -205,9 +208,10 @@ static Stop judge(const Cells *c, Text *t, Cell *cell) {
     cell->number = number;
     return CELL;
   }
-  t->fault = find_fault(text, length);
-  if (t->fault == NULL) return CELL;
-  return *t->fault == 0 ? NO_TEXT : NOT_UTF8;
+  const char *fault = find_fault(text, length);
+  if (fault == NULL) return CELL;
+  t->fault = (uint8_t)*fault;
+  return t->fault == 0 ? NO_TEXT : NOT_UTF8;
 }
 
 /* The text of a cell ends before `p`, and before the blanks there. */
@@ -220,18 +224,17 @@ static Stop read_quoted(const Cells *c, Text *t, const char *quote, Cell *cell) 
   const char *p = quote + 1;
   cell->text = p;
   cell->has_quotes = false;
-  for (;; p++) {
+  for (;;) {
     p = memchr(p, c->quote, (size_t)(t->end - p));
-    t->fault = quote;
     if (p == NULL) return t->is_last ? NOT_CLOSED : INCOMPLETE;
-    if (p[1] != c->quote) break;
+    if ((uint8_t)p[1] != c->quote) break;
     cell->has_quotes = true;
-    p++;
+    p += 2;
   }
   cell->lines = 0;
   for (const char *q = cell->text; q < p; q++) cell->lines += *q == '\n';
   const char *after = skip_blanks(c, p + 1);
-  t->fault = after;
+  t->fault = (uint8_t)*after;
   if (after < t->end && !is(c, *after, STOP)) return AFTER_QUOTE;
   Stop stop = end_cell(t, after, cell);
   if (stop != CELL) return stop;
@@ -243,7 +246,6 @@ static Stop read_quoted(const Cells *c, Text *t, const char *quote, Cell *cell) 
 static Stop read_plain(const Cells *c, Text *t, const char *text, Cell *cell) {
   const char *p = text;
   while (!is(c, *p, STOP)) p++;
-  t->fault = p;
   if (*p == 0 && p < t->end) return NO_TEXT;
   cell->lines = 0;
   Stop stop = end_cell(t, p, cell);
@@ -327,14 +329,18 @@ static Stop count_cells(Cells *c, Text *t, Cell *cell) {
     if (cell->is_missing) {
       column->missing++;
     } else {
-      if (cell->number.length > 0) {
+      bool is_number = cell->number.length > 0;
+      bool is_first_word = !is_number && column->words == 0;
+      if (is_number) {
         column->numbers++;
         column->codes += cell->number.is_code;
       } else {
-        if (column->words++ == 0) column->first_word = c->line;
+        column->words++;
         column->dates += is_date(cell->text, cell->length);
       }
-      if (column->words + column->codes > 0 && !column->is_full) return LOOK;
+      if (is_first_word) column->first_word = c->line;
+      bool has_names = column->words + column->codes > 0;
+      if (is_first_word || (has_names && !column->is_full)) return LOOK;
     }
     advance(c, t, cell);
   }
@@ -428,7 +434,7 @@ static void push_name_tables(lua_State *L, int columns) {
 */
 static int cells_new(lua_State *L) {
   lua_Integer columns = luaL_checkinteger(L, 1);
-  luaL_argcheck(L, columns >= 0 && columns <= 1 << 24, 1, "number of columns expected");
+  luaL_argcheck(L, columns >= 0 && columns <= MOST_COLUMNS, 1, "number of columns expected");
   char separator = check_byte(L, 3);
   int quote = *luaL_checkstring(L, 4) == 0 ? -1 : (uint8_t)check_byte(L, 4);
   char point = check_byte(L, 5);
@@ -450,8 +456,8 @@ static int cells_new(lua_State *L) {
   c->line = c->line_of_row = 1;
   c->columns = (int)columns;
   for (int k = 0; k < c->columns; k++) {
-    c->column_of[k].least = INFINITY;
-    c->column_of[k].most = -INFINITY;
+    c->column_of[k].least = (double)INFINITY;
+    c->column_of[k].most = -(double)INFINITY;
   }
   keep_markers(L, c);
   push_name_tables(L, c->columns);
@@ -498,7 +504,8 @@ static void enter(lua_State *L, Column *column, lua_Integer value) {
 
 /*
 ** What a way through some bytes gives: the place of the first one that is not used up, or nil and a
-** fault: its name, line and column, how many cells the row has, the byte and the text there.
+** fault: its name, line and column (of a ragged row how many cells it has), and the byte or the
+** text there.
 */
 static int finish(lua_State *L, const Cells *c, const Text *t, Stop stop, const Cell *cell) {
   if (stop == INCOMPLETE || stop == FINISHED) {
@@ -507,10 +514,10 @@ static int finish(lua_State *L, const Cells *c, const Text *t, Stop stop, const 
   }
   lua_pushnil(L);
   lua_pushstring(L, faults[stop]);
-  lua_pushinteger(L, stop == RAGGED ? c->line_of_row : c->line);
+  lua_pushinteger(L, stop == RAGGED || stop == TOO_WIDE ? c->line_of_row : c->line);
   lua_pushinteger(L, c->column + 1);
   if (stop == NOT_UTF8 || stop == AFTER_QUOTE)
-    lua_pushinteger(L, (uint8_t)*t->fault);
+    lua_pushinteger(L, t->fault);
   else if (stop == NO_NUMBER || stop == NOT_FINITE)
     push_text(L, c, cell);
   else
@@ -594,8 +601,8 @@ static int cells_fill(lua_State *L) {
 
 /*
 ** c:rows(bytes, is_last, most) --> at most so many rows, { line =, kinds =, text, ... }, and no
-** more than there are before a fault; nil and the fault where that is in the first. kinds has a
-** letter for each cell: n for a number, w for a word, m for a missing one.
+** more than there are before a fault; nil and the fault where that is in the first. kinds is a list
+** of letters: n for a number, w for a word, m for a missing cell.
 */
 static int cells_rows(lua_State *L) {
   Cells *c = check_self(L);
@@ -610,18 +617,19 @@ static int cells_rows(lua_State *L) {
     FloatState host = float_state_change(FLOAT_PLAIN);
     stop = next_cell(c, &t, &cell);
     float_state_change(host);
+    if (stop == CELL && c->column == MOST_COLUMNS) stop = TOO_WIDE;
     if (stop != CELL) break;
     if (c->column == 0) {
       lua_newtable(L);
       lua_pushinteger(L, c->line_of_row);
       lua_setfield(L, -2, "line");
-      lua_pushliteral(L, "");
+      lua_newtable(L);
     }
-    /* On the stack: the row, and its kinds so far */
+    /* On the stack: the row, and its kinds */
     push_text(L, c, &cell);
     lua_rawseti(L, -3, c->column + 1);
     lua_pushstring(L, cell.is_missing ? "m" : cell.number.length > 0 ? "n" : "w");
-    lua_concat(L, 2);
+    lua_rawseti(L, -2, c->column + 1);
     if (cell.ends_row) {
       lua_setfield(L, -2, "kinds");
       lua_rawseti(L, rows, c->rows + 1);

@@ -4,11 +4,10 @@
 */
 #include "decimal.h"
 
+#include <fenv.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-
-#include "float_state.h"
 
 __extension__ typedef unsigned __int128 Wide;
 
@@ -119,10 +118,12 @@ double decimal_finish(lua_State *L, const char *text, size_t length, char point)
   number[length] = 0;
   char *mark = memchr(number, point, length);
   if (mark != NULL) *mark = '.';
-  FloatState host = float_state_change(FLOAT_PLAIN);
+  fenv_t host;  // the C library looks at more than float_state.h knows of
+  feholdexcept(&host);
+  fesetround(FE_TONEAREST);
   lua_stringtonumber(L, number);
   double value = lua_tonumber(L, -1);
-  float_state_change(host);
+  fesetenv(&host);
   lua_pop(L, 1);
   return value;
 }

@@ -43,6 +43,48 @@ function calls.idx(p)
   end
 end
 
+local TEXTS = {
+  [['x,y\n1,a\n?,b\n']], [['"a ""b""";2,5\r\nc;1e400\r\n']], [['007\n\xE9,1\n"']],
+  "('1,a\\n'):rep(99)",
+}
+
+local CSV_OPTIONS = {
+  { "separator", '";"' }, { "quote", [["'"]] }, { "decimal", '","' }, { "header", "false" },
+  { "columns", '{ "p", "q" }' }, { "missing", '{ "1" }' }, { "types", '{ y = "number" }' },
+  { "types", '{ "category" }' }, { "like", '{ { name = "x", type = "number" } }' },
+  { "most_bytes", "1" }, { "dtype", '"float64"' },
+}
+
+function calls.csv(p)
+  local options = {}
+  for _ = 1, p:between(0, 2) do
+    local option = p:pick(CSV_OPTIONS)
+    options[#options + 1], options[#options + 2] = option[1], option[2]
+  end
+  options = p:options(options)
+  if p:chance(0.7) then
+    p:call(("csv.decode(%s)"):format(p:arguments { p:pick(TEXTS), options, '"name"' }))
+  else
+    p:call(("pl.data.csv(%s)"):format(p:arguments { path(p), options }))
+  end
+end
+
+-- Of a table that is there (words.lua), with columns x, job and y
+function calls.table(p)
+  local column = p:pick { '"x"', '"job"', '"z"', "1", "3", "0.5" }
+  local set = p:pick {
+    { "target", column }, { "target", '"y"', "drop", '{ "x" }' }, { "like", "people_set" },
+    { "target", '"x"', "task", '"classification"', "features", '{ "job" }' },
+    { "like", "people_set", "rename", '{ a = "b" }' },
+  }
+  local name, argument = table.unpack(p:pick {
+    { "column", column }, { "present", column }, { "select", "{ 1, 3, 3 }" },
+    { "like", "people_set" }, { "like", '{ { name = "y", type = "category" } }' },
+    { "dataset", p:options(set) },
+  })
+  p:call(("people:%s(%s)"):format(name, p:arguments { argument }))
+end
+
 function calls.mnist(p)
   local text = '"\\0\\0\\8\\1\\0\\0\\0\\2ab", "\\0\\0\\8\\1\\0\\0\\0\\2\\3\\12"'
   local folder = path(p, { "folder", "missing/file", "model" })

@@ -15,12 +15,15 @@ local words = {
 }
 
 for word, name in pairs {
-  buffer = "buffer", checkpoint = "store.checkpoint", digits = "data.digits",
+  buffer = "buffer", checkpoint = "store.checkpoint", csv = "data.csv", digits = "data.digits",
   file = "store.file", plain = "store.plain", safetensors = "store.safetensors",
   system = "core.system",
 } do
   words[word] = require("perilune." .. name)
 end
+
+words.people = assert(words.csv.decode "x,job,y\n1,a,b\n?,?,c\n3,b,c\n")
+words.people_set = words.people:dataset { target = "y" }
 
 words.closed_file = assert(io.tmpfile())
 words.closed_file:close()

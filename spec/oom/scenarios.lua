@@ -658,6 +658,40 @@ scenarios.idx_gzip = {
   bits = function(_, content) return dump(content) end,
 }
 
+-- Quotes, categories, missing cells, and a number that Lua converts
+local TABLE = 'x,"job, or ""none""",when\n1.5,nurse,2020-01-01\n?,"a ""b""",2020-01-02\n'
+  .. "1e-30,nurse,2020-01-03\n"
+
+scenarios.csv = {
+  setup = function()
+    require "perilune"
+    write("table.csv", TABLE .. ("2,clerk,2020-01-04\n"):rep(500))
+  end,
+  run = function() return assert(pl.data.csv("table.csv", { types = { x = "category" } })) end,
+  bits = function(_, found) return dump { found.values, found.columns } end,
+}
+
+scenarios.csv_gzip = {
+  setup = function()
+    require "perilune"
+    write("table.csv", (require "zlib".deflate(6, 31)(TABLE, "finish")))
+  end,
+  run = function() return assert(pl.data.csv "table.csv") end,
+  bits = function(_, found) return dump { found.values, found.columns } end,
+}
+
+scenarios.table = {
+  setup = function()
+    local train = assert(require "perilune.data.csv".decode(TABLE .. "7,clerk,2020-01-05\n"))
+    return { train = train, set = train:dataset { target = 2, drop = { 3 } } }
+  end,
+  run = function(o)
+    local some = o.train:select(o.train:present "x")
+    return { some:dataset { like = o.set }, assert(some:like(o.set)), tostring(some) }
+  end,
+  bits = function(_, r) return dump { r[1].X, r[1].T, r[2], r[3] } end,
+}
+
 scenarios.mnist = {
   setup = function()
     require "perilune"

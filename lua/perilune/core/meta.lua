@@ -1052,12 +1052,12 @@ function Octets:sub(first, last) end
 ---@return Octets
 function core.octets(capacity) end
 
----One way through a table in text, chunk by chunk (perilune.data.csv makes tables of it). Each method
----goes on where the last one has ended, and gives the place from which on bytes are left, to be put
----before the next chunk: a cell counts once its end has come. A fault of the text is nil and its
----name, line and column: "ragged" (then the cells of the row in place of the column), "zero byte",
----"utf8" and "after quote" (also the byte), "not closed", "no number" and "not finite" (also the
----text), "more rows".
+---One way through a table in text, chunk by chunk (perilune.data.csv makes tables of it). Each
+---method goes on where the last one has ended, and gives the place from which on bytes are left, to
+---be put before the next chunk: a cell counts once its end has come. A fault of the text is nil and
+---its name, line and column: "ragged" (then the cells of the row in place of the column), "too
+---wide", "zero byte", "utf8" and "after quote" (also the byte), "not closed", "no number" and "not
+---finite" (also the text), "more rows".
 ---@class Cells
 local Cells = {}
 
@@ -1083,8 +1083,8 @@ function Cells:count(bytes, is_last) end
 function Cells:fill(bytes, is_last, values, plan) end
 
 ---The first rows, in cells of any number of columns, up to a fault that is not in the first: lists
----of texts, with the fields line and kinds: a letter for each, n for a number, m for a missing cell,
----w for another word.
+---of texts, with the fields line and kinds: a list of letters, n for a number, m for a missing
+---cell, w for another word.
 ---@param bytes string
 ---@param is_last boolean
 ---@param most integer
@@ -1105,7 +1105,7 @@ function Cells:column(k) end
 function Cells:place() end
 
 ---A new way through a table.
----@param columns integer      0: any number
+---@param columns integer      at most 131072; 0: any number up to that
 ---@param has_header boolean   the first row is none of the table's
 ---@param separator string     one byte
 ---@param quote string         one byte, or "" for none

@@ -13,6 +13,7 @@ local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local file = require "perilune.store.file"
+local schemas = require "perilune.data.schema"
 
 local csv = {}
 
@@ -21,7 +22,7 @@ local raise, show = errors.raise, errors.show
 local UTF8_MARK = "\xEF\xBB\xBF"
 local SAMPLE = 2 ^ 16 | 0 -- bytes from which separator and header are found, if they hold
 local SAMPLE_ROWS = 3 -- so many rows; otherwise more bytes, up to
-local LARGEST_SAMPLE = 2 ^ 24 | 0
+local LARGEST_SAMPLE = 2 ^ 22 | 0
 local MOST_SAMPLE_ROWS = 200
 local LONGEST_CELL = 2 ^ 20 | 0 -- bytes
 local MOST_ELEMENTS = 2 ^ 31 - 1 | 0 -- of a matrix
@@ -56,6 +57,7 @@ local declared = {
   columns = { "names", optional = true },
   missing = { "names", optional = true },
   types = { "table", optional = true },
+  like = { "value", optional = true },
   dtype = { "choice", default = "float32", choices = { "float32", "float64" } },
   most_bytes = { "number", optional = true, above = 0, infinite = true },
 }
@@ -83,6 +85,7 @@ local function check_options(given)
       show(options.decimal))
   end
   check_types(options.types or {})
+  options.like = options.like and Table.features_of(options.like)
   return options
 end
 
@@ -126,6 +129,8 @@ local function reason_of(how, fault, line, column, got)
   if fault == "ragged" then
     return ("line %d: %d cells expected, as in line %d, got %d"):format(line, how.width,
       how.first_line, column)
+  elseif fault == "too wide" then
+    return ("line %d: at most %d cells expected in a row, got more"):format(line, column - 1)
   elseif fault == "more rows" then
     return "changed while it was read"
   end
@@ -173,8 +178,8 @@ local function go_through(source, how, cells, step)
   return true
 end
 
-local function new_cells(how, columns, separator, quote)
-  return how.core.cells(columns, how.header or false, separator, quote, how.decimal, how.missing)
+local function new_cells(how)
+  return how.core.cells(how.width, how.header, how.separator, how.quote, how.decimal, how.missing)
 end
 
 
@@ -248,15 +253,22 @@ local function find_dialect(how, sample)
   end
 end
 
+local function has_number(row)
+  for _, kind in ipairs(row.kinds) do
+    if kind == "n" then return true end
+  end
+  return false
+end
+
 -- Whether all that is below the first row in column k is numbers
 local function is_numeric_below(rows, k)
-  local has_number = false
+  local is_number = false
   for i = 2, #rows do
-    local kind = rows[i].kinds:sub(k, k)
+    local kind = rows[i].kinds[k]
     if kind == "w" then return false end
-    has_number = has_number or kind == "n"
+    is_number = is_number or kind == "n"
   end
-  return has_number
+  return is_number
 end
 
 local function comes_again(rows, k)
@@ -271,9 +283,9 @@ end
 -- not come again below.
 local function is_header(rows)
   local first, seen, is_new = rows[1], {}, true
-  if first.kinds:find "n" or has_decimal_commas { first } then return false end
+  if has_number(first) or has_decimal_commas { first } then return false end
   for k, name in ipairs(first) do
-    if first.kinds:sub(k, k) == "w" and is_numeric_below(rows, k) then return true end
+    if first.kinds[k] == "w" and is_numeric_below(rows, k) then return true end
     is_new = is_new and name ~= "" and not name:find "^[-+]?%.?%d" and not seen[name]
       and not comes_again(rows, k)
     seen[name] = true
@@ -325,6 +337,10 @@ local function first_rows(source, how, size)
   if #rows < SAMPLE_ROWS and not sample.is_last and size < LARGEST_SAMPLE then
     return first_rows(source, how, 4 * size)
   end
+  if #rows == 0 and not sample.is_last then
+    return nil, ("rows of at most %d bytes expected, got more (is every quote closed?)"):format(
+      size)
+  end
   how.separator, how.quote = found.separator, found.quote
   return rows
 end
@@ -352,22 +368,28 @@ local function first_word(column, names)
   end
 end
 
--- A column of numbers with words in it, or of nothing but numbers that are not written as such
+-- A column of numbers with words in it
 local function mixed(how, k, column, names, wanted)
   local word = first_word(column, names)
   local where = place(column.first_word, k, how.names)
   if wanted then return nil, ("%sa number expected, got %s"):format(where, show(word)) end
-  local name = how.names[k]
-  return nil, ("%sa number expected, as in %d of %d cells, got %s (if it stands for a missing "
-    .. "cell: missing = { %s, ... }; if these are names: types = { [%s] = \"category\" })")
-    :format(where, column.numbers, column.numbers + column.words, show(word), show(word),
-      show(name))
+  local cures = {
+    ("if it stands for a missing cell: missing = { %s, ... }"):format(show(word)),
+    ("if these are names: types = { [%s] = \"category\" }"):format(show(how.names[k])),
+  }
+  if not how.header and column.first_word == how.first_line then
+    cures = { "if it names the column: header = true", cures[2] }
+  end
+  return nil, ("%sa number expected, as in %d of %d cells, got %s (%s)"):format(where,
+    column.numbers, column.numbers + column.words, show(word), table.concat(cures, "; "))
 end
 
-local function decimal_comma(how, k, column, word)
-  return nil, ("%s%s is a number with a decimal comma, or a name (for the one decimal = \",\", for "
-    .. "the other types = { [%s] = \"category\" })"):format(
-      place(column.first_word, k, how.names), show(word), show(how.names[k]))
+-- A column of numbers with commas, which nobody has said are decimal ones
+local function with_commas(how, k, column, word)
+  local cure = how.separator == "," and "" or "if its comma is a decimal one: decimal = \",\"; "
+  return nil, ("%sa number without a comma expected, got %s (%sif these are names: types = { [%s] "
+    .. "= \"category\" })"):format(place(column.first_word, k, how.names), show(word), cure,
+      show(how.names[k]))
 end
 
 -- The type of column k by what was counted in it; nil and a reason where nobody could tell
@@ -381,7 +403,7 @@ local function type_by_reading(how, k, column, names)
   if column.dates == cells then return "date" end
   local word = column.words > 0 and first_word(column, names)
   if word and how.decimal == "." and word:find(DECIMAL_COMMA) then
-    return decimal_comma(how, k, column, word)
+    return with_commas(how, k, column, word)
   end
   local is_few = column.names <= math.max(FEW_NAMES, cells // REPEATED)
   return is_few and not column.is_full and "category" or "text"
@@ -397,15 +419,20 @@ local function type_as_given(how, k, column, names, given)
   return given
 end
 
--- The types that the options name, by the place of their column
+-- The types that the options name, by the place of their column; those of another table's features
+-- where it has such columns
 local function given_types(how)
   local place_of, given = {}, {}
   for k, name in ipairs(how.names) do place_of[name] = k end
+  for _, feature in ipairs(how.like or {}) do
+    local k = place_of[feature.name]
+    if k then given[k] = feature.type end
+  end
   for column, name in pairs(how.types or {}) do
     local k = place_of[column] or fields.whole(column)
     if not how.names[k] then
-      return nil, ("types: the name or number of a column expected, got %s (there are %s)"):format(
-        show(column), table.concat(how.names, ", "))
+      return nil, ("types: the name or number of a column expected, got %s%s"):format(
+        show(column), schemas.hint(column, how.names))
     end
     given[k] = name
   end
@@ -467,7 +494,7 @@ local function fill(source, how, columns, N)
   if rows > MOST_ELEMENTS // N then
     return nil, ("at most %d numbers expected, got %d rows of %d"):format(MOST_ELEMENTS, N, rows)
   end
-  local cells = new_cells(how, how.width, how.separator, how.quote)
+  local cells = new_cells(how)
   local values = how.core.matrix(rows, N)
   local ok, reason = go_through(source, how, cells, function(bytes, is_last)
     return cells:fill(bytes, is_last, values, plan)
@@ -483,7 +510,7 @@ local function table_of(source, options)
   local how = setmetatable({ core = cores[options.dtype] }, { __index = options })
   local ok, reason = find_out(source, how)
   if not ok then return nil, reason end
-  local cells = new_cells(how, how.width, how.separator, how.quote)
+  local cells = new_cells(how)
   ok, reason = go_through(source, how, cells, function(bytes, is_last)
     return cells:count(bytes, is_last)
   end)
@@ -515,6 +542,8 @@ end
 ---n/a, #N/A, <NA>, NaN, nan, NULL, null, None
 ---@field types? table<string|integer, string>  types of columns by name or number: "number",
 ---"category", "text", "date"; default: found
+---@field like? table        columns that a schema, or a dataset or network that has one, names have
+---its types
 ---@field dtype? "float32"|"float64"  of the values, default "float32"
 ---@field most_bytes? number that gzip may inflate to, default as of perilune.data.content
 

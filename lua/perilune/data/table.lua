@@ -11,6 +11,7 @@ local check_indices = require "perilune.data.indices"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
+local schemas = require "perilune.data.schema"
 
 local raise, show = errors.raise, errors.show
 
@@ -33,11 +34,12 @@ Table.__index = Table
 local MOST_SHOWN = 60 -- bytes of the names of categories that tostring shows
 local FEW_CLASSES = 20 -- different whole numbers that may be meant as classes
 local MOST_CLASSES = 1000
+local MOST_RENAMINGS = 8 -- that a message proposes
 
 
 -- Names of categories
 
--- Numbers by their size, then other names byte by byte
+-- Numbers by their size, then other names as Lua compares them
 local function is_before(a, b)
   local x, y = tonumber(a), tonumber(b)
   if x and y and x ~= y then return x < y end
@@ -105,8 +107,8 @@ local function find(self, key, what)
   for k, column in ipairs(self.columns) do
     if column.name == key or k == fields.whole(key) then return column end
   end
-  raise("%s: the name or number of a column expected, got %s (there are %s)", what, show(key),
-    table.concat(names_of(self), ", "))
+  raise("%s: the name or number of a column expected, got %s%s", what, show(key),
+    schemas.hint(key, names_of(self)))
 end
 
 -- Raise unless cells of the column are kept, of so many rows.
@@ -321,12 +323,6 @@ local function meant(name, names)
   return found
 end
 
-local function quoted(names)
-  local texts = {}
-  for k, name in ipairs(names) do texts[k] = show(name) end
-  return table.concat(texts, ", ")
-end
-
 -- The names of a column's cells by label; of a column of numbers also what gives the label.
 local function names_in(column, cells)
   if column.type == "category" then return column.categories, cells end
@@ -358,10 +354,20 @@ local function cells_for(self, feature, column, core)
   if feature.type == "number" then
     if column.type == "number" then return cells end
     return nil, ("column %s: numbers expected, got names (%s)"):format(name,
-      quoted { table.unpack(column.categories, 1, 3) })
+      schemas.shown(column.categories))
   end
   local names, labels = names_in(column, cells)
   return mapped(labels, (labels_of(names, feature.categories, {})))
+end
+
+---The features that a schema lists, or one that a dataset or network has.
+---@param schema any
+---@return table[]
+function Table.features_of(schema)
+  local features = type(schema) == "table" and (schema.schema or schema)
+  local count = type(features) == "table" and fields.length(features, "like") or 0
+  if count == 0 then raise("like: a schema, or what has one, expected, got %s", show(schema)) end
+  return schemas.check(features, count)
 end
 
 ---The inputs of this table for a network that was trained on another: its columns by name, in the
@@ -371,18 +377,15 @@ end
 ---@return Matrix?        a row for each feature of the schema, N columns, of the values' type
 ---@return string?        nil and the reason: a column is missing, or of another type
 function Table:like(schema)
-  local features = type(schema) == "table" and (schema.schema or schema)
-  if not features or not features[1] then
-    raise("like: a schema, or what has one, expected, got %s", show(schema))
-  end
+  local features = Table.features_of(schema)
   local core, place_of = cores[self.values and self.values.dtype or "float32"], {}
   for _, column in ipairs(self.columns) do place_of[column.name] = column end
   local X
   for i, feature in ipairs(features) do
     local column = place_of[feature.name]
     if not column then
-      return nil, ("column %s is missing (there are %s)"):format(show(feature.name),
-        quoted(names_of(self)))
+      return nil, ("column %s is missing%s"):format(show(feature.name),
+        schemas.hint(feature.name, names_of(self)))
     end
     local cells, reason = cells_for(self, feature, column, core)
     if not cells then return nil, reason end
@@ -392,17 +395,20 @@ function Table:like(schema)
   return X
 end
 
--- Raise for classes that the other set does not have, with a cure where they are only spelt in
--- another way.
+-- Raise for classes that the other set does not have, and say how they may be renamed.
 local function refuse_classes(target, unknown, classes)
-  local pairs_of_names = {}
+  local renamings, are = {}, #unknown > 1 and "are" or "is"
   for k, name in ipairs(unknown) do
     local other = meant(name, classes)
-    pairs_of_names[k] = ("[%s] = %s"):format(show(name), other and show(other) or "...")
+    renamings[k] = ("[%s] = %s"):format(show(name), other and show(other) or "...")
+    if #unknown > MOST_RENAMINGS and k == MOST_RENAMINGS then
+      renamings[k + 1] = "..."
+      break
+    end
   end
-  raise("target: column %s has %s, which is none of the classes %s: rename = { %s } says which "
-    .. "they are", show(target.name), quoted(unknown), quoted(classes),
-    table.concat(pairs_of_names, ", "))
+  raise("target: column %s has %s, which %s none of the classes %s: rename = { %s } says which %s "
+    .. "meant", show(target.name), schemas.shown(unknown), are, schemas.shown(classes),
+    table.concat(renamings, ", "), are)
 end
 
 -- What the target gives, with the classes of the set that this one is to be like
@@ -420,17 +426,17 @@ end
 
 local function dataset_like(self, options)
   local other = options.like
-  Dataset.check(other, "like")
-  if not other.schema or not other.target then
-    raise("like: a dataset that was made of a table expected, got one without a schema")
+  local target = options.target == nil and other.target or options.target
+  if not other.schema or not target then
+    raise("like: a dataset that was made of a table, or a network and a target, expected, got %s "
+      .. "without %s", show(other), other.schema and "a target" or "a schema")
   end
   local X, reason = self:like(other.schema)
   if not X then raise("like: %s", reason) end
-  local column = find(self, other.target, "target")
-  check_values(column, "target", self.N)
+  local column = check_values(find(self, target, "target"), "target", self.N)
   local cells = row_of(self.values, column.row)
   local data = learnt_like(other, column, cells, options.rename or {})
-  data.schema, data.target = other.schema, other.target
+  data.schema, data.target = Table.features_of(other.schema), column.name
   return X, data
 end
 
@@ -455,17 +461,19 @@ local declared = {
 ---are named as they are written, in order, whatever gaps they leave: "1", "2", "3", "5". A target
 ---must not be missing anywhere.
 ---
----With `like` columns, classes and task are those of the set that was made of another table:
----columns are found by name, categories that it does not know are 0, and classes that it does not
----know are an error, unless `rename` says which are meant: rename = { ["<=50K."] = "<=50K" }.
+---With `like` columns, classes and task are those of the set that was made of another table, or of
+---a network that was trained on such a set (then `target` must be named): columns are found by
+---name, categories that it does not know are 0, and classes that it does not know are an error,
+---unless `rename` says which are meant: rename = { ["<=50K."] = "<=50K" }.
 ---@param options { target: string|integer, features: string[]?, drop: string[]?, task:
----"classification"|"regression"|nil, like: Dataset?, rename: table<string, string>? }
----@return Dataset  with the fields schema, what the rows of X are, and target, the name of what is learnt
+---"classification"|"regression"|nil, like: Dataset|Network|nil, rename: table<string, string>? }
+---@return Dataset  with the fields schema, what the rows of X are, and target, the name of what is
+---learnt
 function Table:dataset(options)
   options = fields.check(declared, options, "table:dataset")
   local X, data
   if options.like then
-    for _, name in ipairs { "target", "features", "drop", "task" } do
+    for _, name in ipairs { "features", "drop", "task" } do
       if options[name] ~= nil then
         raise("%s: not expected beside like, which says it", name)
       end
@@ -473,6 +481,7 @@ function Table:dataset(options)
     X, data = dataset_like(self, options)
   else
     if options.target == nil then raise("table:dataset: option 'target' is required") end
+    if options.rename then raise("rename: not expected without like") end
     local column = check_values(find(self, options.target, "target"), "target", self.N)
     local rows, schema = {}, {}
     for k, feature in ipairs(features_of(self, options, column)) do
@@ -493,7 +502,7 @@ local function range(column)
   if column.type == "number" and column.least then
     return ("%.6g to %.6g"):format(column.least, column.most)
   elseif column.type == "category" then
-    local names = table.concat(column.categories, ", ")
+    local names = table.concat(column.categories, ", "):gsub("%c", " ")
     if #names > MOST_SHOWN then
       local last = utf8.offset(names, 0, MOST_SHOWN - 2)
       names = names:sub(1, last - 1) .. "..."
