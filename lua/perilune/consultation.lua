@@ -185,7 +185,11 @@ local function warn_of_features(dataset, warnings)
   local constant = constant_features(dataset)
   if #constant == 0 then return end
   local names, is_one = {}, #constant == 1
-  for k = 1, math.min(#constant, 5) do names[k] = tostring(constant[k]) end
+  for k = 1, math.min(#constant, 5) do
+    local feature = dataset.schema and dataset.schema[constant[k]]
+    names[k] = feature and ("%d (%s)"):format(constant[k], errors.show(feature.name))
+      or tostring(constant[k])
+  end
   local others = #constant > 5 and (" and %d more"):format(#constant - 5) or ""
   warnings[#warnings + 1] = ("the training set's X never changes in row%s %s%s: nothing can be "
     .. "learned from %s"):format(is_one and "" or "s", table.concat(names, ", "), others,
