@@ -149,6 +149,10 @@ describe("pl.prepare", function()
     assert.same({ "age", "income", "age missing" }, net.layers[1].parts[2].output.names)
     naive.near(net:predict(X), core.vstack(both:slice(4, 6), both:slice(1, 3)):totable(), 0)
     assert.is_true(net.takes_missing)
+    naive.near(net:predict { age = 1, job = "smith", income = 3 },
+      net:predict(core.matrix { { 1 }, { 3 }, { 3 } }):totable(), 0)
+    at_caller(function() net:predict { age = 1, job = "pilot", income = 3 } end,
+      "column \"job\": unseen value \"pilot\" (known: \"clerk\", \"nurse\", \"smith\")")
     assert.same({ "age", "job", "income" },
       { net.schema[1].name, net.schema[2].name, net.schema[3].name })
   end)

@@ -180,7 +180,7 @@ function Prepare.new(options, context)
   local names = names_of(records)
   local self = {
     core = core, options = { columns = columns }, columns = columns,
-    schema = schema.of(columns), plan = matrix_of(core, records), knots = column_of(core, knots),
+    plan = matrix_of(core, records), knots = column_of(core, knots),
     output = { size = #names, names = names },
   }
   for _, buffer in ipairs { "activations", "predictions" } do
