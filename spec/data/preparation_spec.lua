@@ -131,7 +131,7 @@ describe("pl.prepare", function()
       age = { indicator = false, impute = 5 },
     } })
     assert.same({ "prepare", columns = {
-      { name = "age", type = "number", least = 0, most = 9, used = true, scaler = "standard",
+      { name = "age", type = "number", least = 1, most = 3, used = true, scaler = "standard",
         shift = 2, factor = 1 / math.sqrt(2 / 3), fill = 5, indicator = false },
       { name = "job", type = "category", categories = { "clerk", "nurse", "smith" }, used = true,
         encoding = "ordinal", missing = "zeros", unseen = "refuse" },
