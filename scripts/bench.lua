@@ -303,6 +303,16 @@ local function measure_loss(name, loss)
   measure_pass(name, words, function() loss(A, T, Delta) end)
 end
 
+-- Numbers of columns, scaled and clipped in various ways
+local function measure_scaler(name, scaler)
+  local X, Delta = new_matrix(1), new_matrix(2)
+  local fitted = pl.prepare(X:columns(1, 100), { scaler = scaler })
+  local layer = pl.network({ inputs = ROWS, fitted }).layers[1]
+  layer:forward(X)
+  measure_pass(name .. ", forward", 2, function() layer:predict(X) end)
+  measure_pass(name .. ", backward", 3, function() layer:backward(Delta, true) end)
+end
+
 local function measure_passes()
   support.use_threads(1)
   print(("%-34s %12s %12s"):format("pass", "ns/element", "x copy"))
@@ -318,6 +328,8 @@ local function measure_passes()
     key = key + 1
     pl.float32.dropout(A, Z, 0.5, key, 2)
   end)
+  measure_scaler("prepare, standard", "standard")
+  measure_scaler("prepare, robust with clip", { "robust", clip = 3 })
 end
 
 if options.workload and options.table then

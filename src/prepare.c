@@ -18,7 +18,7 @@ enum {
   COUNT,   // rows of A: more than one only of ONE_HOT
   SHIFT,   // of QUANTILE: where its knots begin, from 1
   FACTOR,  // y = (x - shift) factor
-  CLIP,    // y / sqrt(1 + (y / clip)^2); infinity for none
+  BEND,    // y / sqrt(1 + (bend y)^2); 0 for none
   FILL,    // the x that stands for a missing one, NaN
   MOST,    // the largest label; of QUANTILE: how many knots
   UNSEEN,  // the label that stands for 0, which is refused where this is below 0
@@ -28,9 +28,20 @@ enum {
 /* Numbers come before all others, so that they fill the first rows of A in one loop. */
 enum { NUMBER = 1, QUANTILE, INDICATOR, LABEL, ONE_HOT };
 
+/* What is done to numbers, by fields of the plan */
+typedef struct Scaling {
+  const real *shift;
+  const real *factor;
+  const real *bend;
+  const real *fill;
+} Scaling;
+
 typedef struct Preparation {
   int records;
-  int numbers;  // how many of them are NUMBER
+  int numbers;   // how many of them are NUMBER
+  bool bends;    // some of these have a bend
+  bool aligned;  // the rows of X that these are of are neighbours, in the order of the records
+  Scaling scaling;
   const real *plan;
   const real *knots;
   const Matrix *X;
@@ -45,38 +56,57 @@ static const real *field(const Preparation *p, int name) {
 
 /* Kernels */
 
-#define SATURATED ((real)1073741824)  // 2^30: t / sqrt(1 + t^2) rounds to 1, and t^2 is finite
+#define SATURATED ((real)(1 << 30))  // from here on sqrt(1 + t^2) rounds to t
 
-static inline real bounded(real t) {
-  t = t > SATURATED ? SATURATED : t;
-  return t < -SATURATED ? -SATURATED : t;
+/* sqrt(1 + t^2), where t^2 may be too large for a number */
+static inline real hypotenuse(real t) {
+  t = fabs(t);
+  return t > SATURATED ? t : sqrt(1 + t * t);
 }
 
-/* y / sqrt(1 + (y / c)^2), which is between -c and c; y where c is infinite */
-static inline real clipped(real y, real c) {
-  real t = bounded(y / c);
-  return c <= REAL_LARGEST ? c * (t / sqrt(1 + t * t)) : y;
+/* y / sqrt(1 + (y / clip)^2), which is between -clip and clip; bend = 1 / clip */
+static inline real bent(real y, real bend) {
+  return y / hypotenuse(y * bend);
 }
 
 /* Its derivative by y */
-static inline real clipped_slope(real y, real c) {
-  real t = bounded(y / c);
-  real square = 1 + t * t;
-  return c <= REAL_LARGEST ? 1 / (square * sqrt(square)) : 1;
+static inline real bent_slope(real y, real bend) {
+  real h = hypotenuse(y * bend);
+  return 1 / (h * h * h);
 }
 
-MULTIVERSION static void scale_numbers(const Preparation *p, const real *x, real *a) {
-  const real *source = field(p, SOURCE);
-  const real *shift = field(p, SHIFT);
-  const real *factor = field(p, FACTOR);
-  const real *clip = field(p, CLIP);
-  const real *fill = field(p, FILL);
-  int count = p->numbers;
+static inline real or_fill(real x, real fill) {
+  return x == x ? x : fill;
+}
+
+MULTIVERSION static void scale(int count, const Scaling *s, const real *x, real *a) {
+  const real *shift = s->shift;
+  const real *factor = s->factor;
+  const real *fill = s->fill;
+  VECTOR_LOOP
+  for (int r = 0; r < count; r++) a[r] = (or_fill(x[r], fill[r]) - shift[r]) * factor[r];
+}
+
+MULTIVERSION static void scale_and_bend(int count, const Scaling *s, const real *x, real *a) {
+  const real *shift = s->shift;
+  const real *factor = s->factor;
+  const real *bend = s->bend;
+  const real *fill = s->fill;
+  VECTOR_LOOP
+  for (int r = 0; r < count; r++)
+    a[r] = bent((or_fill(x[r], fill[r]) - shift[r]) * factor[r], bend[r]);
+}
+
+/* The derivatives of both, 0 where x is missing, times delta */
+MULTIVERSION static void scale_slopes(int count, const Scaling *s, const real *x, const real *delta,
+                                      real *below) {
+  const real *shift = s->shift;
+  const real *factor = s->factor;
+  const real *bend = s->bend;
   VECTOR_LOOP
   for (int r = 0; r < count; r++) {
-    real v = x[(int)source[r] - 1];
-    v = v == v ? v : fill[r];
-    a[r] = clipped((v - shift[r]) * factor[r], clip[r]);
+    real slope = factor[r] * bent_slope((x[r] - shift[r]) * factor[r], bend[r]);
+    below[r] = x[r] == x[r] ? delta[r] * slope : 0;
   }
 }
 
@@ -206,51 +236,84 @@ static real label_of(const Preparation *p, int r, real x) {
   return x == 0 ? field(p, UNSEEN)[r] : x;
 }
 
-static void one_hot(real label, int count, real *a) {
-  memset(a, 0, (size_t)count * sizeof(real));
+static void prepare_numbers(const Preparation *p, const real *x, real *a) {
+  const real *source = field(p, SOURCE);
+  int count = p->numbers;
+  if (count == 0) return;
+  if (p->aligned) {
+    x += (int)source[0] - 1;
+  } else {
+    for (int r = 0; r < count; r++) a[r] = x[(int)source[r] - 1];
+    x = a;
+  }
+  if (p->bends)
+    scale_and_bend(count, &p->scaling, x, a);
+  else
+    scale(count, &p->scaling, x, a);
+}
+
+/* A label as rows of which one is 1; the rows are 0 already. */
+static void mark(real label, int count, real *a) {
   if (label >= 1 && label <= (real)count) a[(int)label - 1] = 1;
+}
+
+static void prepare_others(const Preparation *p, const real *x, real *a) {
+  for (int r = p->numbers; r < p->records; r++) {
+    real v = x[(int)field(p, SOURCE)[r] - 1];
+    int count = (int)field(p, COUNT)[r];
+    double slope;
+    switch ((int)field(p, KIND)[r]) {
+    case QUANTILE:
+      *a = bent(normal_of(p, r, or_fill(v, field(p, FILL)[r]), &slope), field(p, BEND)[r]);
+      break;
+    case INDICATOR:
+      *a = v == v ? 0 : 1;
+      break;
+    case LABEL:
+      *a = (label_of(p, r, v) - field(p, SHIFT)[r]) * field(p, FACTOR)[r];
+      break;
+    default:
+      mark(label_of(p, r, v), count, a);
+    }
+    a += count;
+  }
 }
 
 static void prepare_columns(void *context, int first, int last) {
   const Preparation *p = context;
+  int rows = p->A->rows;
   for (int n = first; n < last; n++) {
     const real *x = p->X->data + n * p->X->rows;
-    real *a = p->A->data + n * p->A->rows;
-    scale_numbers(p, x, a);
-    a += p->numbers;
-    for (int r = p->numbers; r < p->records; r++) {
-      real v = x[(int)field(p, SOURCE)[r] - 1];
-      int count = (int)field(p, COUNT)[r];
-      double slope;
-      switch ((int)field(p, KIND)[r]) {
-      case QUANTILE:
-        v = v == v ? v : field(p, FILL)[r];
-        *a = clipped(normal_of(p, r, v, &slope), field(p, CLIP)[r]);
-        break;
-      case INDICATOR:
-        *a = v == v ? 0 : 1;
-        break;
-      case LABEL:
-        *a = (label_of(p, r, v) - field(p, SHIFT)[r]) * field(p, FACTOR)[r];
-        break;
-      default:
-        one_hot(label_of(p, r, v), count, a);
-      }
-      a += count;
-    }
+    real *a = p->A->data + n * rows;
+    memset(a + p->numbers, 0, (size_t)(rows - p->numbers) * sizeof(real));
+    prepare_numbers(p, x, a);
+    prepare_others(p, x, a + p->numbers);
   }
 }
 
-/* The derivative of A's row by x, 0 where x is missing or a category */
+/* The derivative of one row of A by x, 0 where x is missing or a category */
 static real slope_of(const Preparation *p, int r, real x) {
-  if (x != x) return 0;
-  real factor = field(p, FACTOR)[r];
-  real clip = field(p, CLIP)[r];
-  if (r < p->numbers) return factor * clipped_slope((x - field(p, SHIFT)[r]) * factor, clip);
-  if ((int)field(p, KIND)[r] != QUANTILE) return 0;
   double slope;
-  real z = normal_of(p, r, x, &slope);
-  return (real)slope * clipped_slope(z, clip);
+  real z;
+  if (x != x || (int)field(p, KIND)[r] != QUANTILE) return 0;
+  z = normal_of(p, r, x, &slope);
+  return (real)slope * bent_slope(z, field(p, BEND)[r]);
+}
+
+static void number_slopes(const Preparation *p, const real *x, const real *delta, real *below) {
+  const real *source = field(p, SOURCE);
+  if (p->aligned && p->numbers > 0) {
+    int first = (int)source[0] - 1;
+    scale_slopes(p->numbers, &p->scaling, x + first, delta, below + first);
+    return;
+  }
+  for (int r = 0; r < p->numbers; r++) {
+    int row = (int)source[r] - 1;
+    Scaling own = {p->scaling.shift + r, p->scaling.factor + r, p->scaling.bend + r, NULL};
+    real slope;
+    scale_slopes(1, &own, x + row, delta + r, &slope);
+    below[row] += slope;
+  }
 }
 
 static void prepare_slopes(void *context, int first, int last) {
@@ -260,9 +323,11 @@ static void prepare_slopes(void *context, int first, int last) {
     const real *delta = p->A->data + n * p->A->rows;
     real *below = p->below->data + n * p->below->rows;
     memset(below, 0, (size_t)p->below->rows * sizeof(real));
-    for (int r = 0; r < p->records; r++) {
-      int source = (int)field(p, SOURCE)[r] - 1;
-      if ((int)field(p, KIND)[r] <= QUANTILE) below[source] += *delta * slope_of(p, r, x[source]);
+    number_slopes(p, x, delta, below);
+    delta += p->numbers;
+    for (int r = p->numbers; r < p->records; r++) {
+      int row = (int)field(p, SOURCE)[r] - 1;
+      below[row] += *delta * slope_of(p, r, x[row]);
       delta += (int)field(p, COUNT)[r];
     }
   }
@@ -298,6 +363,9 @@ static void check_plan(lua_State *L, int arg, Preparation *p) {
   p->numbers = 0;
   p->plan = plan->data;
   p->knots = knots != NULL ? knots->data : NULL;
+  p->scaling = (Scaling){field(p, SHIFT), field(p, FACTOR), field(p, BEND), field(p, FILL)};
+  p->bends = false;
+  p->aligned = true;
 
   int rows = 0;
   int before = NUMBER;
@@ -307,7 +375,10 @@ static void check_plan(lua_State *L, int arg, Preparation *p) {
       luaL_argerror(L, arg, lua_pushfstring(L, "record %d is none for these matrices", r + 1));
     before = (int)field(p, KIND)[r];
     rows += (int)field(p, COUNT)[r];
-    if (before == NUMBER) p->numbers++;
+    if (before != NUMBER) continue;
+    p->numbers++;
+    p->bends = p->bends || field(p, BEND)[r] != 0;
+    p->aligned = p->aligned && field(p, SOURCE)[r] == field(p, SOURCE)[0] + (real)r;
   }
   luaL_argcheck(L, rows == p->A->rows, arg, "a record for each row of argument #1 expected");
 }

@@ -155,9 +155,30 @@ local function check_numbers(net, dataset, what)
     has_cure and " (pl.prepare as the first layer takes missing cells)" or "")
 end
 
+-- Categories that training had not, where the network refuses them
+local function check_categories(net, dataset, what)
+  if not net.records or not cores.is_matrix(dataset.source.X) then return end
+  local refusing = {}
+  for k, column in ipairs(net.records.columns) do
+    if column.used and column.unseen == "refuse" then refusing[k] = column end
+  end
+  if not next(refusing) then return end
+  for first, X in dataset:chunks "X" do
+    for k, column in pairs(refusing) do
+      for n = 1, X.cols do
+        if X:get(k, n) == 0 then
+          raise("%s: column %s: an unseen value in sample %d (unseen = \"missing\" or \"zeros\" in "
+            .. "pl.prepare takes it)", what, errors.show(column.name), first + n - 1)
+        end
+      end
+    end
+  end
+end
+
 local function check_dataset(net, loss, dataset, what, is_held_out)
   check_fit(net, loss, dataset, what)
   check_numbers(net, dataset, what)
+  check_categories(net, dataset, what)
   -- Targets that are scaled by the range of the training set may lie beyond it elsewhere.
   if not (net.units and is_held_out) then check_range(net, loss, dataset, what) end
 end
@@ -185,7 +206,11 @@ local function warn_of_features(dataset, warnings)
   local constant = constant_features(dataset)
   if #constant == 0 then return end
   local names, is_one = {}, #constant == 1
-  for k = 1, math.min(#constant, 5) do names[k] = tostring(constant[k]) end
+  for k = 1, math.min(#constant, 5) do
+    local feature = dataset.schema and dataset.schema[constant[k]]
+    names[k] = feature and ("%d (%s)"):format(constant[k], errors.show(feature.name))
+      or tostring(constant[k])
+  end
   local others = #constant > 5 and (" and %d more"):format(#constant - 5) or ""
   warnings[#warnings + 1] = ("the training set's X never changes in row%s %s%s: nothing can be "
     .. "learned from %s"):format(is_one and "" or "s", table.concat(names, ", "), others,

@@ -12,6 +12,7 @@ local gives_field = require "perilune.gives"
 local nonfinite = require "perilune.nonfinite"
 local registry = require "perilune.registry"
 local restore_all = require "perilune.restore_all"
+local schema = require "perilune.data.schema"
 local tree = require "perilune.layer.tree"
 
 ---@class Network
@@ -93,30 +94,36 @@ local function own_parts(options)
   return own
 end
 
--- Whether the layers that see X take NaN as a missing cell
-local function takes_missing(node)
-  if node.class.takes_missing then return true end
-  if node.kind == "chain" then return takes_missing(node.children[1]) end
-  if node.kind ~= "branch" then return false end
-  for _, child in ipairs(node.children) do
-    if not takes_missing(child) then return false end
-  end
-  return true
+-- The layers that X is given to, those of branches too
+local function first_nodes(node, list)
+  local children = node.children
+  local count = node.kind == "branch" and #children or node.kind == "chain" and 1 or 0
+  for k = 1, count do first_nodes(children[k], list) end
+  if count == 0 then list[#list + 1] = node end
+  return list
 end
 
--- What the network's layers say of X and T beyond numbers
+-- What X and T mean to the network's layers beyond numbers. Where columns are prepared in several
+-- branches, each is known as it is used.
 local function find_meanings(self)
-  local root = self.root
-  local last = root.children[#root.children]
-  self.takes_missing = takes_missing(root)
+  local last, columns = self.root.children[#self.root.children], nil
+  self.takes_missing = true
+  for _, node in ipairs(first_nodes(self.root, {})) do
+    self.takes_missing = self.takes_missing and node.class.takes_missing == true
+    if node.kind == "prepare" then
+      columns = columns or {}
+      for k, column in ipairs(node.layer.columns) do
+        columns[k] = column.used and column or columns[k] or column
+      end
+    end
+  end
+  if columns then self.schema, self.records = schema.of(columns), Records.new(columns) end
+  self.units = last.kind == "units" and last.layer or nil
   for _, node in ipairs(self.nodes) do
     if node.kind == "units" and node ~= last then
       raise("layer %s: units are the last layer of a network, and of no layer within it", node.path)
-    elseif node.kind == "prepare" and not self.schema then
-      self.schema, self.records = node.layer.schema, Records.new(node.layer.columns)
     end
   end
-  self.units = last.kind == "units" and last.layer or nil
 end
 
 -- A network whose tensors are declared and not allocated. It keeps what it was made from, for

@@ -131,7 +131,7 @@ describe("pl.prepare", function()
       age = { indicator = false, impute = 5 },
     } })
     assert.same({ "prepare", columns = {
-      { name = "age", type = "number", least = 0, most = 9, used = true, scaler = "standard",
+      { name = "age", type = "number", least = 1, most = 3, used = true, scaler = "standard",
         shift = 2, factor = 1 / math.sqrt(2 / 3), fill = 5, indicator = false },
       { name = "job", type = "category", categories = { "clerk", "nurse", "smith" }, used = true,
         encoding = "ordinal", missing = "zeros", unseen = "refuse" },
@@ -149,6 +149,10 @@ describe("pl.prepare", function()
     assert.same({ "age", "income", "age missing" }, net.layers[1].parts[2].output.names)
     naive.near(net:predict(X), core.vstack(both:slice(4, 6), both:slice(1, 3)):totable(), 0)
     assert.is_true(net.takes_missing)
+    naive.near(net:predict { age = 1, job = "smith", income = 3 },
+      net:predict(core.matrix { { 1 }, { 3 }, { 3 } }):totable(), 0)
+    at_caller(function() net:predict { age = 1, job = "pilot", income = 3 } end,
+      "column \"job\": unseen value \"pilot\" (known: \"clerk\", \"nurse\", \"smith\")")
     assert.same({ "age", "job", "income" },
       { net.schema[1].name, net.schema[2].name, net.schema[3].name })
   end)

@@ -109,6 +109,21 @@ describe("a table of columns", function()
     assert.same(net.schema, asked)
   end)
 
+  it("may be a file of cells", function()
+    local csv = require "perilune.data.csv"
+    local cells = assert(csv.decode(
+      "cylinders,job,age,zip\n8,nurse,41,x\n6,clerk,30,y\n4,clerk,?,z"))
+    naive.near(net:predict(cells), net:predict(core.matrix { { 41, 30, nan }, { 2, 1, 1 },
+      { 3, 2, 1 } }):totable(), 0)
+    local classes = net:classify(cells)
+    assert.equal(3, #classes)
+    cells = assert(csv.decode "cylinders,job\n8,nurse\n6,clerk")
+    at_caller(function() net:predict(cells) end, "column \"age\" is missing")
+    cells = assert(csv.decode "cylinders,job,age\n8,nurse,41\n6,astronaut,30\n8,nurse,5")
+    at_caller(function() net:predict(cells) end,
+      "column \"job\": an unseen value in sample 2 (known: \"clerk\", \"nurse\"")
+  end)
+
   it("says what it lacks", function()
     function Table.like() return nil, "column \"income\" is missing" end
     at_caller(function() net:predict(setmetatable({}, Table)) end, "column \"income\" is missing")

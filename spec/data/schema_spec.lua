@@ -82,6 +82,18 @@ describe("two schemas", function()
   end)
 end)
 
+describe("a feature that never changes", function()
+  it("is warned of by its name", function()
+    local set = set_of(features)
+    set.X:set(1, 1, 20)
+    for n = 1, 4 do set.X:set(2, n, 2) end
+    local net = pl.network { inputs = 2, pl.prepare(set), pl.dense(1) }
+    local history = pl.fit(net, set, { loss = "squared_error", epochs = 1 })
+    assert.equal("the training set's X never changes in row 2 (\"job\"): nothing can be learned "
+      .. "from it", history.warnings[1])
+  end)
+end)
+
 describe("names in messages", function()
   it("are cut where there are many", function()
     local names = {}

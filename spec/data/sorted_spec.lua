@@ -22,5 +22,6 @@ describe("the numbers of a row", function()
       naive.near_number(sorted.quantile(numbers, p), expected, 1e-15)
     end
     assert.equal(7, sorted.quantile({ 7 }, 0.3))
+    assert.equal(6.2, sorted.mean(numbers))
   end)
 end)

@@ -124,6 +124,17 @@ describe("prepare", function()
       "the training set: numbers expected, X has NaN or infinity in row 1 (\"income\") of sample 7")
   end)
 
+  it("refuses what training had not before the first step", function()
+    local X = data.X:copy()
+    X:set(4, 9, 0)
+    local validation = pl.dataset { X = X, T = data.T, schema = data.schema }
+    local options = { loss = "squared_error", epochs = 1, validation = validation }
+    at_caller(function() pl.trainer(network(), data, options) end,
+      "the validation set: column \"job\": an unseen value in sample 9 (unseen = \"missing\" or "
+        .. "\"zeros\" in pl.prepare takes it)")
+    pl.fit(network { unseen = "zeros" }, data, options)
+  end)
+
   it("does not hide what makes a loss infinite behind a missing cell", function()
     local net = network()
     local W = net.layers[3].W
@@ -141,7 +152,9 @@ describe("prepare", function()
     local numbers, plain = pl.prepare(data, { only = "numbers" }), pl.scaling()
     assert.is_true(pl.network({ inputs = 4, pl.branch { numbers, { numbers } } }).takes_missing)
     assert.is_false(pl.network({ inputs = 4, pl.branch { numbers, plain } }).takes_missing)
-    assert.is_false(pl.network({ inputs = 4, plain, numbers }).takes_missing)
+    local later = pl.network { inputs = 4, plain, numbers }
+    assert.is_false(later.takes_missing)
+    assert.is_nil(later.schema) -- it says nothing of X
   end)
 
   it("names the column of a label that is none", function()

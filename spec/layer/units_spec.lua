@@ -182,6 +182,11 @@ describe("units", function()
       net.units.targets[1].factor, 1e-6)
   end)
 
+  it("are there where learning rates are tried", function()
+    local test = pl.find_rate(network(), data, { loss = "squared_error", steps = 30 })
+    assert.is_true(test.losses[1] < 100) -- of targets of 2e5
+  end)
+
   it("are the last layer of a network, and no other", function()
     local units = pl.units(core.matrix { { 1, 2 } })
     for _, layers in ipairs {

@@ -326,7 +326,7 @@ function core.embed(A, W, x) end
 ---          NaN, else 0; 4: a label as a number; 5: a label as rows of which one is 1
 ---  count   rows of A, 1 but for kind 5
 ---  shift, factor  of kinds 1 and 4: y = (x - shift) factor; shift of kind 2: where its knots begin
----  clip    of kinds 1 and 2: y / sqrt(1 + (y / clip)^2); infinity for none
+---  bend    of kinds 1 and 2: y / sqrt(1 + (bend y)^2), which is below 1 / bend; 0 for none
 ---  fill    the x that stands for a missing one
 ---  most    the largest label; of kind 2: how many knots
 ---  unseen  the label that stands for 0, which is refused where this is below 0

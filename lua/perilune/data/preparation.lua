@@ -79,12 +79,6 @@ local function refuse_infinite(X, i, name)
   end
 end
 
-local function mean_of(numbers)
-  local sum = 0
-  for k = 1, #numbers do sum = sum + numbers[k] end
-  return sum / #numbers
-end
-
 -- A column of nothing but missing cells becomes 0, and its indicator would say nothing.
 local function fit_number(X, i, column, options)
   local numbers, missing = sorted.row(X, i)
@@ -102,10 +96,10 @@ local function fit_number(X, i, column, options)
   end
   for name, value in pairs(found) do column[name] = value end
   column.scaler = options.scaler.name
-  column.least, column.most = column.least or numbers[1], column.most or numbers[count]
+  column.least, column.most = numbers[1], numbers[count] -- of the training part
   local impute = options.impute
   column.fill = impute == "median" and sorted.quantile(numbers, 0.5)
-    or impute == "mean" and mean_of(numbers) or impute
+    or impute == "mean" and sorted.mean(numbers) or impute
   column.indicator = options.indicator and missing > 0
 end
 

@@ -1,4 +1,4 @@
--- The numbers of a row in ascending order, and quantiles of them.
+-- The numbers of a row in ascending order, their mean and quantiles.
 
 local cores = require "perilune.cores"
 
@@ -17,6 +17,14 @@ function sorted.row(X, i)
     numbers[count], count = nil, count - 1
   end
   return numbers, row.cols - count
+end
+
+---@param numbers number[]  one or more
+---@return number
+function sorted.mean(numbers)
+  local sum = 0
+  for k = 1, #numbers do sum = sum + numbers[k] end
+  return sum / #numbers
 end
 
 ---The number below which the share p of them lies, linear between neighbours (Hyndman and Fan 1996,

@@ -22,7 +22,7 @@ Prepare.takes_missing = true
 
 -- How src/prepare.c knows what a row is made of, in the order that it asks for
 local NUMBER, QUANTILE, INDICATOR, LABEL, ONE_HOT = 1, 2, 3, 4, 5
-local FIELDS = 9 -- of a record: source, kind, count, shift, factor, clip, fill, most, unseen
+local FIELDS = 9 -- of a record: source, kind, count, shift, factor, bend, fill, most, unseen
 
 local declared = {
   used = { "boolean", default = true },
@@ -67,7 +67,8 @@ end
 
 local function number_records(records, k, column, knots)
   local record = { k, column.quantiles and QUANTILE or NUMBER, 1, column.shift or 0,
-    column.factor or 0, column.clip or math.huge, column.fill, 0, 0, name = column.name }
+    column.factor or 0, column.clip and 1 / column.clip or 0, column.fill, 0, 0,
+    name = column.name }
   if column.quantiles then
     record[4], record[8] = #knots + 1, #column.quantiles
     table.move(column.quantiles, 1, #column.quantiles, #knots + 1, knots)
@@ -179,7 +180,7 @@ function Prepare.new(options, context)
   local names = names_of(records)
   local self = {
     core = core, options = { columns = columns }, columns = columns,
-    schema = schema.of(columns), plan = matrix_of(core, records), knots = column_of(core, knots),
+    plan = matrix_of(core, records), knots = column_of(core, knots),
     output = { size = #names, names = names },
   }
   for _, buffer in ipairs { "activations", "predictions" } do

@@ -8,6 +8,7 @@
 -- numbers are those of a column, ascending.
 
 local errors = require "perilune.errors"
+local fields = require "perilune.fields"
 local registry = require "perilune.registry"
 local sorted = require "perilune.data.sorted"
 
@@ -34,10 +35,27 @@ local function check_affine(self, shift, factor, numbers)
   end
 end
 
+-- Those of rows are such already; a user's may be anything.
+local function check_numbers(numbers)
+  if type(numbers) ~= "table" then
+    raise("numbers: a list of numbers expected, got %s", show(numbers))
+  end
+  local count, before = fields.length(numbers, "numbers"), -math.huge
+  if count == 0 then raise("numbers: one or more expected, got none") end
+  for k = 1, count do
+    local x = numbers[k]
+    if not is_finite(x) or x < before then
+      raise("numbers: finite numbers in ascending order expected, got %s as number %d", show(x), k)
+    end
+    before = x
+  end
+end
+
 ---Fit it to the numbers of a column.
 ---@param numbers number[]  finite, ascending, one or more
 ---@return { shift: number, factor: number, quantiles: number[]?, clip: number? }  plain data
 function Scaler:fit(numbers)
+  check_numbers(numbers)
   local found
   if not self.kind.is_own and numbers[1] == numbers[#numbers] then
     found = { shift = numbers[1], factor = 0 }
@@ -74,17 +92,11 @@ local function add(kind)
   scaler:add(kind)
 end
 
-local function mean_of(numbers)
-  local sum = 0
-  for k = 1, #numbers do sum = sum + numbers[k] end
-  return sum / #numbers
-end
-
 -- mean 0 and deviation 1
 add {
   name = "standard",
   fit = function(numbers)
-    local mean, squares = mean_of(numbers), 0
+    local mean, squares = sorted.mean(numbers), 0
     for k = 1, #numbers do squares = squares + (numbers[k] - mean) ^ 2 end
     return mean, 1 / math.sqrt(squares / #numbers)
   end,
@@ -116,7 +128,8 @@ add {
   end,
 }
 
--- normal numbers, by the share of samples below; `count` quantiles are kept
+-- normal numbers, by the share of samples below; `count` quantiles are kept. A file's header, which
+-- holds 1 MiB, has room for about 50 columns of 1000.
 add {
   name = "quantile",
   fields = { count = { "integer", default = 1000, least = 2, most = 2 ^ 16 | 0 } },
