@@ -98,6 +98,39 @@ describe("cross_validate", function()
     end
   end)
 
+  it("fits preparations and units to the samples to train on alone", function()
+    local function table_of(spoiled)
+      local g = pl.generator(3)
+      local X, T = g:normal(pl.matrix(2, N), 40, 9), pl.matrix(1, N)
+      for n = 1, N do
+        T:set(1, n, 3 * X:get(1, n))
+        X:set(2, n, n % 7 == 0 and 0 / 0 or 1 + n % 3)
+      end
+      for _, n in ipairs(spoiled or {}) do
+        X:set(1, n, 1e6):set(2, n, 2)
+        T:set(1, n, -1e6)
+      end
+      return pl.dataset { X = X, T = T, target = "price", schema = {
+        { name = "size", type = "number" },
+        { name = "town", type = "category", categories = { "a", "b", "c" } },
+      } }
+    end
+    local function make_prepared(train)
+      local layers = { inputs = train.inputs, pl.prepare(train), pl.dense(1), pl.units(train) }
+      return pl.network(layers)
+    end
+    local given = { loss = "mean_squared_error", metrics = { "rmse" }, folds = 3, epochs = 30,
+      batch = 10, optimizer = { "adam", rate = 0.05 } }
+    local result = pl.cross_validate(make_prepared, table_of(), given)
+    assert.is_true(result.mean.rmse < 9) -- in the units of T, whose deviation is 27
+    for _, _, fold, samples in table_of():folds(3) do
+      local other = pl.cross_validate(make_prepared, table_of(samples), given)
+      assert.same(result.networks[fold]:describe(), other.networks[fold]:describe())
+      assert.same(parameters_of(result.networks[fold]), parameters_of(other.networks[fold]))
+      assert.not_same(result.folds[fold], other.folds[fold])
+    end
+  end)
+
   it("sets a fraction aside for validation, by class, and keeps it from make", function()
     local sizes = {}
     local result = pl.cross_validate(function(train, fold)

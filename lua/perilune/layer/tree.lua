@@ -28,8 +28,8 @@
 --       model file holds tensors alone. restore checks all of the state before it changes anything
 --
 -- `Class.is_transparent = true` says that what such a layer gives in training is, but for what it
--- draws, what it is given: as the last one it leaves the network's outputs those of the layer below,
--- which is asked what they can be.
+-- draws, what it is given: as the last one it leaves the network's outputs those of the layer
+-- below, which is asked what they can be.
 --
 -- Where a forward raises, the network puts back what it has moved by then: the place of the
 -- generator, tensors that are state, and what layers give by state().
