@@ -133,8 +133,9 @@ describe("cross_validate", function()
 
   it("sets a fraction aside for validation, by class, and keeps it from make", function()
     local sizes = {}
-    local result = pl.cross_validate(function(train, fold)
+    local result = pl.cross_validate(function(train, fold, validation)
       sizes[fold] = train.N
+      assert.equal(10, validation.N)
       return make(train)
     end, clouds(), with { folds = 3, validation = 0.25 })
     assert.same({ 30, 30, 30 }, sizes) -- 3/4 of 40
@@ -222,10 +223,11 @@ describe("cross_validate", function()
   it("takes options for a fold from make, in place of the others", function()
     local rates = {}
     local result = pl.cross_validate(function(train, fold)
-      return make(train), { optimizer = pl.adam { rate = fold / 100 }, on_epoch = function(record)
-        rates[fold] = record.rate
-      end }
-    end, clouds(), with { folds = 3, epochs = 1 })
+      return make(train), {
+        loss = "softmax_cross_entropy", optimizer = pl.adam { rate = fold / 100 },
+        on_epoch = function(record) rates[fold] = record.rate end,
+      }
+    end, clouds(), { folds = 3, epochs = 1 })
     assert.same({ 0.01, 0.02, 0.03 }, rates)
     assert.equal(3, #result.folds)
   end)
@@ -280,7 +282,7 @@ describe("cross_validate", function()
     local function unmade() error "not reached" end
     refuses("make: a function expected, got nil", nil, set, options)
     refuses("cross_validate: a dataset expected, got a table", unmade, {}, options)
-    refuses("cross_validate: option 'loss' is required", unmade, set, {})
+    refuses("option 'loss' is required", make, set, {})
     refuses("unknown option 'fold' of cross_validate (known: accumulate", unmade, set,
       with { fold = 3 })
     refuses("folds: a whole number of 2 or more expected", unmade, set, with { folds = 61 })

@@ -26,8 +26,9 @@ local raise, show = errors.raise, errors.show
 local CrossValidation = {}
 CrossValidation.__index = CrossValidation
 
--- What is not the trainer's
+-- What is not the trainer's, and the loss, which make may give
 local declared = {
+  loss = { "part", of = "loss", optional = true },
   folds = { "count", default = 5 },
   repeats = { "count", default = 1 },
   stratified = { "boolean", optional = true },
@@ -61,7 +62,7 @@ local function options_of(given)
   end
   local options = fields.check(all, copy, "cross_validate")
   for name in pairs(options) do
-    if not declared[name] then for_trainer[name] = copy[name] end
+    if trainer.option_fields[name] and name ~= "validation" then for_trainer[name] = copy[name] end
   end
   return options, for_trainer
 end
@@ -128,8 +129,8 @@ local function cut_validation(train, dataset, options)
 end
 
 -- The network for a fold, which must be a new one, and options for its training
-local function make_network(make, train, fold, networks)
-  local net, own = make(train, fold)
+local function make_network(make, train, fold, validation, networks)
+  local net, own = make(train, fold, validation)
   if getmetatable(net) ~= Network then
     raise("make: a network expected from it, got %s", show(net))
   end
@@ -180,16 +181,16 @@ end
 ---      return pl.network { inputs = train.inputs, pl.dense(16, "relu"), pl.dense(3) }
 ---    end, data, { loss = "softmax_cross_entropy", folds = 10, epochs = 50, metrics = { "f1" } })
 ---    print(result, result.mean.f1, result.folds[1].f1)
----make(train, fold) gives a new network. Whatever is to be found out from data, such as means to
----scale by, it finds out from `train`: then nothing is known of the samples held out. As a second
----result it may give options that take the place of the others for this fold. Options are those of
----pl.fit, and folds (5), repeats (1), stratified (true where there are classes), groups (a name or
----number for each sample: a group is held out as a whole), seed (1, or generator: for the folds
----too), validation (a fraction of what is trained on, in place of a dataset: it is set aside for
----validation and early stopping, and not in `train`), and on_fold(record) after each fold. Hooks
----stop all of it; the fold that they stop does not count. Parts that were made, such as pl.adam(),
----are made anew for each fold.
----@param make fun(train: Dataset, fold: integer): Network, table?
+---make(train, fold, validation) gives a new network. Whatever is to be found out from data, such as
+---means to scale by, it finds out from `train`: then nothing is known of the samples held out. As a
+---second result it may give options that take the place of the others for this fold. Options are
+---those of pl.fit, and folds (5), repeats (1), stratified (true where there are classes), groups (a
+---name or number for each sample: a group is held out as a whole), seed (1, or generator: for the
+---folds too), validation (a fraction of what is trained on, in place of a dataset: it is set aside
+---for validation and early stopping, and not in `train`), and on_fold(record) after each fold.
+---Hooks stop all of it; the fold that they stop does not count. Parts that were made, such as
+---pl.adam(), are made anew for each fold.
+---@param make fun(train: Dataset, fold: integer, validation: Dataset?): Network, table?
 ---@param dataset Dataset
 ---@param given table
 ---@return CrossValidation
@@ -207,7 +208,7 @@ local function cross_validate(make, dataset, given)
     seed = options.seed, generator = options.generator,
   }) do
     local rest, validation = cut_validation(train, dataset, options)
-    local net, own = make_network(make, rest, fold, self.networks)
+    local net, own = make_network(make, rest, fold, validation, self.networks)
     local label = ("fold %d/%d "):format(fold, options.folds * options.repeats)
     local for_fold = options_of_fold(for_trainer, own, label)
     if for_fold.validation == nil then for_fold.validation = validation end
