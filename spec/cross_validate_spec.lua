@@ -282,7 +282,8 @@ describe("cross_validate", function()
     local function unmade() error "not reached" end
     refuses("make: a function expected, got nil", nil, set, options)
     refuses("cross_validate: a dataset expected, got a table", unmade, {}, options)
-    refuses("option 'loss' is required", make, set, {})
+    refuses("option 'loss' is required", make, set)
+    refuses("cross_validate: a table of options expected, got 3", unmade, set, 3)
     refuses("unknown option 'fold' of cross_validate (known: accumulate", unmade, set,
       with { fold = 3 })
     refuses("folds: a whole number of 2 or more expected", unmade, set, with { folds = 61 })

@@ -52,7 +52,7 @@ end
 -- All options, checked; and those for the trainer as they were given, so that each fold makes its
 -- own parts of descriptions
 local function options_of(given)
-  local all, copy, for_trainer = {}, given, {}
+  local all, copy, for_trainer = {}, given or {}, {}
   for _, list in ipairs { trainer.option_fields, declared } do
     for name, field in pairs(list) do all[name] = field end
   end
