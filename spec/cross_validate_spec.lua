@@ -220,6 +220,17 @@ describe("cross_validate", function()
     assert.same(described.folds, made.folds)
   end)
 
+  it("takes groups as a matrix, and networks of either type", function()
+    local groups = pl.matrix(1, N)
+    for n = 1, N do groups:set(1, n, n // 5) end
+    local result = pl.cross_validate(function(train, fold)
+      local layers = { inputs = train.inputs, pl.dense(3) }
+      return pl.network(layers, { dtype = fold == 2 and "float64" or "float32" })
+    end, clouds(), with { folds = 3, groups = groups, validation = 0.3, epochs = 1 })
+    assert.equal(3, #result.folds)
+    assert.same({ 3, N }, { result.predictions:shape() })
+  end)
+
   it("takes options for a fold from make, in place of the others", function()
     local rates = {}
     local result = pl.cross_validate(function(train, fold)

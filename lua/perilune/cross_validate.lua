@@ -3,6 +3,7 @@
 
 local Dataset = require "perilune.data.dataset"
 local Network = require "perilune.network"
+local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local evaluate = require("perilune.metrics.evaluate").evaluate
 local fields = require "perilune.fields"
@@ -92,7 +93,8 @@ local function labelled(progress, label)
   local options = { label = label }
   if type(progress) == "string" then options.style = progress end
   for name, value in pairs(type(progress) == "table" and progress or {}) do
-    options[name] = name == "label" and value .. label or value
+    local is_label = name == "label" and type(value) == "string"
+    options[name] = is_label and value .. label or value
   end
   return options
 end
@@ -113,6 +115,7 @@ end
 -- The group of each sample of a subset
 local function groups_of(subset, dataset, groups)
   local group_of, list = {}, {}
+  if cores.is_matrix(groups) then groups = groups:totable()[1] end
   for n, column in ipairs(dataset:order()) do group_of[column] = groups[n] end
   for n, column in ipairs(subset:order()) do list[n] = group_of[column] end
   return list
@@ -150,9 +153,9 @@ end
 
 -- Put a network's outputs for the samples held out with those for the others.
 local function add_predictions(sums, net, held_out, samples, share)
-  local core = net.core
+  local core = cores.of(sums)
   for first, X in held_out:chunks "X" do
-    local A = net:predict(X:to(net.dtype))
+    local A = net:predict(X:to(net.dtype)):to(sums.dtype)
     for j = 1, A.cols do
       local n = samples[first + j - 1]
       local column = sums:columns(n, n)
