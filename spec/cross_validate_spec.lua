@@ -98,10 +98,44 @@ describe("cross_validate", function()
     end
   end)
 
+  it("fits preparations and units to the samples to train on alone", function()
+    local function table_of(spoiled)
+      local g = pl.generator(3)
+      local X, T = g:normal(pl.matrix(2, N), 40, 9), pl.matrix(1, N)
+      for n = 1, N do
+        T:set(1, n, 3 * X:get(1, n))
+        X:set(2, n, n % 7 == 0 and 0 / 0 or 1 + n % 3)
+      end
+      for _, n in ipairs(spoiled or {}) do
+        X:set(1, n, 1e6):set(2, n, 2)
+        T:set(1, n, -1e6)
+      end
+      return pl.dataset { X = X, T = T, target = "price", schema = {
+        { name = "size", type = "number" },
+        { name = "town", type = "category", categories = { "a", "b", "c" } },
+      } }
+    end
+    local function make_prepared(train)
+      local layers = { inputs = train.inputs, pl.prepare(train), pl.dense(1), pl.units(train) }
+      return pl.network(layers)
+    end
+    local given = { loss = "mean_squared_error", metrics = { "rmse" }, folds = 3, epochs = 30,
+      batch = 10, optimizer = { "adam", rate = 0.05 } }
+    local result = pl.cross_validate(make_prepared, table_of(), given)
+    assert.is_true(result.mean.rmse < 9) -- in the units of T, whose deviation is 27
+    for _, _, fold, samples in table_of():folds(3) do
+      local other = pl.cross_validate(make_prepared, table_of(samples), given)
+      assert.same(result.networks[fold]:describe(), other.networks[fold]:describe())
+      assert.same(parameters_of(result.networks[fold]), parameters_of(other.networks[fold]))
+      assert.not_same(result.folds[fold], other.folds[fold])
+    end
+  end)
+
   it("sets a fraction aside for validation, by class, and keeps it from make", function()
     local sizes = {}
-    local result = pl.cross_validate(function(train, fold)
+    local result = pl.cross_validate(function(train, fold, validation)
       sizes[fold] = train.N
+      assert.equal(10, validation.N)
       return make(train)
     end, clouds(), with { folds = 3, validation = 0.25 })
     assert.same({ 30, 30, 30 }, sizes) -- 3/4 of 40
@@ -186,13 +220,25 @@ describe("cross_validate", function()
     assert.same(described.folds, made.folds)
   end)
 
+  it("takes groups as a matrix, and networks of either type", function()
+    local groups = pl.matrix(1, N)
+    for n = 1, N do groups:set(1, n, n // 5) end
+    local result = pl.cross_validate(function(train, fold)
+      local layers = { inputs = train.inputs, pl.dense(3) }
+      return pl.network(layers, { dtype = fold == 2 and "float64" or "float32" })
+    end, clouds(), with { folds = 3, groups = groups, validation = 0.3, epochs = 1 })
+    assert.equal(3, #result.folds)
+    assert.same({ 3, N }, { result.predictions:shape() })
+  end)
+
   it("takes options for a fold from make, in place of the others", function()
     local rates = {}
     local result = pl.cross_validate(function(train, fold)
-      return make(train), { optimizer = pl.adam { rate = fold / 100 }, on_epoch = function(record)
-        rates[fold] = record.rate
-      end }
-    end, clouds(), with { folds = 3, epochs = 1 })
+      return make(train), {
+        loss = "softmax_cross_entropy", optimizer = pl.adam { rate = fold / 100 },
+        on_epoch = function(record) rates[fold] = record.rate end,
+      }
+    end, clouds(), { folds = 3, epochs = 1 })
     assert.same({ 0.01, 0.02, 0.03 }, rates)
     assert.equal(3, #result.folds)
   end)
@@ -247,7 +293,8 @@ describe("cross_validate", function()
     local function unmade() error "not reached" end
     refuses("make: a function expected, got nil", nil, set, options)
     refuses("cross_validate: a dataset expected, got a table", unmade, {}, options)
-    refuses("cross_validate: option 'loss' is required", unmade, set, {})
+    refuses("option 'loss' is required", make, set)
+    refuses("cross_validate: a table of options expected, got 3", unmade, set, 3)
     refuses("unknown option 'fold' of cross_validate (known: accumulate", unmade, set,
       with { fold = 3 })
     refuses("folds: a whole number of 2 or more expected", unmade, set, with { folds = 61 })

@@ -3,6 +3,7 @@
 
 local Dataset = require "perilune.data.dataset"
 local Network = require "perilune.network"
+local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local evaluate = require("perilune.metrics.evaluate").evaluate
 local fields = require "perilune.fields"
@@ -26,8 +27,9 @@ local raise, show = errors.raise, errors.show
 local CrossValidation = {}
 CrossValidation.__index = CrossValidation
 
--- What is not the trainer's
+-- What is not the trainer's, and the loss, which make may give
 local declared = {
+  loss = { "part", of = "loss", optional = true },
   folds = { "count", default = 5 },
   repeats = { "count", default = 1 },
   stratified = { "boolean", optional = true },
@@ -51,7 +53,7 @@ end
 -- All options, checked; and those for the trainer as they were given, so that each fold makes its
 -- own parts of descriptions
 local function options_of(given)
-  local all, copy, for_trainer = {}, given, {}
+  local all, copy, for_trainer = {}, given or {}, {}
   for _, list in ipairs { trainer.option_fields, declared } do
     for name, field in pairs(list) do all[name] = field end
   end
@@ -61,7 +63,7 @@ local function options_of(given)
   end
   local options = fields.check(all, copy, "cross_validate")
   for name in pairs(options) do
-    if not declared[name] then for_trainer[name] = copy[name] end
+    if trainer.option_fields[name] and name ~= "validation" then for_trainer[name] = copy[name] end
   end
   return options, for_trainer
 end
@@ -91,7 +93,8 @@ local function labelled(progress, label)
   local options = { label = label }
   if type(progress) == "string" then options.style = progress end
   for name, value in pairs(type(progress) == "table" and progress or {}) do
-    options[name] = name == "label" and value .. label or value
+    local is_label = name == "label" and type(value) == "string"
+    options[name] = is_label and value .. label or value
   end
   return options
 end
@@ -112,6 +115,7 @@ end
 -- The group of each sample of a subset
 local function groups_of(subset, dataset, groups)
   local group_of, list = {}, {}
+  if cores.is_matrix(groups) then groups = groups:totable()[1] end
   for n, column in ipairs(dataset:order()) do group_of[column] = groups[n] end
   for n, column in ipairs(subset:order()) do list[n] = group_of[column] end
   return list
@@ -128,8 +132,8 @@ local function cut_validation(train, dataset, options)
 end
 
 -- The network for a fold, which must be a new one, and options for its training
-local function make_network(make, train, fold, networks)
-  local net, own = make(train, fold)
+local function make_network(make, train, fold, validation, networks)
+  local net, own = make(train, fold, validation)
   if getmetatable(net) ~= Network then
     raise("make: a network expected from it, got %s", show(net))
   end
@@ -149,9 +153,9 @@ end
 
 -- Put a network's outputs for the samples held out with those for the others.
 local function add_predictions(sums, net, held_out, samples, share)
-  local core = net.core
+  local core = cores.of(sums)
   for first, X in held_out:chunks "X" do
-    local A = net:predict(X:to(net.dtype))
+    local A = net:predict(X:to(net.dtype)):to(sums.dtype)
     for j = 1, A.cols do
       local n = samples[first + j - 1]
       local column = sums:columns(n, n)
@@ -180,16 +184,16 @@ end
 ---      return pl.network { inputs = train.inputs, pl.dense(16, "relu"), pl.dense(3) }
 ---    end, data, { loss = "softmax_cross_entropy", folds = 10, epochs = 50, metrics = { "f1" } })
 ---    print(result, result.mean.f1, result.folds[1].f1)
----make(train, fold) gives a new network. Whatever is to be found out from data, such as means to
----scale by, it finds out from `train`: then nothing is known of the samples held out. As a second
----result it may give options that take the place of the others for this fold. Options are those of
----pl.fit, and folds (5), repeats (1), stratified (true where there are classes), groups (a name or
----number for each sample: a group is held out as a whole), seed (1, or generator: for the folds
----too), validation (a fraction of what is trained on, in place of a dataset: it is set aside for
----validation and early stopping, and not in `train`), and on_fold(record) after each fold. Hooks
----stop all of it; the fold that they stop does not count. Parts that were made, such as pl.adam(),
----are made anew for each fold.
----@param make fun(train: Dataset, fold: integer): Network, table?
+---make(train, fold, validation) gives a new network. Whatever is to be found out from data, such as
+---means to scale by, it finds out from `train`: then nothing is known of the samples held out. As a
+---second result it may give options that take the place of the others for this fold. Options are
+---those of pl.fit, and folds (5), repeats (1), stratified (true where there are classes), groups (a
+---name or number for each sample: a group is held out as a whole), seed (1, or generator: for the
+---folds too), validation (a fraction of what is trained on, in place of a dataset: it is set aside
+---for validation and early stopping, and not in `train`), and on_fold(record) after each fold.
+---Hooks stop all of it; the fold that they stop does not count. Parts that were made, such as
+---pl.adam(), are made anew for each fold.
+---@param make fun(train: Dataset, fold: integer, validation: Dataset?): Network, table?
 ---@param dataset Dataset
 ---@param given table
 ---@return CrossValidation
@@ -207,7 +211,7 @@ local function cross_validate(make, dataset, given)
     seed = options.seed, generator = options.generator,
   }) do
     local rest, validation = cut_validation(train, dataset, options)
-    local net, own = make_network(make, rest, fold, self.networks)
+    local net, own = make_network(make, rest, fold, validation, self.networks)
     local label = ("fold %d/%d "):format(fold, options.folds * options.repeats)
     local for_fold = options_of_fold(for_trainer, own, label)
     if for_fold.validation == nil then for_fold.validation = validation end

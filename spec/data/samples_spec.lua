@@ -20,16 +20,14 @@ end
 
 -- People as a table of a file gives them: raw numbers, labels of categories, NaN where missing
 local function people()
-  local set = pl.dataset {
-    X = { { 20, 30, NAN, 50 }, { 1, 2, 2, NAN } }, labels = { 1, 2, 2, 1 },
-    classes = { "no", "yes" },
+  return pl.dataset {
+    X = { { 20, 30, NAN, 50, 60 }, { 1, 2, 2, NAN, 0 } }, labels = { 1, 2, 2, 1, 2 },
+    classes = { "no", "yes" }, target = "income",
+    schema = {
+      { name = "age", type = "number", least = 20, most = 60 },
+      { name = "job", type = "category", categories = { "clerk", "nurse" } },
+    },
   }
-  set.target = "income"
-  set.schema = {
-    { name = "age", type = "number", least = 20, most = 50 },
-    { name = "job", type = "category", categories = { "clerk", "nurse" } },
-  }
-  return set
 end
 
 local function first_row(set) return set.X:totable()[1] end
@@ -94,7 +92,7 @@ describe("where", function()
     end)
     assert.same({
       { 20, "clerk", "no" }, { 30, "nurse", "yes" }, { "missing", "nurse", "yes" },
-      { 50, "missing", "no" },
+      { 50, "missing", "no" }, { 60, 0, "yes" },
     }, seen)
   end)
 
@@ -194,7 +192,7 @@ describe("concat", function()
   it("keeps schema and target", function()
     local both = people():concat(people())
     assert.same({ "income", "age" }, { both.target, both.schema[1].name })
-    assert.equal(8, both.N)
+    assert.equal(10, both.N)
     assert.equal("age", people():take(2).schema[1].name)
     assert.equal("income", people():to("float64").target)
   end)
@@ -229,9 +227,9 @@ describe("concat", function()
     end
     refuses(function(set) set.schema = nil end, "a schema expected, got none")
     refuses(function(set) set.schema[1].name = "years" end,
-      "column 1: name \"age\" expected, got \"years\"")
+      "column 1: \"age\" expected, got \"years\"")
     refuses(function(set) set.schema[1].type = "category" end,
-      "column 1: type \"number\" expected, got \"category\"")
+      "column \"age\": a number expected, got a category")
     refuses(function(set) set.schema[2].categories[2] = "cook" end,
       "column \"job\": \"nurse\" expected as category 2, got \"cook\"")
   end)

@@ -5,6 +5,7 @@ local check_indices = require "perilune.data.indices"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
+local schema = require "perilune.data.schema"
 
 local raise, show = errors.raise, errors.show
 
@@ -30,7 +31,8 @@ function Samples:take(samples)
   return self:subset(chosen)
 end
 
--- What a name means in a row of a schema: a number, the name of a category, nil where it is missing
+-- What a cell of a column means: a number, the name of a category or 0 for one that is not known,
+-- nil where it is missing
 local function value_of(feature, x)
   if x ~= x then return nil end
   return feature.categories and feature.categories[fields.whole(x)] or x
@@ -72,11 +74,11 @@ end
 ---    adults = set:where(function(sample) return sample.age >= 18 and sample.job ~= "clerk" end)
 ---    threes = digits:where(function(sample) return sample.class == "3" end)
 ---sample[i] is the number in row i of X. Where the set has a schema, sample.NAME is what the column
----of that name has: a number, the name of a category, nil where it is missing. What is learnt is
----sample[dataset.target] where the target has a name, else sample.class or, where there are no
----classes, sample.target: the name of a class, its label where classes have no names, a number, or
----a list of numbers. The table is valid during the call; n counts the samples of this set. Raises
----where no sample is accepted.
+---of that name has: a number, the name of a category (0 for one that is not known), nil where it is
+---missing. What is learnt is sample[dataset.target] where the target has a name, else sample.class
+---or, where there are no classes, sample.target: the name of a class, its label where classes have
+---no names, a number, or a list of numbers. The table is valid during the call; n counts the
+---samples of this set. Raises where no sample is accepted.
 ---@param accept fun(sample: table, n: integer): boolean?
 ---@return Dataset
 function Samples:where(accept)
@@ -117,29 +119,11 @@ local function difference(self, other)
   end
 end
 
--- How the features of two schemas differ, if they do: they must have the same names and types, and
--- a label must mean the same category.
+-- How the schemas of two sets differ, if they do
 local function difference_of_schemas(one, other)
-  if not one or not other then
-    return one ~= other and ("%s expected, got %s"):format(one and "a schema" or "no schema",
-      other and "one" or "none") or nil
-  end
-  for i, feature in ipairs(one) do
-    local another = other[i]
-    for _, name in ipairs { "name", "type" } do
-      if feature[name] ~= another[name] then
-        return ("column %d: %s %s expected, got %s"):format(i, name, show(feature[name]),
-          show(another[name]))
-      end
-    end
-    local categories, others = feature.categories or {}, another.categories or {}
-    for k = 1, math.max(#categories, #others) do
-      if categories[k] ~= others[k] then
-        return ("column %s: %s expected as category %d, got %s"):format(show(feature.name),
-          show(categories[k]), k, show(others[k]))
-      end
-    end
-  end
+  if one and other then return schema.difference(one, other) end
+  if one then return "a schema expected, got none" end
+  if other then return "no schema expected, got one" end
 end
 
 -- The bytes of two sets as one, where both have bytes that mean the same numbers

@@ -45,7 +45,7 @@ local function one_each(values, N, what, expected, test)
   local list = {}
   for n = 1, N do
     local value = values[n]
-    if not test(value, values[1]) then
+    if not test(value, n > 1 and list[1] or value) then
       raise("%s: %s expected, got %s for sample %d", what, expected, show(value), n)
     end
     list[n] = value
