@@ -60,6 +60,16 @@ local function go_through(set)
   end)
 end
 
+-- Files of tables, and what else is in Proben1
+local tables = {
+  "age,job,income\n41,nurse,1e3\n?,clerk,-2.5\n30,,NA\n", "\xEF\xBB\xBFa;b\r\n1.5;'x\r\n2.25;y\r\n",
+  "1,2,a\n3,4,b\n5,6,a\n", '"a ""b""","c\nd"\n"1",2001-01-01\n3,2002-12-31\n', "007\tx\n01\ty\n",
+}
+local proben1 = {
+  "bool_in=1\nreal_in=1\nbool_out=2\nreal_out=0\ntraining_examples=2\nvalidation_examples=1\n"
+    .. "test_examples=1\n1 0.25 1 0\n0 -1e-1 0 1\n1 .5 0 1\n0 3 1 0\n",
+}
+
 ---@class Reader
 ---@field name string
 ---@field files string[]                       that are right
@@ -81,6 +91,13 @@ readers.all = {
   { name = "libsvm", files = {
     "+1 1:0.5 3:-2\n-1 2:1e1 # a comment\n\n+1 qid:7 4:.25\n-1\n", "2.5 1:1 2:2\n-0.5 2:1\n",
   }, read = pl.data.libsvm },
+  { name = "csv", files = tables, read = pl.data.csv },
+  { name = "csv in the file", files = { tables[1], tables[3], tables[5] }, read = function(path)
+    local found, message = pl.data.csv(path, { window = 2, chunk = 1 })
+    if found and found.values then found.values:columns(1, found.N) end
+    return found, message
+  end },
+  { name = "proben1", files = proben1, read = pl.data.proben1 },
   { name = "chunked", files = {
     arrays[1], arrays[4], arrays[5], deep, idx_files[1], idx_files[2],
   }, read = function(path)

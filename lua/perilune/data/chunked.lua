@@ -3,40 +3,20 @@
 local Dataset = require "perilune.data.dataset"
 local Elements = require "perilune.data.elements"
 local Stored = require "perilune.data.stored"
-local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 
 local chunked = {}
-
-local MOST_ELEMENTS = 2 ^ 31 - 1 | 0 -- of a matrix
-local WINDOW_BYTES = 2 ^ 26 -- of X, where nobody says how large the window is
-local CHUNKS = 32 -- in a window, likewise
 
 local declared = {
   T = { "value", optional = true },
   labels = { "value", optional = true },
   classes = { "names", optional = true },
   weights = { "value", optional = true },
-  window = { "count", optional = true },
-  chunk = { "count", optional = true },
+  window = Stored.options.window,
+  chunk = Stored.options.chunk,
   dtype = { "choice", choices = { "float32", "float64" }, optional = true },
   scale = { "number", optional = true },
 }
-
--- Samples of a chunk, and chunks in the window
-local function sizes_of(source, options)
-  local width = source.dtype == "float32" and 4 or 8
-  local window = options.window or math.max(1, WINDOW_BYTES // (width * source.rows))
-  window = math.min(window, source.cols)
-  local chunk = math.min(options.chunk or math.max(1, window // CHUNKS), source.cols)
-  if chunk > window then
-    errors.raise("chunk: at most the window's %d samples expected, got %d", window, chunk)
-  elseif window > MOST_ELEMENTS // source.rows then
-    errors.raise("window: at most %d samples of %d rows expected, got %d",
-      MOST_ELEMENTS // source.rows, source.rows, window)
-  end
-  return chunk, (window + chunk - 1) // chunk
-end
 
 ---A dataset whose X stays in its file, an .npy or an IDX file, for data larger than memory. It is
 ---trained on, evaluated, batched and split like any other: samples come in chunks that are read at
@@ -60,7 +40,7 @@ function chunked.read(path, given)
   local options = fields.check(declared, given, "pl.data.chunked")
   local source, message = Elements.open(path, options)
   if not source then return nil, message end
-  local chunk, slots = sizes_of(source, options)
+  local chunk, slots = Stored.sizes(source.rows, source.cols, source.dtype, options)
   local T = options.T
   if type(T) == "string" then
     fields.value("T", T, { "path" })

@@ -9,6 +9,9 @@ local fields = require "perilune.fields"
 
 local raise, show = errors.raise, errors.show
 
+local MOST_ELEMENTS = 2 ^ 31 - 1 | 0 -- of a matrix
+local WINDOW_BYTES = 2 ^ 26 -- where nobody says how large the window is
+local CHUNKS = 32 -- in a window, likewise
 local MATRIX = cores.float32.matrix(1, 1) -- by which methods of matrices are known
 
 ---What a file, or anything else, must say of samples that are kept in it
@@ -17,6 +20,8 @@ local MATRIX = cores.float32.matrix(1, 1) -- by which methods of matrices are kn
 ---@field cols integer   samples
 ---@field dtype string   of the window: one in which the samples have room
 ---@field is_finite boolean?  none of them is NaN or infinite
+---@field select? fun(self: SampleSource, rows: integer[]): SampleSource  with some of the rows,
+---ascending
 ---@field fill fun(self: SampleSource, M: Matrix, first: integer): true?, string?  set all columns
 ---of M to the samples from `first` on; or nil and a message
 
@@ -33,14 +38,16 @@ local function is_of_matrices(key)
   return pcall(function() return MATRIX[key] end)
 end
 
+local function refuse(self, method)
+  raise("%s: the %d samples stay in a file, and are no matrix as a whole (dataset:chunks \"X\" "
+    .. "gives them all in turn; dataset:take(list) makes a part, whose X is one where the window "
+    .. "has room)", show(method), rawget(self, "cols"))
+end
+
 -- Who takes it for a matrix is told what to ask instead.
 function Stored.__index(self, key)
   local method = Stored[key]
-  if method == nil and is_of_matrices(key) then
-    raise("%s: the %d samples stay in a file, and are no matrix as a whole (dataset:chunks \"X\" "
-      .. "gives them all in turn, dataset.X:columns(first, last) some)", show(key),
-      rawget(self, "cols"))
-  end
+  if method == nil and is_of_matrices(key) then refuse(self, key) end
   return method
 end
 
@@ -53,7 +60,7 @@ function Stored.new(source, chunk, slots)
   local self = setmetatable({
     source = source, rows = source.rows, cols = source.cols, dtype = source.dtype, core = core,
     is_finite = source.is_finite or false, chunk = chunk, slots = slots,
-    window = core.matrix(source.rows, chunk * slots),
+    window = false,    -- until the first chunk is read
     chunk_in = {},     -- of each slot, 0 for none
     slot_of = {},      -- of each chunk that is kept
     next_slot = 1,     -- the one whose chunk was read first
@@ -61,6 +68,32 @@ function Stored.new(source, chunk, slots)
   }, Stored)
   for slot = 1, slots do self.chunk_in[slot] = 0 end
   return self
+end
+
+local declared = { window = { "count", optional = true }, chunk = { "count", optional = true } }
+
+---The options that say how many samples are in memory, and how many are read at once.
+Stored.options = declared
+
+---How many samples are read at once, and how many such chunks are kept.
+---@param rows integer
+---@param cols integer
+---@param dtype string
+---@param options { window: integer?, chunk: integer? }  samples in memory, default: 64 MiB of them;
+---samples that are read at once, default: a 32nd of these
+---@return integer chunk
+---@return integer slots
+function Stored.sizes(rows, cols, dtype, options)
+  local width = dtype == "float32" and 4 or 8
+  local window = math.min(options.window or math.max(1, WINDOW_BYTES // (width * rows)), cols)
+  local chunk = math.min(options.chunk or math.max(1, window // CHUNKS), cols)
+  if chunk > window then
+    raise("chunk: at most the window's %d samples expected, got %d", window, chunk)
+  elseif window > MOST_ELEMENTS // rows then
+    raise("window: at most %d samples of %d rows expected, got %d", MOST_ELEMENTS // rows, rows,
+      window)
+  end
+  return chunk, (window + chunk - 1) // chunk
 end
 
 ---Whether `value` is such samples.
@@ -79,6 +112,7 @@ local function load_chunk(self, chunk)
   local first = (chunk - 1) * self.chunk + 1
   local count = math.min(self.chunk, self.cols - first + 1)
   local start = (slot - 1) * self.chunk + 1
+  self.window = self.window or self.core.matrix(self.rows, self.chunk * self.slots)
   local ok, message = self.source:fill(self.window:columns(start, start + count - 1), first)
   if not ok then raise("%s", message) end
   self.chunk_in[slot], self.slot_of[chunk] = chunk, slot
@@ -141,6 +175,32 @@ function Stored:columns(first, last, dtype)
     raise("samples within 1 to %d expected, got %s to %s", self.cols, show(first), show(last))
   end
   return self:take(core.matrix(self.rows, to - from + 1), nil, from)
+end
+
+-- Some of the rows, as a source
+local function selected(self, rows, method)
+  if not self.source.select then refuse(self, method) end
+  return self.source:select(rows)
+end
+
+---Some of the rows of samples that are rows of a text.
+---@param rows integer[]  ascending
+---@return Stored
+function Stored:select_rows(rows)
+  return Stored.new(selected(self, rows, "select_rows"), self.chunk, self.slots)
+end
+
+---One row of all samples, in memory, likewise.
+---@param i integer
+---@return Matrix    1 x cols
+function Stored:row(i)
+  local source, M = selected(self, { i }, "row"), self.core.matrix(1, self.cols)
+  for first = 1, self.cols, self.chunk do
+    local last = math.min(first + self.chunk - 1, self.cols)
+    local ok, message = source:fill(M:columns(first, last), first)
+    if not ok then raise("%s", message) end
+  end
+  return M
 end
 
 ---The samples that `indices` names, as a matrix of their own. Raises where they are more than the
