@@ -63,7 +63,7 @@ local function check(seed, mutations, name, case)
     if not ok and status > 1 then
       print(("it ended with %s %d%s"):format(how, status, status == 124 and ": it hangs" or ""))
     end
-    is_right = is_right and ok
+    is_right = is_right and ok == true
   end
   os.exit(is_right, true)
 end
