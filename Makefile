@@ -115,6 +115,13 @@ check-api:  ## make random calls of the whole interface under the sanitizers; SE
 fuzz: all
 	@PERILUNE_BUILD="$$(cd $(BUILD) && pwd)" $(LUA) spec/fuzz/check_api.lua $(or $(SEED),1) $(or $(CALLS),100000) $(CASE)
 
+check-readers:  ## have readers read damaged files under the sanitizers; SEED=2, MUTATIONS=1000, READER=npy, CASE=17
+	$(call sanitized,fuzz-readers)
+
+fuzz-readers: all
+	@PERILUNE_BUILD="$$(cd $(BUILD) && pwd)" $(LUA) spec/fuzz/check_readers.lua $(or $(SEED),1) \
+	  $(or $(MUTATIONS),100000) $(if $(READER),"$(READER)") $(CASE)
+
 kernels:  ## run the specs of products with the kernels of lesser processors: AVX2, and neither
 	@for bytes in 32 0; do \
 	  $(MAKE) --no-print-directory test BUILD=$(BUILD)/kernels$$bytes CFLAGS="$(CFLAGS) -DWIDEST_TILES=$$bytes" \
@@ -176,4 +183,4 @@ clean:  ## remove what was built
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
-.PHONY: all test sanitize check-api fuzz kernels check-oom valgrind lint format bench install reference clean help
+.PHONY: all test sanitize check-api fuzz check-readers fuzz-readers kernels check-oom valgrind lint format bench install reference clean help

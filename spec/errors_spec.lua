@@ -195,6 +195,8 @@ describe("show", function()
     shows('"relu"', "relu")
     shows('""', "")
     shows('"a \\"b\\" \\0 \\n"', 'a "b" \0 \n')
+    shows('"\u{e4}"', "\u{e4}")
+    shows('"a\\xE4\\x80b\\0\\n"', "a\xe4\x80b\0\n") -- Latin-1, or anything but UTF-8
   end)
 
   it("shortens long strings, between their characters", function()

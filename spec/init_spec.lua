@@ -15,7 +15,7 @@ describe("the public table", function()
       momentum muon nadam nesterov rmsprop rprop rprop_minus rprop_plus scg sgd
       dataset bytes batches trainer fit evaluate gradient_check lsuv load residuals
     ]])
-    assert_has("function", pl.data, "csv idx mnist digits npy npz fann libsvm proben1")
+    assert_has("function", pl.data, "csv idx mnist digits npy npz fann libsvm chunked proben1")
     assert_has("function", pl.data.write, "npy npz fann idx")
     assert_has("function", pl.metrics, "confusion meter report total_weight")
     assert.matches("^%d+%.%d+%.%d+$", pl.version)

@@ -125,12 +125,19 @@ local function check_fit(net, loss, dataset, what)
   end
 end
 
+-- The least and the largest target
+local function range_of(dataset)
+  local low, high = math.huge, -math.huge
+  for _, T in dataset:chunks "T" do low, high = math.min(low, T:min()), math.max(high, T:max()) end
+  return low, high
+end
+
 -- Targets that the loss does not take, or that the last layer cannot reach
 local function check_range(net, loss, dataset, what)
   local sigma, weights = last_activation(net.root), dataset.source.weights
   if dataset.has_labels then return end
   if weights and weights:min() == 0 then return end -- what is left out may be anything
-  local low, high = dataset.T:min(), dataset.T:max()
+  local low, high = range_of(dataset)
   if loss.range and not is_within(low, high, loss.range) then
     raise("%s: targets reach from %g to %g, but %s takes %s", what, low, high, loss.name,
       shown_range(loss.range))

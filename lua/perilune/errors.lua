@@ -91,6 +91,13 @@ function errors.refused(what, names, message)
   errors.raise("%s: %s: %s", what, names[tonumber(argument)], reason)
 end
 
+-- A text in quotes; what is no UTF-8 in it, and would be none in the message, by its bytes
+local function quoted(text)
+  local shown = ("%q"):format(text):gsub("\\\n", "\\n")
+  if utf8.len(shown) then return shown end
+  return (shown:gsub("[\x80-\xFF]", function(byte) return ("\\x%02X"):format(byte:byte()) end))
+end
+
 -- The beginning of a long text, cut between its characters
 local function shortened(text)
   if #text <= LONGEST then return text end
@@ -106,7 +113,7 @@ end
 function errors.show(value)
   local kind = type(value)
   if kind == "string" then
-    return (("%q"):format(shortened(value)):gsub("\\\n", "\\n"))
+    return quoted(shortened(value))
   elseif kind == "number" then
     if value ~= value then return "NaN" end
     return math.type(value) == "integer" and tostring(value) or ("%.14g"):format(value)

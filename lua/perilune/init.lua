@@ -91,6 +91,7 @@ local public = {
     npz = later("perilune.data.npz", "read"),
     fann = later("perilune.data.fann", "read"),
     libsvm = later("perilune.data.libsvm", "read"),
+    chunked = later("perilune.data.chunked", "read"),
     write = {
       npy = later("perilune.data.npy", "write"),
       npz = later("perilune.data.npz", "write"),

@@ -1,6 +1,5 @@
 -- The owner of one tree of layers: forward, backward, prediction in chunks, tensors, state, files.
 
-local Bytes = require "perilune.data.bytes"
 local Records = require "perilune.data.records"
 local Snapshot = require "perilune.snapshot"
 local Tensors = require "perilune.tensors"
@@ -13,6 +12,7 @@ local nonfinite = require "perilune.nonfinite"
 local registry = require "perilune.registry"
 local restore_all = require "perilune.restore_all"
 local schema = require "perilune.data.schema"
+local stands_in = require "perilune.data.stands_in"
 local tree = require "perilune.layer.tree"
 
 ---@class Network
@@ -297,7 +297,7 @@ local function check_samples(self, X)
   local N = self.core.sample_count(X, self.inputs)
   if N then return N, true end
   local is_matrix = cores.is_matrix(X)
-  if not is_matrix and not Bytes.is_bytes(X) then
+  if not is_matrix and not stands_in(X) then
     local shown = show(X)
     raise("X: samples of %d inputs expected, got %s%s", self.inputs, shown,
       shown == "a dataset" and " (dataset.X are its samples)" or "")
@@ -364,7 +364,7 @@ end
 -- the names of the schema. Bytes are tables, too.
 local function by_names(self, X)
   local records = self.records
-  if not records or type(X) ~= "table" or Bytes.is_bytes(X) then return X end
+  if not records or type(X) ~= "table" or stands_in(X) then return X end
   if getmetatable(X) == nil then return records:samples(self.core, X) end
   if type(X.like) ~= "function" then return X end
   local found, message = X:like(self.schema)

@@ -148,7 +148,7 @@ local function check(seed, calls, only)
       if not is_noise then print(line) end
     end
     local ok, how, status = pipe:close()
-    is_right = is_right and ok and has_ended
+    is_right = is_right and ok == true and has_ended
     if not has_ended or (not ok and status > 1) then
       tell_end(seed, ("%s/%d"):format(folder, job), how, status)
     end

@@ -85,6 +85,36 @@ function calls.table(p)
   p:call(("people:%s(%s)"):format(name, p:arguments { argument }))
 end
 
+-- Options of readers, of which a file of another kind is not worth more than one
+local function reader_options(p, name)
+  local of = {
+    npy = { "samples", '"rows"', "dtype", '"float64"' }, npz = { "only", '{ "a" }' },
+    fann = { "dtype", '"float32"' },
+    libsvm = { "task", '"regression"', "inputs", 3, "zero_based", "true" },
+    chunked = { "labels", "{ 1, 2 }", "window", 2, "chunk", 1, "scale", 0.5 },
+  }
+  return p:options(of[name])
+end
+
+function calls.readers(p)
+  local name = p:pick { "npy", "npz", "fann", "libsvm", "chunked" }
+  p:call(("pl.data.%s(%s)"):format(name, p:arguments {
+    path(p, { "array", "array", "arrays", "garbage", "empty", "folder", "new", "images" }),
+    reader_options(p, name) }))
+end
+
+-- What is written is what is read then.
+function calls.writers(p)
+  local M = p:matrix(p:core(), p:between(1, 3), p:between(1, 4))
+  p:call(p:pick {
+    ("pl.data.write.npy(%s)"):format(p:arguments { '"array"', M }),
+    ("pl.data.write.npz(%s)"):format(p:arguments { '"arrays"', ("{ a = %s }"):format(p:leaf(M)) }),
+    ("pl.data.write.fann(%s)"):format(p:arguments {
+      '"array"', ("pl.dataset { X = %s, T = %s }"):format(M, M) }),
+    ("pl.data.write.idx(%s)"):format(p:arguments { '"array"', p:leaf "{ 2, 3 }", '"abcdef"' }),
+  })
+end
+
 function calls.mnist(p)
   local text = '"\\0\\0\\8\\1\\0\\0\\0\\2ab", "\\0\\0\\8\\1\\0\\0\\0\\2\\3\\12"'
   local folder = path(p, { "folder", "missing/file", "model" })

@@ -692,6 +692,70 @@ scenarios.table = {
   bits = function(_, r) return dump { r[1].X, r[1].T, r[2], r[3] } end,
 }
 
+scenarios.npz = {
+  setup = function()
+    assert(pl.data.write.npz("arrays", { X = data().X, y = pl.matrix { { 1, 2, 3 } } }))
+  end,
+  run = function() return assert(pl.data.npz("arrays", { dtype = "float64" })) end,
+  bits = function(_, arrays) return dump(arrays) end,
+}
+
+scenarios.npz_write = saving(function()
+  local arrays = { X = data().X, y = pl.matrix { { 1, 2, 3 } } }
+  return { save = function(path) return pl.data.write.npz(path, arrays) end }
+end)
+
+local TEXTS = {
+  fann = "2 2 1\n1 2\n3\n4 5\n6\n", libsvm = "1 1:0.5 3:2\n-1 2:1\n1 1:1\n",
+}
+for name, text in pairs(TEXTS) do
+  scenarios[name] = {
+    setup = function()
+      require "perilune"
+      write(name, text)
+    end,
+    run = function() return assert(pl.data[name](name)) end,
+    bits = function(_, set) return dump { set.X, set.T } end,
+  }
+end
+
+-- Batches of samples that stay in a file: two chunks of three samples are kept.
+local function batches_of_file()
+  local labels = {}
+  for n = 1, 12 do labels[n] = n % 3 + 1 end
+  local set = assert(pl.data.chunked("X.npy", { labels = labels, window = 6, chunk = 3 }))
+  return pl.batches(set, { batch = 4, generator = pl.generator(5) })
+end
+
+scenarios.chunked = {
+  setup = function() assert(pl.data.write.npy("X.npy", data().X)) end,
+  run = batches_of_file,
+  bits = function(_, batches) return dump { batches:next(), batches:next() } end,
+}
+
+scenarios.chunked_batches = {
+  setup = function()
+    assert(pl.data.write.npy("X.npy", data().X))
+    return batches_of_file()
+  end,
+  run = function(batches) return batches:next() end,
+  bits = function(batches, X) return dump { X, batches:state(), batches:next() } end,
+  look = function(batches) return dump(batches:state()) end,
+}
+
+scenarios.csv_in_file = {
+  setup = function()
+    require "perilune"
+    write("rows", "a,b,c\n1,x,yes\n2,y,no\n,x,no\n4,z,yes\n")
+  end,
+  run = function()
+    local found = assert(pl.data.csv("rows", { window = 2, chunk = 1 }))
+    local set = found:dataset { target = "c" }
+    return { set.X:columns(1, 4), set.T }
+  end,
+  bits = function(_, numbers) return dump(numbers) end,
+}
+
 scenarios.mnist = {
   setup = function()
     require "perilune"

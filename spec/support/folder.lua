@@ -5,10 +5,12 @@ local lfs = require "lfs"
 local Folder = {}
 Folder.__index = Folder
 
+---@param base? string  the folder in which it is made, default that of temporary files
 ---@return table  a new, empty one
-function Folder.new()
+function Folder.new(base)
   local path = os.tmpname()
   os.remove(path)
+  if base then path = base .. path:match "/[^/]*$" end
   assert(lfs.mkdir(path))
   return setmetatable({ path = path }, Folder)
 end

@@ -8,6 +8,7 @@ local Dataset = require "perilune.data.dataset"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
+local new_order = require "perilune.data.order"
 
 local raise, show = errors.raise, errors.show
 
@@ -47,8 +48,7 @@ function Batches.new(dataset, given)
     batch = batch, count = (dataset.N + batch - 1) // batch,
     X = Buffer.new(core, dataset.inputs), T = Buffer.new(core, dataset.targets),
     weights = source.weights and Buffer.new(core, source.weights.rows),
-    -- the columns of the source, epoch by epoch; nil for all as they stand
-    order = options.generator and dataset:order() or dataset.chosen,
+    order = options.generator and new_order(dataset) or nil,
     position = 0,
   }, Batches)
 end
@@ -66,17 +66,13 @@ function Batches:restart()
   return self
 end
 
--- The order of the epoch that begins with the generator as it is, which moves
-local function draw_order(self, generator)
-  generator:permutation(self.dataset:order(self.order))
-end
-
 ---The sample of the dataset at this place in the epoch, for messages.
 ---@param place integer  1 to N
 ---@return integer
 function Batches:sample(place)
   if not self.generator then return place end
-  local column, chosen = self.order[place], self.dataset.chosen
+  local list, first = self.order:at(place, 1)
+  local column, chosen = list[first], self.dataset.chosen
   if not chosen then return column end
   for n = 1, #chosen do
     if chosen[n] == column then return n end
@@ -113,8 +109,10 @@ function Batches:next()
   local weights = self.weights and self.weights:columns(size)
   -- The generator moves when the batch is there, and nothing raises any more.
   local begins = self.position == 0 and self.generator
-  if begins then draw_order(self, self.ahead:assign(self.generator)) end
-  self.source:gather_unchecked(X, T, self.order, self.position + 1, weights)
+  if begins then self.order:draw(self.ahead:assign(self.generator)) end
+  local columns, first = self.dataset.chosen, self.position + 1
+  if self.order then columns, first = self.order:at(first, size) end
+  self.source:gather_unchecked(X, T, columns, first, weights)
   if begins then
     self.start:assign(self.generator)
     self.generator:assign(self.ahead)
@@ -170,7 +168,7 @@ function Batches:restorer(state)
     if not self.generator then return end
     if state.start then
       self.start:assign(self.generator:restore(state.start))
-      draw_order(self, self.generator)
+      self.order:draw(self.generator)
     end
     self.generator:restore(state.generator)
   end

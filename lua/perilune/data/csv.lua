@@ -6,6 +6,8 @@
 -- memory than the numbers and a chunk. A short piece from the beginning is looked at before, for
 -- separator and header. The cells themselves are read in C (src/cells.c).
 
+local CsvRows = require "perilune.data.csv_rows"
+local Stored = require "perilune.data.stored"
 local Table = require "perilune.data.table"
 local collect = require "perilune.collect"
 local content = require "perilune.data.content"
@@ -60,6 +62,8 @@ local declared = {
   like = { "value", optional = true },
   dtype = { "choice", default = "float32", choices = { "float32", "float64" } },
   most_bytes = { "number", optional = true, above = 0, infinite = true },
+  window = Stored.options.window,
+  chunk = Stored.options.chunk,
 }
 
 
@@ -505,8 +509,25 @@ local function fill(source, how, columns, N)
   return true, values
 end
 
+-- As fill, but the rows stay in the file.
+local function leave(path, how, columns, N)
+  local plan, rows = plan_of(columns)
+  if rows == 0 then return true end
+  local chunk, slots = Stored.sizes(rows, N, how.dtype, how)
+  local source, reason = CsvRows.open(path, {
+    has_header = how.header, order = Table.ordered,
+    cells = function(has_header)
+      return how.core.cells(how.width, has_header, how.separator, how.quote, how.decimal,
+        how.missing)
+    end,
+    reason = function(...) return reason_of(how, ...) end,
+  }, columns, { plan = plan, rows = rows, cols = N, dtype = how.dtype, chunk = chunk })
+  if not source then return nil, reason end
+  return true, Stored.new(source, chunk, slots)
+end
+
 -- The table that `source` holds, or nil and a reason
-local function table_of(source, options)
+local function table_of(source, options, path)
   local how = setmetatable({ core = cores[options.dtype] }, { __index = options })
   local ok, reason = find_out(source, how)
   if not ok then return nil, reason end
@@ -521,13 +542,17 @@ local function table_of(source, options)
   columns, reason = describe(how, cells)
   if not columns then return nil, reason end
   local values
-  ok, values = fill(source, how, columns, N)
+  if path and options.window then
+    ok, values = leave(path, how, columns, N)
+  else
+    ok, values = fill(source, how, columns, N)
+  end
   if not ok then return nil, values end
   return Table.new(columns, N, values)
 end
 
-local function read(source, name, options)
-  local found, reason = table_of(source, options)
+local function read(source, name, options, path)
+  local found, reason = table_of(source, options, path)
   if not found then return nil, ("%s: %s"):format(name, reason) end
   return found
 end
@@ -545,6 +570,9 @@ end
 ---@field like? table        columns that a schema, or a dataset or network that has one, names have
 ---its types
 ---@field dtype? "float32"|"float64"  of the values, default "float32"
+---@field window? integer    how many rows are in memory at a time: the others stay in the file,
+---which must be a plain one, and so they do in datasets of the table; default: all are
+---@field chunk? integer     how many are read at once then, default a 32nd of the window
 ---@field most_bytes? number that gzip may inflate to, default as of perilune.data.content
 
 ---The table of a text in memory.
@@ -556,6 +584,7 @@ end
 function csv.decode(text, options, name)
   fields.value("text", text, { "string" })
   options = check_options(options)
+  if options.window then raise("window: a file expected whose rows stay there, got text") end
   name = name == nil and "CSV data" or fields.value("name", name, { "string" })
   return read(file.of(text), name, options)
 end
@@ -571,7 +600,10 @@ end
 ---any cell is text.
 ---
 ---Cells are in UTF-8; blanks around them are no part of them, lines without any are passed over.
----All rows must have as many cells as the first.
+---All rows must have as many cells as the first. For a file larger than memory say how many rows
+---are to be there at a time:
+---    local clicks = assert(pl.data.csv("clicks.csv", { window = 50000 }))
+---    local train = clicks:dataset { target = "bought" }
 ---@param path string
 ---@param options? CsvOptions
 ---@return Table?
@@ -581,7 +613,7 @@ function csv.read(path, options)
   options = check_options(options)
   local source <close>, message = file.open(path)
   if not source then return nil, message end
-  return read(source, path, options)
+  return read(source, path, options, path)
 end
 
 return csv

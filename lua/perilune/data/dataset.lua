@@ -7,6 +7,7 @@
 -- `gather_unchecked` gathers them, in one call of C for each of X, T and weights.
 
 local Buffer = require "perilune.buffer"
+local Stored = require "perilune.data.stored"
 local check_indices = require "perilune.data.indices"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
@@ -24,8 +25,8 @@ local MOST_ELEMENTS = 2 ^ 31 - 1 | 0 -- of a matrix
 local LIST = { "table" }
 
 ---@class Dataset
----@field X Matrix|Bytes       S_0 x N
----@field T Matrix             S_L x N, or 1 x N labels
+---@field X Matrix|Bytes|Stored  S_0 x N
+---@field T Matrix|Stored      S_L x N, or 1 x N labels
 ---@field weights Matrix?      of the samples, 1 x N, or of single targets, S_L x N
 ---@field has_labels boolean   T holds labels, whole numbers from 1
 ---@field has_classes boolean  T says each sample's class: labels, or columns of targets
@@ -75,8 +76,8 @@ function Dataset:holding(data)
   return whole(data)
 end
 
----A subset of these samples, in this order. For the library's own use, which has checked them; for
----others there is `take`.
+---A subset of these samples, in this order; of those that stay in a file in the file's, in which
+---they are read. For the library's own use, which has checked them; for others there is `take`.
 ---@param list integer[]  of this set, from 1 to N; kept
 ---@return Dataset
 function Dataset:subset(list)
@@ -84,6 +85,10 @@ function Dataset:subset(list)
   if self.chosen then
     chosen = {}
     for k, n in ipairs(list) do chosen[k] = self.chosen[n] end
+  end
+  if Stored.is_stored(source.X) then
+    chosen = table.move(chosen, 1, #chosen, 1, {})
+    table.sort(chosen)
   end
   local part = {
     source = source, chosen = chosen, N = #chosen, inputs = source.inputs, targets = source.targets,
@@ -117,7 +122,8 @@ local declared = {
 ---    pl.dataset { X = S_0 x N, T = S_L x N }
 ---    pl.dataset { X = S_0 x N, labels = { 3, 1, ... }, classes = { "0", "1", ... } }
 ---    pl.dataset { X = S_0 x N, labels = { "cat", "dog", ... }, classes = { "cat", "dog" } }
----X may be a matrix, a table of rows or bytes (perilune.data.bytes); T a matrix or a table of rows;
+---X may be a matrix, a table of rows, bytes (perilune.data.bytes) or samples that stay in a file
+---(perilune.data.stored); T a matrix or a table of rows;
 ---labels a list or a 1 x N matrix of classes counted from 1, or a list of names of `classes`;
 ---weights, finite numbers of 0 or more, a list, a table of rows or a matrix: 1 x N for samples, S_L
 ---x N for single targets (for labels S_L is the number of classes); schema, what the rows of X mean
@@ -415,7 +421,9 @@ end
 -- `may_be_missing`: NaN is none of those that are looked for.
 local function first_nonfinite(self, letter, may_be_missing)
   local M = self.source[letter]
-  if not cores.is_matrix(M) or M:is_finite() then return nil end
+  local may_be = Stored.is_stored(M) and not M.is_finite
+    or cores.is_matrix(M) and not M:is_finite()
+  if not may_be then return nil end
   for first, chunk in self:chunks(letter) do
     local i, j = nonfinite.find(chunk, function(i, j, x)
       if letter == "T" then return is_left_out(self, i, first + j - 1) end

@@ -1,10 +1,11 @@
 -- What pl.dataset is given, checked and made matrices: tables of rows, labels, names of classes,
 -- weights.
 
-local Bytes = require "perilune.data.bytes"
+local Stored = require "perilune.data.stored"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
+local stands_in = require "perilune.data.stands_in"
 
 local raise, show = errors.raise, errors.show
 
@@ -48,22 +49,22 @@ local function matrix_of(value, core, what)
   return core.matrix(rows)
 end
 
----@param X any            a matrix, a table of rows or bytes
----@return Matrix|Bytes    S_0 x N
+---@param X any            a matrix, a table of rows, bytes or samples in a file
+---@return Matrix|Bytes|Stored  S_0 x N
 function given.samples(X)
-  if Bytes.is_bytes(X) then return X end
+  if stands_in(X) then return X end
   if type(X) ~= "table" and not cores.is_matrix(X) then
     raise("X: a matrix, a table of rows or bytes expected, got %s", show(X))
   end
   return matrix_of(X, cores.float32, "X")
 end
 
----@param T any            a matrix or a table of rows
+---@param T any            a matrix, a table of rows or samples in a file
 ---@param core Core        of tables
 ---@param classes string[]?
----@return Matrix          S_L x N
+---@return Matrix|Stored   S_L x N
 function given.targets(T, core, classes)
-  T = matrix_of(T, core, "T")
+  if not Stored.is_stored(T) then T = matrix_of(T, core, "T") end
   local needed = T.rows == 1 and 2 or T.rows
   if classes and #classes ~= needed then
     raise("classes: %d names expected for T of %d row%s, got %d (labels are given as "

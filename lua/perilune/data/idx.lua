@@ -23,9 +23,13 @@ local DIMENSION = { "integer", least = 1, most = 0xffffffff } -- four bytes
 ---@field bytes Octets          the whole content, header included
 ---@field offset integer        bytes of header: the elements are bytes offset + 1..#bytes
 
--- The header of `bytes` and the size of the whole file that it promises. While the bytes end before
--- the header does, no header but how many bytes it needs.
-local function parse(bytes)
+---The header of a file that begins with these bytes, and the size of the whole file that it
+---promises. While the bytes end before the header does, no header but how many bytes it needs.
+---@param bytes string
+---@return Idx?      without its bytes
+---@return integer?
+---@return string?   nil, nil and the reason why it is none
+function idx.parse(bytes)
   if #bytes < 4 then return nil, 4 end
   local zeros, type, count = (">I2 B B"):unpack(bytes)
   if zeros ~= 0 then
@@ -73,7 +77,7 @@ local function add(self, doubt, chunk, reason)
   local added = chunk
   if not self.content then
     self.start = self.start .. chunk
-    self.content, self.promised, reason = parse(self.start)
+    self.content, self.promised, reason = idx.parse(self.start)
     reason = reason or self.content and doubt(self.content, self.promised)
     if reason then return nil, reason end
     if not self.content then return #chunk end

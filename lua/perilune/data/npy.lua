@@ -91,9 +91,13 @@ local function parse_type(text)
   return descr, known, order == ">" and "big" or "little"
 end
 
--- The header of `bytes` and the size of the whole file that it promises. While the bytes end before
--- the header does, no header but how many bytes it needs.
-local function parse(bytes)
+---The header of a file that begins with these bytes, and the size of the whole file that it
+---promises. While the bytes end before the header does, no header but how many bytes it needs.
+---@param bytes string
+---@return NpyHeader?
+---@return integer?
+---@return string?    nil, nil and the reason why it is none
+function npy.parse(bytes)
   if bytes:sub(1, #MAGIC) ~= MAGIC:sub(1, #bytes) then
     return nil, nil, "no array of NumPy: it does not begin with \\x93NUMPY"
   end
@@ -208,7 +212,7 @@ end
 local function add(self, chunk)
   if self.header then return put(self, chunk) end
   self.start = self.start .. chunk
-  local header, promised, reason = parse(self.start)
+  local header, promised, reason = npy.parse(self.start)
   if not header then
     self.promised = promised
     return not reason or nil, reason

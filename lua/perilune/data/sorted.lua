@@ -1,17 +1,18 @@
 -- The numbers of a row in ascending order, their mean and quantiles.
 
+local Stored = require "perilune.data.stored"
 local cores = require "perilune.cores"
 
 local sorted = {}
 
 ---The numbers of row i, without those that are missing, NaN.
----@param X Matrix
+---@param X Matrix|Stored
 ---@param i integer
 ---@return number[]  ascending; infinite ones come first and last
 ---@return integer missing  how many are
 function sorted.row(X, i)
   local core = cores.of(X)
-  local row = core.sort(X:slice(i, i):copy())
+  local row = core.sort(Stored.is_stored(X) and X:row(i) or X:slice(i, i):copy())
   local numbers, count = row:totable()[1], row.cols
   while count > 0 and numbers[count] ~= numbers[count] do
     numbers[count], count = nil, count - 1

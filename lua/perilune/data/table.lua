@@ -7,6 +7,7 @@
 -- category its label: its place in the column's `categories`, from 1 on.
 
 local Dataset = require "perilune.data.dataset"
+local Stored = require "perilune.data.stored"
 local check_indices = require "perilune.data.indices"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
@@ -27,7 +28,7 @@ local raise, show = errors.raise, errors.show
 ---@class Table
 ---@field N integer              rows
 ---@field columns TableColumn[]
----@field values Matrix?         S x N; nil where no column has values
+---@field values Matrix|Stored|nil  S x N; nil where no column has values
 local Table = { __name = "table" }
 Table.__index = Table
 
@@ -48,6 +49,7 @@ local function is_before(a, b)
 end
 
 local function row_of(values, row)
+  if Stored.is_stored(values) then return values:row(row) end
   local core = cores.of(values)
   return core.take_rows(core.matrix(1, values.cols), values, row)
 end
@@ -57,6 +59,16 @@ local function mapped(labels, to)
   return labels:map(function(label) return label == label and to[label] or label end)
 end
 
+---Names of categories in order: numbers by their size, then others byte by byte.
+---@param set table<string, any>  the names are its keys
+---@return string[]
+function Table.ordered(set)
+  local names = {}
+  for name in pairs(set) do names[#names + 1] = name end
+  table.sort(names, is_before)
+  return names
+end
+
 ---The categories of a row of labels that were given in the order in which names came: in order, by
 ---which they are labelled anew.
 ---@param values Matrix
@@ -64,9 +76,7 @@ end
 ---@param labels table<string, integer>
 ---@return string[]
 function Table.order_categories(values, row, labels)
-  local names, to, is_ordered = {}, {}, true
-  for name in pairs(labels) do names[#names + 1] = name end
-  table.sort(names, is_before)
+  local names, to, is_ordered = Table.ordered(labels), {}, true
   for label, name in ipairs(names) do
     to[labels[name]] = label
     is_ordered = is_ordered and labels[name] == label
