@@ -1,13 +1,16 @@
 -- Mini-batches: for X, T, weights in pl.batches(dataset, { batch = 128, generator = g }) do ... end
 --
 -- The order of an epoch follows from the generator's state at its start, and from nothing before:
--- so the place in the data is that state and a number of samples.
+-- so the place in the data is that state and a number of samples. What augmentations draw follows
+-- from a key, which is drawn as an epoch begins, and from the place of the sample in it.
 
+local AugmentationList = require "perilune.augmentation.list"
 local Buffer = require "perilune.buffer"
 local Dataset = require "perilune.data.dataset"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
+require "perilune.augmentation" -- the family of the option
 
 local raise, show = errors.raise, errors.show
 
@@ -23,32 +26,42 @@ local declared = {
   generator = {
     "value", optional = true, test = cores.is_generator, expected = "a generator",
   },
+  shuffle = { "boolean", default = true },
   dtype = { "choice", choices = { "float32", "float64" }, optional = true },
+  augment = { "parts", of = "augmentation", default = {} },
 }
 
 ---The samples of a dataset in batches of `batch` (default 128), the last one smaller where they do
----not divide. With a `generator` in a new order each epoch, without one as they stand. In `dtype`
----(default: that of the dataset's X, of its T where X is bytes); samples of the other type are
----converted as their batch is made.
+---not divide. With a `generator` in a new order each epoch; without one, or with shuffle = false,
+---as they stand. In `dtype` (default: that of the dataset's X, of its T where X is bytes); samples
+---of the other type are converted as their batch is made. With `augment`, an augmentation or a list
+---of them, X is made of the samples and is another in each epoch; that needs a generator.
 ---@param dataset Dataset
----@param given? { batch: integer, generator: Generator, dtype: string }
+---@param given? { batch: integer, generator: Generator, shuffle: boolean, dtype: string,
+---augment: any }
 ---@return Batches
 function Batches.new(dataset, given)
   Dataset.check(dataset, "pl.batches")
   local options = fields.check(declared, given, "pl.batches")
   local source = dataset.source
   local dtype = options.dtype or source.X.dtype or source.T.dtype
-  local core, generator = cores[dtype], options.generator
+  local core, generator, augment = cores[dtype], options.generator, options.augment
+  if #augment > 0 and not generator then
+    raise("pl.batches: augment: a generator expected with it, which it draws from")
+  end
+  local shuffles = generator ~= nil and options.shuffle
   local batch = math.min(options.batch, dataset.N)
   return setmetatable({
-    dataset = dataset, source = source, generator = generator,
+    dataset = dataset, source = source, generator = generator, shuffles = shuffles,
+    augmentation = #augment > 0 and AugmentationList.new(augment, core, dataset.inputs),
+    key = false, -- of this epoch's augmentations
     start = generator and generator:copy(), -- as it was when the epoch began
     ahead = generator and generator:copy(), -- see next
     batch = batch, count = (dataset.N + batch - 1) // batch,
     X = Buffer.new(core, dataset.inputs), T = Buffer.new(core, dataset.targets),
     weights = source.weights and Buffer.new(core, source.weights.rows),
     -- the columns of the source, epoch by epoch; nil for all as they stand
-    order = options.generator and dataset:order() or dataset.chosen,
+    order = shuffles and dataset:order() or dataset.chosen,
     position = 0,
   }, Batches)
 end
@@ -66,16 +79,17 @@ function Batches:restart()
   return self
 end
 
--- The order of the epoch that begins with the generator as it is, which moves
-local function draw_order(self, generator)
-  generator:permutation(self.dataset:order(self.order))
+-- What is random in the epoch that begins with the generator as it is, which moves
+local function draw_epoch(self, generator)
+  if self.shuffles then generator:permutation(self.dataset:order(self.order)) end
+  if self.augmentation then self.key = generator:integer(math.mininteger, math.maxinteger) end
 end
 
 ---The sample of the dataset at this place in the epoch, for messages.
 ---@param place integer  1 to N
 ---@return integer
 function Batches:sample(place)
-  if not self.generator then return place end
+  if not self.shuffles then return place end
   local column, chosen = self.order[place], self.dataset.chosen
   if not chosen then return column end
   for n = 1, #chosen do
@@ -113,8 +127,9 @@ function Batches:next()
   local weights = self.weights and self.weights:columns(size)
   -- The generator moves when the batch is there, and nothing raises any more.
   local begins = self.position == 0 and self.generator
-  if begins then draw_order(self, self.ahead:assign(self.generator)) end
+  if begins then draw_epoch(self, self.ahead:assign(self.generator)) end
   self.source:gather_unchecked(X, T, self.order, self.position + 1, weights)
+  if self.augmentation then X = self.augmentation:apply(X, self.key, self.position) end
   if begins then
     self.start:assign(self.generator)
     self.generator:assign(self.ahead)
@@ -170,7 +185,7 @@ function Batches:restorer(state)
     if not self.generator then return end
     if state.start then
       self.start:assign(self.generator:restore(state.start))
-      draw_order(self, self.generator)
+      draw_epoch(self, self.generator)
     end
     self.generator:restore(state.generator)
   end
