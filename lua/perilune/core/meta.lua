@@ -285,12 +285,12 @@ function core.dropout(A, X, p, key, scale, shift, dropped) end
 ---for each sample by the key and its place alone:
 ---    p = c + M (q - c - t) + alpha G * u
 ---is where pixel q comes from, for the middle c of the image; t uniform within `shift` pixels to
----either side; M the inverse of: scaled along and down by factors within `scale` of 1, sheared, then
----turned, by angles within `shear` and `angle` to either side; u uniform in -1..1 at each pixel, and
----smoothed by a Gaussian G of deviation sigma, which ends at 4 sigma; beyond the image u is 0
----(Simard et al. 2003).
----@param D Matrix          2 P x N, stored by columns: for N images of P pixels, row by row, how far
----to the right of each pixel q its p is, for all pixels, and then how far below
+---either side; M the inverse of: scaled along and down by factors within `scale` of 1, sheared,
+---then turned, by angles within `shear` and `angle` to either side; u uniform in -1..1 at each
+---pixel, and smoothed by a Gaussian G of deviation sigma, which ends at 4 sigma; beyond the image u
+---is 0 (Simard et al. 2003).
+---@param D Matrix          2 P x N, stored by columns: for N images of P pixels, row by row, how
+---far to the right of each pixel q its p is, for all pixels, and then how far below
 ---@param S Matrix?         2 P x N, to work in; nil where alpha is 0
 ---@param key integer       64 random bits: generator:integer(math.mininteger, math.maxinteger)
 ---@param place integer     of the first sample; the next one's is one more
