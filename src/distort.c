@@ -335,7 +335,7 @@ static int distort_displace(lua_State *L) {
   d.ranges.angle = check_range(L, 7, 1e6);
   d.ranges.scale = check_range(L, 8, 0.99);
   d.ranges.shear = check_range(L, 9, 1.5);
-  d.alpha = (real)check_range(L, 10, 1e6);
+  d.alpha = real_of(check_range(L, 10, 1e6));
   lua_Number sigma = matrix_check_number(L, 11);
   luaL_argcheck(L, sigma > 0 && sigma <= MOST_DEVIATION, 11,
                 "number above 0, at most 64, expected");
@@ -344,7 +344,9 @@ static int distort_displace(lua_State *L) {
   if (S != NULL) matrix_check_distinct(L, 1, D, 2, S);
 
   if (S != NULL) d.S = S->data;
+  FloatState host = float_state_change(FLOAT_PLAIN);
   set_gaussian(&d.gaussian, sigma);
+  float_state_change(host);
   int times = d.alpha != 0 ? 16 : 1;
   pool_run_range(matrix_pool(L), D->cols, samples_a_piece(D->rows, times), displace_samples, &d);
   lua_settop(L, 1);
