@@ -231,7 +231,7 @@ static inline real within(real x, real low, real high) {
 }
 
 /* From a to b; a itself where nothing of b is wanted, so that what is not moved keeps its bits */
-static inline real between(real fraction, real a, real b) {
+static inline real mixed(real fraction, real a, real b) {
   return fraction > 0 ? a + fraction * (b - a) : a;
 }
 
@@ -255,11 +255,11 @@ static inline real resampled(const Resampling *r, int channels, const real *imag
   int left = (int)(x + 1) - 1;
   int top = (int)(y + 1) - 1;
   real right_part = x - (real)left;
-  real upper = between(right_part, pixel(r, channels, image, left, top),
-                       pixel(r, channels, image, left + 1, top));
-  real lower = between(right_part, pixel(r, channels, image, left, top + 1),
-                       pixel(r, channels, image, left + 1, top + 1));
-  return between(y - (real)top, upper, lower);
+  real upper = mixed(right_part, pixel(r, channels, image, left, top),
+                     pixel(r, channels, image, left + 1, top));
+  real lower = mixed(right_part, pixel(r, channels, image, left, top + 1),
+                     pixel(r, channels, image, left + 1, top + 1));
+  return mixed(y - (real)top, upper, lower);
 }
 
 /* One channel of all pixels. Where a displacement is NaN, so is the result. */
