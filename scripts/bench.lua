@@ -2,7 +2,8 @@
 -- Measure the speed of training and prediction, with the public API only, as a user's script would.
 -- With --workload one measurement, whose last line reads "perilune W3 sgd 1 27000.0" (samples per
 -- second, the median of five windows of 0.2 s after one to warm up); without it a table of all, one
--- of the optimisers' steps, and one of activations, losses and dropout; --table picks one of them.
+-- of the optimisers' steps, one of activations, losses and dropout, and one of augmentations;
+-- --table picks one of them.
 
 -- support.lua lies beside this file. Where a link to it was started, a process says where that is;
 -- it takes milliseconds in which Ctrl-C is not heard yet, so it is asked only then.
@@ -42,8 +43,8 @@ parser:option("--optimizer",
   :choices { "sgd", "adam", "none" }
 parser:option("--threads", "of the workload (default: 1)")
   :convert(support.threads "--threads")
-parser:option("--table", "workloads, optimizers or passes (default: all)")
-  :choices { "workloads", "optimizers", "passes" }
+parser:option("--table", "workloads, optimizers, passes or augmentations (default: all)")
+  :choices { "workloads", "optimizers", "passes", "augmentations" }
 parser:option("--gather", "slices of float32 data, or batches shuffled from bytes",
   "slice")
   :choices { "slice", "shuffled" }
@@ -74,7 +75,7 @@ local function slices(batch)
   end
 end
 
-local function shuffled(batch)
+local function shuffled(batch, augment)
   local bytes = {}
   for k = 1, SAMPLES do
     bytes[k] = generator:uniform(pl.matrix(784, 1), 0, 255):encode "uint8"
@@ -82,7 +83,7 @@ local function shuffled(batch)
   local dataset = pl.dataset {
     X = pl.bytes(table.concat(bytes), 784, SAMPLES), labels = labels(),
   }
-  local batches = pl.batches(dataset, { batch = batch, generator = generator })
+  local batches = pl.batches(dataset, { batch = batch, generator = generator, augment = augment })
   return function()
     local X, T = batches()
     if not X then return batches() end
@@ -173,8 +174,8 @@ local function medians(...)
   return table.unpack(rates)
 end
 
-local function prepare(workload, optimizer, gather)
-  local next_batch = (gather == "slice" and slices or shuffled)(workload.batch)
+local function prepare(workload, optimizer, gather, augment)
+  local next_batch = (gather == "slice" and slices or shuffled)(workload.batch, augment)
   local network = new_network(workload)
   local step
   if workload.predicts then
@@ -211,6 +212,25 @@ local function measure_workloads()
           rate * workload.batch, 100 * rate / products_rate))
         collectgarbage()
       end
+    end
+  end
+end
+
+-- Training on images that are distorted, beside training on them as they are
+local function measure_augmentations()
+  local lists = {
+    {}, { "shift", "rotate", "scale", "shear" }, { "elastic" }, { "elastic", "rotate" },
+  }
+  print(("%-8s %-28s %8s %14s %12s"):format("workload", "augmentation", "threads", "samples/s",
+    "x time"))
+  for threads = 1, math.min(system.processors(), 2) do
+    support.use_threads(threads)
+    local steps = {}
+    for k, list in ipairs(lists) do steps[k] = prepare(workloads.W3, "sgd", "shuffled", list) end
+    local rates = { medians(table.unpack(steps)) }
+    for k, list in ipairs(lists) do
+      print(("%-8s %-28s %8d %14.0f %12.2f"):format("W3", table.concat(list, " "), threads,
+        rates[k] * workloads.W3.batch, rates[1] / rates[k]))
     end
   end
 end
@@ -341,6 +361,7 @@ elseif options.optimizer or options.threads then
 elseif options.table then
   ({
     workloads = measure_workloads, optimizers = measure_optimizers, passes = measure_passes,
+    augmentations = measure_augmentations,
   })[options.table]()
 else
   measure_workloads()
@@ -348,4 +369,6 @@ else
   measure_optimizers()
   print()
   measure_passes()
+  print()
+  measure_augmentations()
 end

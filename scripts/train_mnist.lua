@@ -38,6 +38,9 @@ parser:option("--rate", "learning rate (default: 0.002 for adam, 0.05 for sgd, m
 parser:option("--schedule", "of the learning rate: constant, step, exponential, cosine "
   .. "or warm_up (one epoch of it, then cosine)", "cosine")
   :choices { "constant", "step", "exponential", "cosine", "warm_up" }
+parser:option("--augment", "other images made of the training set's in each epoch: shift, rotate, "
+  .. "scale, shear or elastic, with =AMOUNT (pixels, degrees, range, degrees, alpha) or without, "
+  .. "several with commas: elastic,rotate=10")
 parser:option("--dropout", "probability for the hidden layers", "0")
   :convert(support.fraction "--dropout")
 parser:option("--weight-decay", "of an optimizer that has it (default: its own)")
@@ -46,7 +49,7 @@ parser:option("--initializer",
   "glorot, he, lecun, orthogonal or another (default: by activation)")
 parser:option("--validation", "fraction of the training set held out to validate on", "0.05")
   :convert(support.fraction "--validation")
-parser:option("--seed", "of weights, order and dropout", "1")
+parser:option("--seed", "of weights, order, dropout and augmentation", "1")
   :convert(support.integer "--seed")
 parser:option("--dtype", "float32 or float64", "float32")
   :choices { "float32", "float64" }
@@ -146,6 +149,23 @@ local function new_optimizer()
   return optimizer
 end
 
+-- "elastic,rotate=10" as descriptions, and the option of each that the number is
+local function augmentations()
+  local amounts = {
+    shift = "pixels", rotate = "degrees", scale = "range", shear = "degrees", elastic = "alpha",
+  }
+  local parts = {}
+  for word in ((options.augment or "") .. ","):gmatch "([^,]+)," do
+    local name, amount = word:match "^([^=]+)=?(.*)$"
+    local described = { name }
+    if amount ~= "" then described[amounts[name] or "amount"] = tonumber(amount) or amount end
+    local ok, part = support.try(pl.augmentation, described)
+    if not ok then parser:error("--augment: " .. part) end
+    parts[#parts + 1] = part
+  end
+  return parts
+end
+
 local function schedule_description()
   if options.schedule == "warm_up" then return { "warm_up", after = "cosine" } end
   return options.schedule
@@ -180,6 +200,7 @@ if options.loss ~= "softmax_cross_entropy" and options.loss ~= "squared_error" t
     :format(options.loss))
 end
 hidden_widths()
+local augment = augmentations()
 if options.save then
   local ok, message = store.check_writable(options.save)
   if not ok then support.fail("--save: " .. message) end
@@ -205,7 +226,7 @@ epoch_started = system.clock()
 local ok, history = support.try(pl.fit, network, train, {
   loss = options.loss, optimizer = new_optimizer(),
   schedule = schedule_description(),
-  epochs = options.epochs, batch = options.batch, validation = validation,
+  epochs = options.epochs, batch = options.batch, augment = augment, validation = validation,
   seed = options.seed, progress = not options.quiet, on_batch = on_batch, on_epoch = on_epoch,
 })
 if not ok then support.fail(history) end

@@ -40,6 +40,8 @@ describe("in a host", function()
         fill = core.matrix(1, 2):fill(0.7), rows = core.matrix { { 0.1, 0.7 } },
         map = core.matrix(1, 1):map(function() return 0.7 end),
         scaled = 0.7 * X, accumulated = core.accumulate(X:copy(), 0.7, X),
+        displaced = core.displace(core.matrix(72, 2), core.matrix(72, 2), 1, 0, 6, 1.3, 0.1, 0.1, 0.1,
+          0.7, 1.3),
         bytes = core.gather_bytes(core.matrix(1, 2), "\1\2", 0, 0.7, { 1, 2 }),
         decoded = core.decode(string.pack("<dd", 0.1, 0.7), "float64", 1, 2),
         text = cells_of(core, "0.1\n0.7e-3\n0.12345678901234567\n9007199254740993\n1e-30\n7e-310"),

@@ -193,6 +193,7 @@ describe("train_mnist.lua", function()
       "--loss squared_error --output sigmoid --activation sigmoid",
       "--loss squared_error --output softmax --activation softsign --validation 0",
       "--hidden 0 --dropout 0.5", "--hidden 8,6,4 --dropout 0 --seed=-3",
+      "--augment elastic,rotate=10", "--augment shift=1.5,scale,shear",
     } do
       assert.matches("^test accuracy [%d.]+ %%\n$", run_well("train_mnist.lua",
         TINY:gsub("--hidden 16", "") .. arguments))
@@ -221,6 +222,12 @@ describe("train_mnist.lua", function()
       ["--seed 1.5"] = "--seed: a whole number expected, got '1.5'",
       ["--threads 0"] = "--threads: a whole number of 1 to 256 expected, got '0'",
       ["--threads 257"] = "--threads: a whole number of 1 to 256 expected, got '257'",
+      ["--augment flip"] = "--augment: unknown augmentation 'flip' (known: elastic, rotate, scale, "
+        .. "shear, shift)",
+      ["--augment elastic,rotate=x"] =
+        '--augment: rotate: degrees: a number from 0 to 180 expected, got "x"',
+      ["--augment scale=1"] = "--augment: scale: range: a number from 0 to 0.9 expected, got 1",
+      ["--augment =3"] = "--augment: augmentation: a name",
       ["--hidden 16,"] = "--hidden: widths such as 512,256, or 0, expected, got '16,'",
       ["--hidden=-1"] = "--hidden: widths such as 512,256, or 0, expected, got '-1'",
       ["--activation relo"] = "unknown activation 'relo' (known: elu, exponential",

@@ -160,6 +160,7 @@ void octets_open(lua_State *L);
 void gather_open(lua_State *L);
 void rows_open(lua_State *L);
 void select_open(lua_State *L);
+void distort_open(lua_State *L);
 void dropout_open(lua_State *L);
 void embedding_open(lua_State *L);
 void ranking_open(lua_State *L);

@@ -33,6 +33,7 @@ int luaopen_core(lua_State *L) {
   gather_open(L);
   rows_open(L);
   select_open(L);
+  distort_open(L);
   dropout_open(L);
   embedding_open(L);
   ranking_open(L);

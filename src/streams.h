@@ -1,6 +1,6 @@
 /*
-** streams.h - random numbers that follow from a key and a place, such as the number of a block or of
-** a sample: so any piece of work draws its own, in any order, on any thread. Several generators
+** streams.h - random numbers that follow from a key and a place, such as the number of a block or
+** of a sample: so any piece of work draws its own, in any order, on any thread. Several generators
 ** run side by side, one in each lane of a vector register.
 */
 #ifndef PERILUNE_STREAMS_H

@@ -418,11 +418,166 @@ describe("the state of batches", function()
   end)
 end)
 
+describe("augmented batches", function()
+  -- Images of 3 x 3 pixels, sample n of them all n
+  local function images(N, core)
+    local X = (core or pl.float32).matrix(9, N)
+    for n = 1, N do X:columns(n, n):fill(n) end
+    return pl.dataset { X = X, T = X:slice(1, 1) }
+  end
+
+  local AUGMENT = { "shift", { "rotate", degrees = 40 } }
+
+  local function new(options)
+    local chosen = { batch = 4, generator = pl.generator(6), augment = AUGMENT }
+    for name, value in pairs(options or {}) do chosen[name] = value end
+    return pl.batches(images(10), chosen)
+  end
+
+  local function contents(batches)
+    local all = {}
+    for X, T in batches do all[#all + 1] = X:encode "float32" .. T:encode "float32" end
+    return all
+  end
+
+  it("are other samples than the set's, which stay as they are", function()
+    local set = images(10)
+    local before, moved = set.X:totable(), 0
+    for X, T in pl.batches(set, { batch = 4, generator = pl.generator(1), augment = "shift" }) do
+      for j = 1, X.cols do
+        for i = 1, 9 do
+          local x = X:get(i, j)
+          assert.is_true(x >= 0 and x <= T:get(1, j) * (1 + 1e-6))
+          if x ~= T:get(1, j) then moved = moved + 1 end
+        end
+      end
+    end
+    assert.is_true(moved > 45)
+    assert.same(before, set.X:totable())
+  end)
+
+  it("are others in each epoch, shuffled or not", function()
+    for _, shuffle in ipairs { true, false } do
+      local batches, seen = new { shuffle = shuffle }, {}
+      for _ = 1, 3 do
+        for _, content in ipairs(contents(batches)) do
+          assert.is_nil(seen[content])
+          seen[content] = true
+        end
+      end
+    end
+  end)
+
+  it("have the order that they would have without", function()
+    local augmented, plain = new(), new { augment = {} }
+    for X, T in plain do
+      local other, targets = augmented:next()
+      assert.same(T:totable(), targets:totable())
+      assert.equal(X.cols, other.cols)
+    end
+  end)
+
+  it("draw for a sample by its place in the epoch, whatever the size of batches", function()
+    local one, all = {}, {}
+    for X in new { batch = 1 } do one[#one + 1] = X:encode "float32" end
+    for X in new { batch = 10 } do all[#all + 1] = X:encode "float32" end
+    assert.equal(all[1], table.concat(one))
+  end)
+
+  it("as they stand come in order", function()
+    local order = {}
+    for _, T in new { shuffle = false } do
+      for j = 1, T.cols do order[#order + 1] = T:get(1, j) | 0 end
+    end
+    assert.same(range(10), order)
+    assert.equal(3, new({ shuffle = false }):sample(3))
+  end)
+
+  it("come of bytes, in either type", function()
+    local bytes = pl.dataset { X = pl.bytes(("\255"):rep(36), 9, 4), labels = { 1, 2, 1, 2 } }
+    for _, dtype in ipairs { "float32", "float64" } do
+      local X = pl.batches(bytes, { generator = pl.generator(1), augment = "shift",
+        dtype = dtype }):next()
+      assert.equal(dtype, X.dtype)
+      assert.is_true(X:min() < 1 and X:max() <= 1)
+    end
+  end)
+
+  it("go on from a state to the same bits", function()
+    for _, shuffle in ipairs { true, false } do
+      for given = 0, 3 do
+        local batches = new { shuffle = shuffle }
+        contents(batches)
+        for _ = 1, given do batches:next() end
+        local state = batches:state()
+        local expected = { contents(batches), contents(batches), contents(batches) }
+        local other = new { shuffle = shuffle, generator = pl.generator(99) }
+        other:next()
+        other:restore(state)
+        assert.same(expected, { contents(other), contents(other), contents(other) })
+      end
+    end
+  end)
+
+  it("gone back to are the same again", function()
+    local batches = new()
+    for _ in batches do end
+    for _ = 1, batches.count do
+      local position, before = batches.position, batches:state()
+      local X = batches:next():copy()
+      batches:back(position)
+      assert.same(before, batches:state())
+      assert.same(X:totable(), batches:next():totable())
+    end
+  end)
+
+  it("stay where they are when a function of one's own raises", function()
+    local fails = true
+    local function own(X)
+      X:fill(0)
+      if fails then error("no", 0) end
+    end
+    local batches = new { augment = { own, "shift" } }
+    local before = batches:state()
+    assert.has_error(function() batches:next() end, "no")
+    assert.same(before, batches:state())
+    fails = false
+    local expected = new { augment = { own, "shift" } }
+    assert.same(contents(expected), contents(batches))
+    assert.same(expected:state(), batches:state())
+  end)
+
+  it("allocate nothing once every size was seen", function()
+    local batches = new()
+    for _ in batches do end
+    batches:next()
+    collectgarbage()
+    collectgarbage "stop"
+    local before = collectgarbage "count"
+    for _ in batches do end
+    local kilobytes = collectgarbage "count" - before
+    collectgarbage "restart"
+    assert.equal(0, kilobytes)
+  end)
+
+  it("need a generator, and images", function()
+    local set = images(4)
+    at_caller(function() pl.batches(set, { augment = "shift" }) end,
+      "pl.batches: augment: a generator expected with it, which it draws from")
+    at_caller(function() pl.batches(set, { augment = "flip" }) end,
+      "pl.batches: augment: unknown augmentation 'flip'")
+    at_caller(function()
+      pl.batches(numbered(4), { generator = pl.generator(1), augment = "shift" })
+    end, "augment: square images expected, got 2 inputs")
+  end)
+end)
+
 describe("misuse of batches", function()
   it("names what was expected and what came", function()
     local dataset = numbered(3)
     at_caller(function() pl.batches(dataset, { size = 3 }) end,
-      "unknown option 'size' of pl.batches (known: batch, dtype, generator)")
+      "unknown option 'size' of pl.batches (known: augment, batch, dtype, "
+        .. "generator, shuffle)")
     for _, batch in ipairs { 0, -1, 1.5, "3" } do
       at_caller(function() pl.batches(dataset, { batch = batch }) end,
         "pl.batches: batch: a whole number of 1 or more expected, got ")

@@ -166,7 +166,8 @@ end
 
 function calls.batches(p)
   p:call(("pl.batches(%s)"):format(p:arguments { any_dataset(p).name, p:options {
-    "batch", p:between(1, 9), "generator", "f64.generator(3)", "dtype", dtype(p) } }),
+    "batch", p:between(1, 9), "generator", "f64.generator(3)", "dtype", dtype(p),
+    "shuffle", p:pick { "true", "false" }, "augment", parts.any(p, "augmentation") } }),
     { kind = "batches" })
 end
 
@@ -179,6 +180,12 @@ function calls.batches_methods(p)
   else
     p:read(batches, { "%s:next()", "%s()" })
   end
+end
+
+-- Augmentations in a loop of one's own: images of few pixels
+function calls.augmentation(p)
+  p:call(("pl.augmentation(%s)(%s)"):format(parts.described(p, "augmentation"),
+    p:arguments { p:samples(p:core(), p:pick { 1, 4, 9 }, p:size()), "f32.generator(3)" }))
 end
 
 -- Functions of outputs and targets

@@ -321,6 +321,8 @@ local function training_options(p, net)
   add("on_epoch", hook(p, "nothing"))
   add("on_warning", hook(p, "nothing"))
   add("shuffle", "false")
+  add("augment", p:pick { parts.any(p, "augmentation"),
+    ("{ %s, %s }"):format(parts.any(p, "augmentation"), parts.any(p, "augmentation")) })
   return list
 end
 

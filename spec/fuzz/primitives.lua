@@ -109,6 +109,20 @@ function of_core.sample_count(p, core)
   return { p:matrix(core, r, p:size()), r }
 end
 
+function of_core.displace(p, core)
+  local width, height, N = p:between(1, 20), p:between(1, 4), p:size()
+  local rows = 2 * width * height
+  return { p:samples(core, rows, N), p:samples(core, rows, N), p:between(-9, 9), p:between(0, 9),
+    width, p:number(), p:number(), p:number(0.9), p:number(), p:number(), p:number(9) }
+end
+
+function of_core.resample(p, core)
+  local width, height, N, channels = p:between(1, 20), p:between(1, 4), p:size(), p:between(1, 3)
+  local pixels = width * height
+  return { p:samples(core, channels * pixels, N), p:samples(core, channels * pixels, N),
+    p:samples(core, 2 * pixels, N), width }
+end
+
 function of_core.affine_forward(p, core)
   local o, i, N = p:size(), p:size(), p:size()
   return { p:samples(core, o, N), p:matrix(core, o, i), p:matrix(core, i, N),

@@ -528,6 +528,32 @@ scenarios.batches = {
   look = function(batches) return dump(batches:state()) end,
 }
 
+scenarios.batches_augmented = {
+  setup = function()
+    return pl.batches(data(), {
+      batch = 4, generator = pl.generator(5),
+      augment = { { "elastic", width = 5 }, "rotate", function(X, generator)
+        X:set(1, 1, generator:number())
+      end },
+    })
+  end,
+  run = function(batches) return batches:next() end,
+  bits = function(batches, X) return dump { X, batches:state(), batches:next() } end,
+  look = function(batches) return dump(batches:state()) end,
+}
+
+scenarios.augmentation = {
+  setup = function()
+    return {
+      part = pl.augmentation { "elastic", alpha = 3, sigma = 1 }, generator = pl.generator(2),
+      X = pl.generator(1):normal(pl.matrix(9, 7)),
+    }
+  end,
+  run = function(o) return o.part(o.X, o.generator) end,
+  bits = function(o) return dump { o.X, o.generator:state() } end,
+  look = function(o) return dump { o.X, o.generator:state() } end,
+}
+
 scenarios.batches_restore = {
   setup = function()
     local function new() return pl.batches(data(), { batch = 4, generator = pl.generator(5) }) end

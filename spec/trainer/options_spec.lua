@@ -1,5 +1,5 @@
 -- What a trainer does between the gradients and the next batch when it is asked to: accumulation,
--- what acts on gradients, averages of the weights.
+-- what acts on gradients, averages of the weights; and what it makes of batches, augmentation.
 
 local at_caller = require("spec.support.misuse").at_caller
 local clouds = require "spec.support.clouds"
@@ -251,9 +251,106 @@ describe("an average of the weights in a trainer", function()
   end)
 end)
 
+describe("augmentation in a trainer", function()
+  local IMAGE = { "shift", pixels = 0.3, width = 2 } -- two inputs as an image of two pixels
+
+  local function noise(X, generator)
+    local E = generator:normal(pl[X.dtype].matrix(X.rows, X.cols), 0, 0.1)
+    pl[X.dtype].add(X, X, E)
+  end
+
+  it("gives the network other samples in training, and the set's in validation", function()
+    local seen, net = {}, new_network()
+    local trainer = new({
+      augment = function(X)
+        seen[#seen + 1] = X.cols
+        X:fill(7)
+      end,
+      validation = test, epochs = 2, on_gradients = function(trained)
+        for _, x in ipairs { trained.layers[1].A_below:min(), trained.layers[1].A_below:max() } do
+          assert.equal(7, x)
+        end
+      end,
+    }, net)
+    trainer:run()
+    assert.equal(14, #seen)
+    assert.equal(pl.evaluate(net, test, "softmax_cross_entropy").loss,
+      trainer.history[2].validation_loss)
+  end)
+
+  it("goes on from a state to the same bits, shuffled or not", function()
+    resumes({ augment = { IMAGE, noise } }, 21)
+    resumes({ augment = { IMAGE, noise }, shuffle = false, batch = 30 }, 12)
+    resumes({ augment = { IMAGE, noise }, batch = 8, accumulate = 3 }, 15)
+  end)
+
+  it("gives the same bits for any number of threads", function()
+    local expected = finished(new { augment = IMAGE })
+    pl.threads(3)
+    local result = finished(new { augment = IMAGE })
+    pl.threads(1)
+    assert.equal(expected, result)
+    assert.not_equal(expected, finished(new()))
+    assert.not_equal(expected, finished(new { augment = IMAGE, seed = 6 }))
+  end)
+
+  it("makes a batch again as it was where the step before it raised", function()
+    local expected = finished(new { augment = { IMAGE, noise } })
+    for _, fails in ipairs { "augment", "on_gradients" } do
+      local calls, net = 0, new_network()
+      local function now_and_then()
+        calls = calls + 1
+        if calls % 3 == 0 then error "not now" end
+      end
+      local given = { augment = { IMAGE, noise } }
+      if fails == "augment" then
+        given.augment[3] = now_and_then
+      else
+        given[fails] = now_and_then
+      end
+      local trainer = new(given, net)
+      while not trainer.finished do pcall(trainer.step, trainer) end
+      assert.equal(expected, bits(net))
+    end
+  end)
+
+  it("allocates nothing in a step", function()
+    local trainer = new { batch = 8, augment = IMAGE, epochs = math.huge }
+    trainer:run { epochs = 3 }
+    local function steps()
+      for _ = 1, 4 do trainer:step() end
+    end
+    collectgarbage()
+    collectgarbage "stop"
+    steps()
+    local before = collectgarbage "count"
+    steps()
+    local after = collectgarbage "count"
+    collectgarbage "restart"
+    assert.equal(before, after)
+  end)
+
+  it("is checked before the first step", function()
+    at_caller(function() new { augment = "flip" } end, "augment: unknown augmentation 'flip'")
+    at_caller(function() new { augment = { noise, { "shift", pixel = 1 } } } end,
+      "augment: 2: unknown option 'pixel' of shift")
+    at_caller(function() new { augment = "shift" } end,
+      "augment: square images expected, got 2 inputs")
+  end)
+
+  it("tells the sample that it has made infinite", function()
+    at_caller(function()
+      new({ shuffle = false, augment = function(X) X:set(1, 3, naive.infinity) end }):step()
+    end, "of sample 3")
+  end)
+end)
+
 describe("a checkpoint", function()
-  it("holds noise and averages, and is of a run with the same", function()
-    local given = { average = "ema", gradients = { "noise", "l2" }, accumulate = 2 }
+  it("holds noise and averages, and is of a run with the same, augmentation too", function()
+    local given = {
+      average = "ema", gradients = { "noise", "l2" }, accumulate = 2,
+      augment = { "shift", width = 2 },
+    }
     local expected, path = finished(new(given)), os.tmpname()
     local left = new(given)
     for _ = 1, 5 do left:step() end
@@ -261,7 +358,10 @@ describe("a checkpoint", function()
     local again = new(given)
     assert(again:load(path))
     assert.equal(expected, finished(again))
-    for _, other in ipairs { { average = "swa" }, { gradients = "l2" }, { accumulate = 3 } } do
+    for _, other in ipairs {
+      { average = "swa" }, { gradients = "l2" }, { accumulate = 3 },
+      { augment = { "shift", width = 2, pixels = 1 } },
+    } do
       local changed = options(given)
       for name, value in pairs(other) do changed[name] = value end
       local ok, message = new(changed):load(path)

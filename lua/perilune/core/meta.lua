@@ -281,6 +281,40 @@ function core.activation(name, options) end
 ---@return Matrix A
 function core.dropout(A, X, p, key, scale, shift, dropped) end
 
+---How far from each pixel of a distorted image what is there lies in the image it is made of, drawn
+---for each sample by the key and its place alone:
+---    p = c + M (q - c - t) + alpha G * u
+---is where pixel q comes from, for the middle c of the image; t uniform within `shift` pixels to
+---either side; M the inverse of: scaled along and down by factors within `scale` of 1, sheared,
+---then turned, by angles within `shear` and `angle` to either side; u uniform in -1..1 at each
+---pixel, and smoothed by a Gaussian G of deviation sigma, which ends at 4 sigma; beyond the image u
+---is 0 (Simard et al. 2003).
+---@param D Matrix          2 P x N, stored by columns: for N images of P pixels, row by row, how
+---far to the right of each pixel q its p is, for all pixels, and then how far below
+---@param S Matrix?         2 P x N, to work in; nil where alpha is 0
+---@param key integer       64 random bits: generator:integer(math.mininteger, math.maxinteger)
+---@param place integer     of the first sample; the next one's is one more
+---@param width integer     of the images, P = width height
+---@param shift number      pixels, 0 to 1e6
+---@param angle number      radians, 0 to 1e6
+---@param scale number      0 to 0.99
+---@param shear number      radians, 0 to 1.5
+---@param alpha number      0 to 1e6
+---@param sigma number      above 0, at most 64
+---@return Matrix D
+function core.displace(D, S, key, place, width, shift, angle, scale, shear, alpha, sigma) end
+
+---Images made of others: each pixel is what X has at the place to which D displaces it, by bilinear
+---interpolation; beyond the edges X is 0. A pixel that is not displaced keeps its bits; where its
+---displacement is NaN it is NaN.
+---@param A Matrix          P c x N, stored by columns: P pixels of c channels, the channels of a
+---pixel side by side
+---@param X Matrix          P c x N, stored by columns; not A
+---@param D Matrix          2 P x N, stored by columns, as displace gives it, or of one's own; not A
+---@param width integer     of the images
+---@return Matrix A
+function core.resample(A, X, D, width) end
+
 ---P = sin 2 pi c x above cos 2 pi c x, for a feature x (Gorishniy et al. 2022).
 ---@param P Matrix  2k x N, stored by columns
 ---@param c Matrix  k x 1, frequencies

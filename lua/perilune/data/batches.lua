@@ -1,14 +1,17 @@
 -- Mini-batches: for X, T, weights in pl.batches(dataset, { batch = 128, generator = g }) do ... end
 --
 -- The order of an epoch follows from the generator's state at its start, and from nothing before:
--- so the place in the data is that state and a number of samples.
+-- so the place in the data is that state and a number of samples. What augmentations draw follows
+-- from a key, which is drawn as an epoch begins, and from the place of the sample in it.
 
+local AugmentationList = require "perilune.augmentation.list"
 local Buffer = require "perilune.buffer"
 local Dataset = require "perilune.data.dataset"
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local new_order = require "perilune.data.order"
+require "perilune.augmentation" -- the family of the option
 
 local raise, show = errors.raise, errors.show
 
@@ -24,31 +27,41 @@ local declared = {
   generator = {
     "value", optional = true, test = cores.is_generator, expected = "a generator",
   },
+  shuffle = { "boolean", default = true },
   dtype = { "choice", choices = { "float32", "float64" }, optional = true },
+  augment = { "parts", of = "augmentation", default = {} },
 }
 
 ---The samples of a dataset in batches of `batch` (default 128), the last one smaller where they do
----not divide. With a `generator` in a new order each epoch, without one as they stand. In `dtype`
----(default: that of the dataset's X, of its T where X is bytes); samples of the other type are
----converted as their batch is made.
+---not divide. With a `generator` in a new order each epoch; without one, or with shuffle = false,
+---as they stand. In `dtype` (default: that of the dataset's X, of its T where X is bytes); samples
+---of the other type are converted as their batch is made. With `augment`, an augmentation or a list
+---of them, X is made of the samples and is another in each epoch; that needs a generator.
 ---@param dataset Dataset
----@param given? { batch: integer, generator: Generator, dtype: string }
+---@param given? { batch: integer, generator: Generator, shuffle: boolean, dtype: string,
+---augment: any }
 ---@return Batches
 function Batches.new(dataset, given)
   Dataset.check(dataset, "pl.batches")
   local options = fields.check(declared, given, "pl.batches")
   local source = dataset.source
   local dtype = options.dtype or source.X.dtype or source.T.dtype
-  local core, generator = cores[dtype], options.generator
+  local core, generator, augment = cores[dtype], options.generator, options.augment
+  if #augment > 0 and not generator then
+    raise("pl.batches: augment: a generator expected with it, which it draws from")
+  end
   local batch = math.min(options.batch, dataset.N)
   return setmetatable({
     dataset = dataset, source = source, generator = generator,
+    augmentation = #augment > 0 and AugmentationList.new(augment, core, dataset.inputs),
+    key = false, -- of this epoch's augmentations
     start = generator and generator:copy(), -- as it was when the epoch began
     ahead = generator and generator:copy(), -- see next
     batch = batch, count = (dataset.N + batch - 1) // batch,
     X = Buffer.new(core, dataset.inputs), T = Buffer.new(core, dataset.targets),
     weights = source.weights and Buffer.new(core, source.weights.rows),
-    order = options.generator and new_order(dataset) or nil,
+    -- nil: as they stand
+    order = generator and options.shuffle and new_order(dataset) or nil,
     position = 0,
   }, Batches)
 end
@@ -66,11 +79,17 @@ function Batches:restart()
   return self
 end
 
+-- What is random in the epoch that begins with the generator as it is, which moves
+local function draw_epoch(self, generator)
+  if self.order then self.order:draw(generator) end
+  if self.augmentation then self.key = generator:integer(math.mininteger, math.maxinteger) end
+end
+
 ---The sample of the dataset at this place in the epoch, for messages.
 ---@param place integer  1 to N
 ---@return integer
 function Batches:sample(place)
-  if not self.generator then return place end
+  if not self.order then return place end
   local list, first = self.order:at(place, 1)
   local column, chosen = list[first], self.dataset.chosen
   if not chosen then return column end
@@ -109,10 +128,11 @@ function Batches:next()
   local weights = self.weights and self.weights:columns(size)
   -- The generator moves when the batch is there, and nothing raises any more.
   local begins = self.position == 0 and self.generator
-  if begins then self.order:draw(self.ahead:assign(self.generator)) end
+  if begins then draw_epoch(self, self.ahead:assign(self.generator)) end
   local columns, first = self.dataset.chosen, self.position + 1
   if self.order then columns, first = self.order:at(first, size) end
   self.source:gather_unchecked(X, T, columns, first, weights)
+  if self.augmentation then X = self.augmentation:apply(X, self.key, self.position) end
   if begins then
     self.start:assign(self.generator)
     self.generator:assign(self.ahead)
@@ -168,7 +188,7 @@ function Batches:restorer(state)
     if not self.generator then return end
     if state.start then
       self.start:assign(self.generator:restore(state.start))
-      self.order:draw(self.generator)
+      draw_epoch(self, self.generator)
     end
     self.generator:restore(state.generator)
   end

@@ -22,11 +22,12 @@ local function described(self)
       checksum = dataset:checksum(),
     } or nil
   end
-  local metrics, gradients = {}, {}
+  local metrics, gradients, augment = {}, {}, {}
   for k, metric in ipairs(options.metrics) do metrics[k] = description(metric, "metric") end
   for k, part in ipairs(options.gradients or {}) do
     gradients[k] = description(part, "gradient")
   end
+  for k, part in ipairs(options.augment) do augment[k] = description(part, "augmentation") end
   local network = self.net:describe()
   network.gives, network.targets = nil, nil -- what training says of them is part of the state
   return {
@@ -36,7 +37,7 @@ local function described(self)
       loss = description(self.loss, "loss"),
       optimizer = description(self.optimizer, "optimizer"),
       schedule = description(self.schedule, "schedule"), metrics = metrics,
-      gradients = gradients, average = description(self.average, "average"),
+      gradients = gradients, augment = augment, average = description(self.average, "average"),
       accumulate = options.accumulate, batch = options.batch, shuffle = options.shuffle,
       seed = options.seed,
       early_stopping = self.early_stopping and self.early_stopping:describe(),

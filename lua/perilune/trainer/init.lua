@@ -64,6 +64,7 @@ local option_fields = {
   accumulate = { "count", default = 1 },
   gradients = { "parts", of = "gradient", optional = true },
   average = { "part", of = "average", optional = true },
+  augment = { "parts", of = "augmentation", default = {} },
   shuffle = { "boolean", default = true },
   seed = { "integer", default = 1 },
   generator = { "value", optional = true, test = cores.is_generator, expected = "a generator" },
@@ -126,14 +127,15 @@ end
 ---recorded too, such as { "f1", { "top_k", k = 3 } }), accumulate (1: an update follows from so
 ---many batches, which are computed one after the other), gradients (what acts on them before the
 ---update, such as { "clip_norm", most = 1 } or a list of these), average (of the weights, "ema" or
----"swa", which is validated, and which the network has in the end), shuffle (true), seed (1) or
----generator for the shuffling, early_stopping (true, or { patience = 5, improvement = 0, monitor =
----"validation_loss" }, where monitor is any number that is recorded), progress (true: a bar where
----stderr is a terminal; "lines": a line for each epoch, for log files; more in
----perilune.progress), and hooks: on_gradients(net, progress) between backward and the update,
----on_batch(progress) after each batch, on_epoch(record) after each epoch, on_warning(message)
----before the first step. A hook stops the run by returning "stop" or true. All of it is checked
----here.
+---"swa", which is validated, and which the network has in the end), augment (what makes other
+---samples of those that are trained on, not of validation's, such as { "rotate", degrees = 10 } or
+---a list of these), shuffle (true), seed (1) or generator for shuffling and augmenting,
+---early_stopping (true, or { patience = 5, improvement = 0, monitor = "validation_loss" }, where
+---monitor is any number that is recorded), progress (true: a bar where stderr is a terminal;
+---"lines": a line for each epoch, for log files; more in perilune.progress), and hooks:
+---on_gradients(net, progress) between backward and the update, on_batch(progress) after each batch,
+---on_epoch(record) after each epoch, on_warning(message) before the first step. A hook stops the
+---run by returning "stop" or true. All of it is checked here.
 ---@param net Network
 ---@param dataset Dataset
 ---@param given table
@@ -169,9 +171,11 @@ function Trainer.new(net, dataset, given)
   if options.early_stopping then
     self.early_stopping = EarlyStopping.new(options.early_stopping, net, recorded(self))
   end
+  local is_random = options.shuffle or #options.augment > 0
   self.batches = Batches.new(whole, {
     batch = options.batch * options.accumulate, dtype = net.dtype,
-    generator = options.shuffle and (options.generator or net.core.generator(options.seed)) or nil,
+    augment = options.augment, shuffle = options.shuffle,
+    generator = is_random and (options.generator or net.core.generator(options.seed)) or nil,
   })
   self.Deltas, self.lose = Buffer.new(net.core, net.outputs), new_lose(self)
   if options.accumulate > 1 then self.accumulation = new_accumulation(net, options) end
