@@ -33,6 +33,7 @@ local report = require "perilune.metrics.report"
 local residuals = require "perilune.residuals"
 local scaler = require "perilune.scaler"
 local schedule = require "perilune.schedule"
+local tabular = require "perilune.tabular"
 local total_weight = require("perilune.metrics.batch").total_weight
 local trainer = require "perilune.trainer"
 
@@ -68,6 +69,7 @@ local public = {
   bytes = Bytes.new,
   batches = Batches.new,
   prepare = preparation.prepare,
+  tabular = tabular,
   units = preparation.units,
   quantiles = quantiles,
   trainer = trainer.new,
