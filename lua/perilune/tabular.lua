@@ -24,7 +24,7 @@ local NUMBERS = {
 local PERIODIC = { frequencies = 16, deviation = 0.1, outputs = 3, activation = "identity" }
 
 local option_fields = {
-  hidden = { "numbers", default = { 256, 256, 256 }, least = 1 },
+  hidden = { "numbers", single = true, default = { 256, 256, 256 }, least = 1 },
   periodic = { "value", default = false, expected = "true, false or options of pl.periodic",
     test = function(value) return type(value) == "boolean" or type(value) == "table" end },
   prepare = { "table", default = {} },
