@@ -100,6 +100,7 @@ local public = {
       idx = later("perilune.data.idx", "write"),
     },
     proben1 = later("perilune.data.proben1", "read"),
+    survey = later("perilune.data.survey", "survey"),
   },
 }
 for name in pairs(optimizer.kinds) do public[name] = short(name) end
