@@ -325,7 +325,10 @@ describe("pl.tabular", function()
     }
     raises("periodic: a column of numbers expected, and all are categories", pl.tabular, categories,
       { periodic = true })
-    raises("hidden", pl.tabular, categories, { hidden = { 0 } })
+    raises("outputs: a whole number of 1 or more expected", pl.tabular, categories,
+      { hidden = { 0 } })
+    raises("hidden: a width or a list of widths expected", pl.tabular, categories,
+      { hidden = "64" })
     raises("validation: a dataset expected", pl.tabular, categories, { validation = 0.1 })
     raises("unknown option 'width'", pl.tabular, categories, { width = 3 })
     raises("pl.tabular: a dataset expected", pl.tabular, X)

@@ -24,7 +24,8 @@ local NUMBERS = {
 local PERIODIC = { frequencies = 16, deviation = 0.1, outputs = 3, activation = "identity" }
 
 local option_fields = {
-  hidden = { "numbers", single = true, default = { 256, 256, 256 }, least = 1 },
+  hidden = { "value", default = { 256, 256, 256 }, expected = "a width or a list of widths",
+    test = function(value) return type(value) == "table" or fields.whole(value) ~= nil end },
   periodic = { "value", default = false, expected = "true, false or options of pl.periodic",
     test = function(value) return type(value) == "boolean" or type(value) == "table" end },
   prepare = { "table", default = {} },
@@ -71,7 +72,8 @@ end
 
 local function layers_for(train, options, recipe)
   local layers = { inputs = train.inputs, first_layer(train, options), describe.scaling() }
-  for _, width in ipairs(options.hidden) do
+  local hidden = options.hidden
+  for _, width in ipairs(type(hidden) == "table" and hidden or { hidden }) do
     layers[#layers + 1] = describe.dense(width, recipe.activation, { scaled = true })
   end
   local outputs = train.targets
@@ -103,10 +105,10 @@ end
 ---epoch that was best on it is kept.
 ---    local net, options = pl.tabular(train, { validation = held_out })
 ---    pl.fit(net, train, options)
----Options: hidden ({ 256, 256, 256 }; widths), periodic (false; true: numbers are also given as
----waves, of RealMLP-TD's kind, or options of pl.periodic), prepare (options of pl.prepare; those of
----tabular itself: unseen = "zeros"), validation (a dataset), epochs (256), batch (256), rate (0.04
----for classes, 0.07 for numbers), seed (1), dtype ("float32").
+---Options: hidden ({ 256, 256, 256 }: widths; one number for one layer), periodic (false; true:
+---numbers are also given as waves, of RealMLP-TD's kind, or options of pl.periodic), prepare
+---(options of pl.prepare; unseen = "zeros" unless they say otherwise), validation (a dataset),
+---epochs (256), batch (256), rate (0.04 for classes, 0.07 for numbers), seed (1), dtype ("float32").
 ---@param train Dataset   what everything is fitted to; raw columns, as a table gives them
 ---@param given? table
 ---@return Network net
@@ -123,7 +125,9 @@ local function tabular(train, given)
     loss = recipe.loss, optimizer = optimizer_for(options, recipe), schedule = "log_periodic",
     metrics = recipe.metrics, epochs = options.epochs, batch = options.batch, seed = options.seed,
     validation = validation,
-    early_stopping = validation and { patience = options.epochs, monitor = recipe.monitor } or nil,
+    early_stopping = validation and {
+      patience = options.epochs, monitor = recipe.monitor, ties = "last",
+    } or nil,
   }
 end
 
