@@ -103,13 +103,18 @@ support.use_threads()
 local network, message = pl.load(options.file)
 if not network then support.fail(message) end
 if network.schema then
+  for _, name in ipairs { "data", "synthetic", "image", "confusion" } do
+    if options[name] then
+      parser:error(("--%s is for networks of images, and %s is for tables"):format(name,
+        options.file))
+    end
+  end
   if not options.table then
-    parser:error("table: the file of the rows to predict is missing, which " .. options.file
-      .. " was trained for")
+    parser:error(options.file .. " is for tables: name the file of the rows to predict")
   end
   return predict_table(network)
 elseif options.table then
-  support.fail(options.file .. " was not trained on a table")
+  support.fail(options.file .. " is for images, not for tables")
 end
 local test = read_test_set()
 if network.inputs ~= test.inputs then

@@ -18,6 +18,15 @@ local system = support.require "perilune.core.system"
 local ROWS_IN_ALL = 1500000
 local FEWEST_EPOCHS, MOST_EPOCHS = 8, 256
 
+-- A conversion for argparse: a part of the rows
+local function part(option)
+  return function(text)
+    local value = tonumber(text)
+    if value and value > 0 and value < 1 then return value end
+    return nil, ("%s: a fraction between 0 and 1 expected, got '%s'"):format(option, text)
+  end
+end
+
 local parser = support.parser("train_csv.lua",
   "Train a network on a table: a CSV or TSV file, plain or gzip-compressed.")
   :epilog("Without --target the table is described, and nothing trained. Columns are named by name "
@@ -30,11 +39,10 @@ parser:option("--task", "classification or regression (default: by the target: n
   :choices { "classification", "regression" }
 parser:option("--test", "a file to test on, or the fraction of the rows kept for that", "0.2")
   :convert(function(text)
-    if not tonumber(text) then return support.path "--test"(text) end
-    return support.fraction "--test"(text)
+    return (tonumber(text) and part or support.path)("--test")(text)
   end)
 parser:option("--validation", "fraction of the other rows by which the best epoch is chosen", "0.2")
-  :convert(support.fraction "--validation")
+  :convert(part "--validation")
 parser:option("--drop", "columns to leave out, separated by commas")
   :convert(support.names "--drop")
 support.add_table_options(parser)
@@ -43,7 +51,7 @@ parser:option("--hidden", "widths of the hidden layers, 0 for none", "256,256,25
 parser:flag("--periodic", "give numbers also as waves, which shows fine structure in them")
 parser:option("--epochs", ("times to go through the training rows (default: %d, fewer of more than "
   .. "%d rows, so that they are at most %d in all)"):format(MOST_EPOCHS,
-    ROWS_IN_ALL // MOST_EPOCHS, ROWS_IN_ALL))
+    math.floor(ROWS_IN_ALL / MOST_EPOCHS), ROWS_IN_ALL))
   :convert(support.count "--epochs")
 parser:option("--seed", "of parts, weights and order", "1")
   :convert(support.integer "--seed")
@@ -181,9 +189,6 @@ end
 
 -- The run
 
-if options.validation == 0 or options.test == 0 then
-  parser:error((options.test == 0 and "--test" or "--validation") .. ": a fraction above 0 expected")
-end
 if options.save then
   local ok, message = store.check_writable(options.save)
   if not ok then support.fail("--save: " .. message) end
@@ -210,7 +215,7 @@ local features = features_of(data, target, dropped)
 local train, validation, test = parts_of(known(data, target.name, options.file), target,
   found.target.task, features)
 local epochs = options.epochs
-  or math.max(FEWEST_EPOCHS, math.min(MOST_EPOCHS, ROWS_IN_ALL // train.N))
+  or math.max(FEWEST_EPOCHS, math.min(MOST_EPOCHS, math.floor(ROWS_IN_ALL / train.N)))
 local net, settings = try(pl.tabular, train, {
   validation = validation, hidden = options.hidden, periodic = options.periodic, epochs = epochs,
   seed = options.seed,

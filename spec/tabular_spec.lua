@@ -232,6 +232,7 @@ describe("pl.tabular", function()
   it("gives numbers as they are and as waves where periodic is asked for", function()
     local net = pl.tabular(of_classes(), {
       periodic = { frequencies = 2, outputs = 2 }, hidden = { 3 }, dtype = "float64",
+      prepare = { scaler = { "robust", clip = 3 } },
     })
     local theta, rows = values_of(net), prepared()
     for feature = 1, 3 do -- two numbers, and which is missing
@@ -248,6 +249,16 @@ describe("pl.tabular", function()
       end
     end
     naive.near(net.layers[1]:predict(samples()), rows, 1e-12)
+  end)
+
+  it("makes numbers normal by their quantiles where they are given as waves", function()
+    local net = pl.tabular(of_classes(), { periodic = true })
+    for part = 1, 2 do
+      local layer = net.layers[1].parts[part]
+      local columns = (layer.columns or layer.layers[1].columns)
+      assert.same({ "quantile", "quantile" }, { columns[1].scaler, columns[2].scaler })
+    end
+    assert.equal("robust", pl.tabular(of_classes()).layers[1].columns[1].scaler)
   end)
 
   it("has right gradients with waves", function()

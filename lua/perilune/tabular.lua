@@ -19,9 +19,12 @@ local NUMBERS = {
   loss = "mean_squared_error",
 }
 
--- Waves of each number, with a dense layer of their own and no activation: periodic embeddings as
--- RealMLP-TD has them, where a cosine with a phase is a sum of a sine and a cosine here.
-local PERIODIC = { frequencies = 16, deviation = 0.1, outputs = 3, activation = "identity" }
+-- Periodic embeddings (Gorishniy, Rubachev and Babenko 2022; without an activation, as RealMLP-TD
+-- has them): waves of each number, and a dense layer of its own above them. Numbers are made normal
+-- by their quantiles first, so that the same frequencies tell neighbours apart wherever the numbers
+-- lie dense.
+local PERIODIC = { frequencies = 16, deviation = 5, outputs = 8, activation = "identity" }
+local NORMAL = { scaler = "quantile" }
 
 local option_fields = {
   hidden = { "value", default = { 256, 256, 256 }, expected = "a width or a list of widths",
@@ -56,7 +59,8 @@ end
 -- The columns as the first layer of the network takes them: prepared; and with `periodic` the
 -- numbers also as waves, beside what they are.
 local function first_layer(train, options)
-  local own = with({ unseen = "zeros" }, options.prepare)
+  local base = with({ unseen = "zeros" }, options.periodic and NORMAL or {})
+  local own = with(base, options.prepare)
   if not options.periodic then return preparation.prepare(train, own) end
   if not has_type(train, "number") then
     errors.raise("periodic: a column of numbers expected, and all are categories")
@@ -106,9 +110,10 @@ end
 ---    local net, options = pl.tabular(train, { validation = held_out })
 ---    pl.fit(net, train, options)
 ---Options: hidden ({ 256, 256, 256 }: widths; one number for one layer), periodic (false; true:
----numbers are also given as waves, of RealMLP-TD's kind, or options of pl.periodic), prepare
----(options of pl.prepare; unseen = "zeros" unless they say otherwise), validation (a dataset),
----epochs (256), batch (256), rate (0.04 for classes, 0.07 for numbers), seed (1), dtype ("float32").
+---numbers are made normal by their quantiles, and given as waves, too; or options of pl.periodic for
+---these), prepare (options of pl.prepare; unseen = "zeros" unless they say otherwise), validation (a
+---dataset), epochs (256), batch (256), rate (0.04 for classes, 0.07 for numbers), seed (1), dtype
+---("float32").
 ---@param train Dataset   what everything is fitted to; raw columns, as a table gives them
 ---@param given? table
 ---@return Network net
