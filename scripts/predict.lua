@@ -14,8 +14,8 @@ local pl = support.require "perilune"
 
 local parser = support.parser("predict.lua",
   "Predict the rows of a table, or evaluate a saved network on the MNIST test set.")
-  :epilog("Of a table the predictions are written as CSV: a class and its probability, or a number, "
-    .. "for each row.")
+  :epilog("Of a table the predictions are written as CSV: a class and its probability, or a "
+    .. "number, for each row.")
 parser:argument("file", "a network that train_csv.lua --save or train_mnist.lua --save wrote")
   :convert(support.path "file")
 parser:argument("table", "the rows to predict, for a network of train_csv.lua: a file as it takes")

@@ -1,6 +1,6 @@
--- A network and its training for tables that need no tuning: RealMLP-TD-S (Holzmueller, Grinsztajn
--- and Steinwart 2024, section 3), whose numbers were found on many tables at once. They are all
--- here; each could be written out by what `require "perilune"` gives.
+-- A network for tables and its training, which need no tuning: RealMLP-TD-S (Holzmueller et al.
+-- 2024, section 3), whose numbers were found on many tables at once. They are all here; each could
+-- be written out by what `require "perilune"` gives.
 
 local Dataset = require "perilune.data.dataset"
 local Network = require "perilune.network"
@@ -19,10 +19,10 @@ local NUMBERS = {
   loss = "mean_squared_error",
 }
 
--- Periodic embeddings (Gorishniy, Rubachev and Babenko 2022; without an activation, as RealMLP-TD
--- has them): waves of each number, and a dense layer of its own above them. Numbers are made normal
--- by their quantiles first, so that the same frequencies tell neighbours apart wherever the numbers
--- lie dense.
+-- Periodic embeddings (Gorishniy et al. 2022; without an activation, as RealMLP-TD has them): waves
+-- of each number, and a dense layer of its own above them. Numbers are made normal by their
+-- quantiles first, so that the same frequencies tell neighbours apart wherever the numbers lie
+-- dense.
 local PERIODIC = { frequencies = 16, deviation = 5, outputs = 8, activation = "identity" }
 local NORMAL = { scaler = "quantile" }
 
@@ -110,8 +110,8 @@ end
 ---    local net, options = pl.tabular(train, { validation = held_out })
 ---    pl.fit(net, train, options)
 ---Options: hidden ({ 256, 256, 256 }: widths; one number for one layer), periodic (false; true:
----numbers are made normal by their quantiles, and given as waves, too; or options of pl.periodic for
----these), prepare (options of pl.prepare; unseen = "zeros" unless they say otherwise), validation (a
+---numbers are made normal by their quantiles, and given as waves, too; or options of pl.periodic),
+---prepare (options of pl.prepare; unseen = "zeros" unless they say otherwise), validation (a
 ---dataset), epochs (256), batch (256), rate (0.04 for classes, 0.07 for numbers), seed (1), dtype
 ---("float32").
 ---@param train Dataset   what everything is fitted to; raw columns, as a table gives them
