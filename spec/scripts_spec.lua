@@ -625,6 +625,31 @@ describe("train_csv.lua", function()
     fails("train_csv.lua", "ragged.csv --target b", "ragged.csv: line 3")
   end)
 
+  it("trains on each of the public tables with one command", function()
+    local tables = os.getenv "PERILUNE_TABLES"
+    if not tables or tables == "" then
+      return pending "PERILUNE_TABLES does not name a folder with tables"
+    end
+    local classes, numbers = "^test accuracy [%d.]+ %%", "^test RMSE [%d.]+, MAE [%d.]+, R2 "
+    for arguments, expected in pairs {
+      ["adult-train.csv.gz --target 15 --test %s/adult-test.csv.gz"] = classes,
+      ["auto_imports.csv --target 26"] = numbers,
+      ["banknote_authentication.csv --target 5"] = classes,
+      ["breast-cancer.csv --target 10"] = classes,
+      ["california.csv.gz --target median_house_value"] = numbers,
+      ["german.csv --target 21"] = classes,
+      ["glass.csv --target 10"] = classes,
+      ["horse-colic.csv --target 24"] = classes,
+      ["iris.csv --target 5"] = classes,
+      ["winequality-white.csv --target 12"] = classes,
+    } do
+      local files = arguments:gsub("%%s", tables)
+      local output = run_well("train_csv.lua",
+        ("%s/%s --epochs 1 --hidden 8 --quiet"):format(tables, files))
+      assert.matches(expected, output, arguments)
+    end
+  end)
+
   it("has the score so far when Ctrl-C ends training", function()
     local in_a_batch = at_call("math", "cos", 13, "press()") -- of the schedule, in each batch
     local output, status = run_with(in_a_batch, "train_csv.lua", "flowers.csv " .. QUICK)

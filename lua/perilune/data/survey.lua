@@ -11,7 +11,8 @@ local fields = require "perilune.fields"
 
 local raise, show = errors.raise, errors.show
 
-local MOST_ROWS = 20000 -- that are looked at, evenly spaced
+-- Rows that are looked at, evenly spaced, are at most so many, and fewer of very wide tables
+local MOST_ROWS, FEWEST_ROWS, MOST_CELLS = 20000, 1000, 2000000
 local FEW_ROWS = 20 -- in fewer of them chance does what is looked for
 local FEW_CLASSES = 20 -- different whole numbers, up to which they are taken as classes
 local RARE = 10 -- rows of a class below which it is told
@@ -272,9 +273,10 @@ local function rows_of(data, target)
   else
     for n = 1, data.N do all[n] = n end
   end
-  if #all <= MOST_ROWS then return all end
+  local most = math.min(MOST_ROWS, math.max(FEWEST_ROWS, MOST_CELLS // #data.columns))
+  if #all <= most then return all end
   local rows = {}
-  for k = 1, MOST_ROWS do rows[k] = all[1 + (k - 1) * #all // MOST_ROWS] end
+  for k = 1, most do rows[k] = all[1 + (k - 1) * #all // most] end
   return rows
 end
 
