@@ -281,25 +281,25 @@ end
 ---The table of a file, or the end of the script.
 ---@param path string
 ---@param options table   of a parser with the options of tables
----@param types? table<string|integer, string>  types of columns
+---@param types? table<string, string>  types of columns by name; where such a column is missing
+---they are not heeded, so that Table:like can say which
 ---@return Table
 function support.read_table(path, options, types)
   local csv = support.require "perilune.data.csv"
   local function read(known_types)
-    local ok, table, message = support.try(csv.read, path, {
+    local ok, data, message = support.try(csv.read, path, {
       separator = options.separator, quote = options.quote, decimal = options.decimal,
       missing = options.missing, columns = options.columns, types = known_types,
       header = options.header or options.no_header and false,
     })
-    if not ok then support.fail(table) end
-    return table, message
+    if not ok then support.fail(data) end
+    return data, message
   end
-  local table, message = read(types)
-  if table then return table end
-  local other = types and read() -- where a column is missing, `like` says it better than types do
-  if not other then support.fail(message) end
-  for name in pairs(types) do
-    if not pcall(other.column, other, name) then return other end
+  local data, message = read(types)
+  if data then return data end
+  local untyped = types and read()
+  for name in pairs(untyped and types or {}) do
+    if not pcall(untyped.column, untyped, name) then return untyped end
   end
   support.fail(message)
 end

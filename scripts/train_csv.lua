@@ -197,7 +197,8 @@ support.use_threads(options.threads)
 local data = support.read_table(options.file, options)
 say(("%s: %s"):format(options.file, tostring(data)))
 if not options.target then
-  print(pl.data.survey(data))
+  local remarks = tostring(pl.data.survey(data))
+  if remarks ~= "" then print(remarks) end
   print "--target COLUMN trains a network for a column"
   return
 end
