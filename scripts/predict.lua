@@ -1,5 +1,6 @@
 #!/usr/bin/env lua5.4
--- The accuracy of a saved network on the MNIST test set, or what it sees in one image.
+-- What a saved network says: of the rows of a table where it was trained on one; otherwise its
+-- accuracy on the MNIST test set, or what it sees in one image.
 
 -- support.lua lies beside this file. Where a link to it was started, a process says where that is;
 -- it takes milliseconds in which Ctrl-C is not heard yet, so it is asked only then.
@@ -12,9 +13,15 @@ local support = dofile(near(file or arg[0], "support.lua"))
 local pl = support.require "perilune"
 
 local parser = support.parser("predict.lua",
-  "Evaluate a saved network on the MNIST test set.")
-parser:argument("file", "a network that train_mnist.lua --save wrote")
+  "Predict the rows of a table, or evaluate a saved network on the MNIST test set.")
+  :epilog("Of a table the predictions are written as CSV: a class and its probability, or a "
+    .. "number, for each row.")
+parser:argument("file", "a network that train_csv.lua --save or train_mnist.lua --save wrote")
   :convert(support.path "file")
+parser:argument("table", "the rows to predict, for a network of train_csv.lua: a file as it takes")
+  :args "?"
+  :convert(support.path "table")
+support.add_table_options(parser)
 parser:mutex(
   parser:option("--data", "folder of the MNIST files "
     .. "(default: $PERILUNE_MNIST, else data/mnist in the project)")
@@ -57,9 +64,58 @@ local function draw(X)
   end
 end
 
+-- A cell of CSV (RFC 4180)
+local function quoted(text)
+  if not text:find '[",\r\n]' then return text end
+  return '"' .. text:gsub('"', '""') .. '"'
+end
+
+-- The rows of the table by the columns of the network's schema: others it may have are passed over.
+local function samples_of(network)
+  local types = {}
+  for _, feature in ipairs(network.schema) do types[feature.name] = feature.type end
+  local X, reason = support.read_table(options.table, options, types):like(network.schema)
+  if not X then support.fail(("%s: %s"):format(options.table, reason)) end
+  return X:to(network.dtype)
+end
+
+local function predict_table(network)
+  local X = samples_of(network)
+  if network.units then
+    local ok, A = support.try(network.predict, network, X)
+    if not ok then support.fail(A) end
+    print "prediction"
+    for n = 1, A.cols do print(("%.9g"):format(A:get(1, n))) end
+    return
+  end
+  local ok, classes, P = support.try(network.classify, network, X)
+  if not ok then support.fail(classes) end
+  print "class,probability"
+  local highest = P.rows > 1 and P:argmax()
+  for n = 1, P.cols do
+    local p = highest and P:get(math.tointeger(highest:get(1, n)), n)
+      or math.max(P:get(1, n), 1 - P:get(1, n))
+    print(("%s,%.6f"):format(quoted(tostring(classes[n])), p))
+  end
+end
+
 support.use_threads()
 local network, message = pl.load(options.file)
 if not network then support.fail(message) end
+if network.schema then
+  for _, name in ipairs { "data", "synthetic", "image", "confusion" } do
+    if options[name] then
+      parser:error(("--%s is for networks of images, and %s is for tables"):format(name,
+        options.file))
+    end
+  end
+  if not options.table then
+    parser:error(options.file .. " is for tables: name the file of the rows to predict")
+  end
+  return predict_table(network)
+elseif options.table then
+  support.fail(options.file .. " is for images, not for tables")
+end
 local test = read_test_set()
 if network.inputs ~= test.inputs then
   support.fail(("%s has %d inputs, and the images have %d pixels"):format(options.file,

@@ -188,6 +188,24 @@ support.threads = conversion("a whole number of 1 to " .. MOST_THREADS, function
   return math.tointeger(value) and value >= 1 and value <= MOST_THREADS
 end)
 
+---A conversion for argparse: widths such as 512,256, or 0 for none, as a list.
+---@param option string
+---@return function
+function support.widths(option)
+  return function(text)
+    local widths = {}
+    if text == "0" then return widths end
+    for word in (text .. ","):gmatch "([^,]*)," do
+      local width = math.tointeger(tonumber(word))
+      if not width or width < 1 then
+        return nil, ("%s: widths such as 512,256, or 0, expected, got '%s'"):format(option, text)
+      end
+      widths[#widths + 1] = width
+    end
+    return widths
+  end
+end
+
 ---As many threads as the option says, or one for each core.
 ---@param given integer?
 function support.use_threads(given)
@@ -204,6 +222,86 @@ function support.path(option)
     if text ~= "" then return text end
     return nil, option .. ": a name expected, got none"
   end
+end
+
+
+-- Tables
+
+-- The words of a list, separated by commas
+local function listed(text)
+  local words = {}
+  for word in (text .. ","):gmatch "%s*([^,]-)%s*," do words[#words + 1] = word end
+  return words
+end
+
+---A conversion for argparse: names separated by commas.
+---@param option string
+---@return function
+function support.names(option)
+  return function(text)
+    local names = listed(text)
+    for _, name in ipairs(names) do
+      if name == "" then
+        return nil, ("%s: names separated by commas expected, got '%s'"):format(option, text)
+      end
+    end
+    return names
+  end
+end
+
+---Add the options of what a file of a table is like.
+---@param parser table  of support.parser
+function support.add_table_options(parser)
+  local function one_byte(option)
+    return function(text)
+      if text == "tab" then return "\t" end
+      if #text == 1 then return text end
+      return nil, ("%s: one character%s expected, got '%s'"):format(option,
+        option == "--separator" and ", or tab," or "", text)
+    end
+  end
+  parser:option("--separator", "of cells: one character, or tab (default: found by reading)")
+    :convert(one_byte "--separator")
+  parser:option("--quote", "character around cells (default: \", or ' where the file begins so)")
+    :convert(one_byte "--quote")
+  parser:option("--decimal", "point or comma of numbers: . or ,", ".")
+    :choices { ".", "," }
+  parser:option("--missing", "what stands for a missing cell, separated by commas "
+    .. "(default: ?, NA, NaN, null and their like; empty cells always do)")
+    :convert(support.names "--missing")
+  parser:option("--columns", "names of the columns, separated by commas "
+    .. "(default: those of the header, or column_1, column_2, ...)")
+    :convert(support.names "--columns")
+  parser:mutex(
+    parser:flag("--no-header", "the first line is a row like the others "
+      .. "(default: found by reading)"),
+    parser:flag("--header", "the first line is a header"))
+end
+
+---The table of a file, or the end of the script.
+---@param path string
+---@param options table   of a parser with the options of tables
+---@param types? table<string, string>  types of columns by name; where such a column is missing
+---they are not heeded, so that Table:like can say which
+---@return Table
+function support.read_table(path, options, types)
+  local csv = support.require "perilune.data.csv"
+  local function read(known_types)
+    local ok, data, message = support.try(csv.read, path, {
+      separator = options.separator, quote = options.quote, decimal = options.decimal,
+      missing = options.missing, columns = options.columns, types = known_types,
+      header = options.header or options.no_header and false,
+    })
+    if not ok then support.fail(data) end
+    return data, message
+  end
+  local data, message = read(types)
+  if data then return data end
+  local untyped = types and read()
+  for name in pairs(untyped and types or {}) do
+    if not pcall(untyped.column, untyped, name) then return untyped end
+  end
+  support.fail(message)
 end
 
 ---Where MNIST is looked for: the argument, the environment, the project.

@@ -27,6 +27,7 @@ parser:option("--epochs", "times to go through the training set", "10")
 parser:option("--batch", "samples in a mini-batch", "128")
   :convert(support.count "--batch")
 parser:option("--hidden", "widths of the hidden layers, 0 for none", "512,512")
+  :convert(support.widths "--hidden")
 parser:option("--activation", "of the hidden layers", "relu")
 parser:option("--output", "activation of the last layer", "identity")
 parser:option("--loss", "softmax_cross_entropy (on logits) or squared_error",
@@ -110,24 +111,10 @@ end
 
 -- The network, the optimiser and the schedule that the options describe
 
-local function hidden_widths()
-  local widths = {}
-  if options.hidden == "0" then return widths end
-  for word in (options.hidden .. ","):gmatch("([^,]*),") do
-    local width = math.tointeger(tonumber(word))
-    if not width or width < 1 then
-      parser:error(("--hidden: widths such as 512,256, or 0, expected, got '%s'"):format(
-        options.hidden))
-    end
-    widths[#widths + 1] = width
-  end
-  return widths
-end
-
 local function new_network(train)
   local layers = { inputs = train.inputs }
   local initializer = { initializer = options.initializer }
-  for _, width in ipairs(hidden_widths()) do
+  for _, width in ipairs(options.hidden) do
     layers[#layers + 1] = pl.dense(width, options.activation, initializer)
     if options.dropout > 0 then layers[#layers + 1] = pl.dropout(options.dropout) end
   end
@@ -199,7 +186,6 @@ if options.loss ~= "softmax_cross_entropy" and options.loss ~= "squared_error" t
   parser:error(("--loss: softmax_cross_entropy or squared_error expected, got '%s'")
     :format(options.loss))
 end
-hidden_widths()
 local augment = augmentations()
 if options.save then
   local ok, message = store.check_writable(options.save)

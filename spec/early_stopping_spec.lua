@@ -107,6 +107,20 @@ describe("early stopping", function()
     assert.equal(best, history.best_epoch)
   end)
 
+  it("takes the first or the last of epochs that are equally good", function()
+    local function best_of(ties)
+      local function loss(A, T, Delta)
+        local J
+        J, Delta = pl.loss.softmax_cross_entropy(A, T, Delta)
+        return Delta and J or 1, Delta
+      end
+      return fit(classifier(), {
+        epochs = 4, loss = loss, validation = test, early_stopping = { patience = 9, ties = ties },
+      }).best_epoch
+    end
+    assert.same({ 1, 1, 4 }, { best_of(nil), best_of "first", best_of "last" })
+  end)
+
   it("never takes an epoch for the best whose number is NaN", function()
     local evaluations = 0
     local function loss(A, T, Delta)
@@ -136,7 +150,7 @@ describe("early stopping", function()
     end
     local network = classifier()
     at_caller(function() pl.fit(network, train, with { wait = 3 }) end,
-      "unknown option 'wait' of early_stopping (known: improvement, monitor, patience)")
+      "unknown option 'wait' of early_stopping (known: improvement, monitor, patience, ties)")
     at_caller(function() pl.fit(network, train, with { patience = 0 }) end,
       "patience: a whole number of 1 or more expected, got 0")
     at_caller(function() pl.fit(network, train, with(3)) end,

@@ -442,7 +442,7 @@ describe("predict.lua", function()
     refuses("predict.lua", "net.safetensors --data mnist --image 0", "--image")
     refuses("predict.lua", "net.safetensors --dat mnist", "--dat")
     refuses("predict.lua", "''", "file: a name expected, got none")
-    refuses("predict.lua", "net.safetensors other.safetensors", "too many arguments")
+    refuses("predict.lua", "net.safetensors rows.csv other.csv", "too many arguments")
     refuses("predict.lua", "net.safetensors --data mnist --synthetic", "together")
     refuses("predict.lua", "net.safetensors --data mnist --image 1 --confusion",
       "together")
@@ -478,6 +478,191 @@ describe("predict.lua", function()
     end
     fails("predict.lua", "state --data mnist",
       'state: not a model file of Perilune\'s, its format is "perilune training"')
+  end)
+end)
+
+-- 120 flowers as a file of a table: a name, which is no use; petals, sometimes missing; a colour,
+-- in quotes where it has a comma; and the species, which petals and colour tell
+local function write_flowers(name, change)
+  local lines = { "name,petals,colour,species" }
+  for n = 1, 120 do
+    local petals, colour = n * 7 % 10, n % 3
+    local row = {
+      "flower no " .. n, n % 17 == 0 and "?" or petals,
+      ({ [0] = "red", "blue", '"white, or so"' })[colour],
+      petals >= 5 and colour > 0 and "rose" or "tulip",
+    }
+    if change then change(row, n) end
+    if row[1] then lines[#lines + 1] = table.concat(row, ",") end
+  end
+  write(folder .. "/" .. name, table.concat(lines, "\n"), "\n")
+end
+
+local QUICK = "--target species --epochs 30 --hidden 16 --threads 1 "
+
+describe("train_csv.lua", function()
+  setup(function() write_flowers "flowers.csv" end)
+
+  it("describes a table, and what may be wrong with it, without a target", function()
+    local output = run_well("train_csv.lua", "flowers.csv")
+    assert.matches("^flowers.csv: 120 rows, 4 columns\n", output)
+    assert.matches("2  petals   number    0 to 9, 7 missing\n", output, 1, true)
+    assert.matches("name is text, of which nothing can be learnt\n"
+      .. "%-%-target COLUMN trains a network for a column\n$", output)
+  end)
+
+  it("tells what it found, and how good the network is on rows kept apart", function()
+    local output = run_well("train_csv.lua", "flowers.csv " .. QUICK)
+    assert.matches("target species, 2 classes: rose 40 (33.3 %), tulip 80 (66.7 %)\n"
+      .. "name is text, of which nothing can be learnt\n"
+      .. "77 rows to train on, 19 to validate, 24 to test\n", output, 1, true)
+    assert.matches("best epoch %d+ of 30, validation accuracy [%d.]+ %%, [%d.]+ s\n", output)
+    assert.matches("\n +precision +recall +f1 +support\n", output)
+    local accuracy, guessed = last_line(output):match(
+      "^test accuracy ([%d.]+) %% %(always tulip: ([%d.]+) %%%)$")
+    assert.equal("66.67", guessed)
+    assert.is_true(tonumber(accuracy) > 90, accuracy)
+  end)
+
+  it("prints one line where it is to be quiet, the same for the same seed", function()
+    local one = run_well("train_csv.lua", "flowers.csv --quiet " .. QUICK)
+    assert.matches("^test accuracy [^\n]+\n$", one)
+    local threads = QUICK:gsub("threads 1", "threads 2")
+    assert.equal(one, run_well("train_csv.lua", "flowers.csv --quiet " .. threads))
+  end)
+
+  it("predicts numbers in their units beside the mean", function()
+    local output = run_well("train_csv.lua",
+      "flowers.csv --target petals --task regression --epochs 9 --threads 1")
+    assert.matches("flowers.csv: 7 rows without a target are left out\n", output, 1, true)
+    assert.matches("^test RMSE [%d.]+, MAE [%d.]+, R2 %-?[%d.]+ "
+      .. "%(always the mean: RMSE [%d.]+%)$", last_line(output))
+  end)
+
+  it("says that whole numbers are taken as classes", function()
+    local output = run_well("train_csv.lua",
+      "flowers.csv --target petals --epochs 1 --hidden 4 --threads 1")
+    assert.matches("petals has 10 different whole numbers, which are taken as classes "
+      .. "(--task regression: as numbers)", output, 1, true)
+  end)
+
+  it("tests on another file, whose classes may end in a full stop", function()
+    write_flowers("test.csv", function(row, n)
+      row[4] = row[4] .. "."
+      if n > 50 then row[1] = nil end
+    end)
+    local output = run_well("train_csv.lua", "flowers.csv --test test.csv " .. QUICK)
+    assert.matches("in test.csv, rose. is taken for rose\n"
+      .. "in test.csv, tulip. is taken for tulip\n", output, 1, true)
+    assert.matches("96 rows to train on, 24 to validate, 50 to test\n", output, 1, true)
+    write_flowers("other.csv", function(row) row[4] = row[4]:upper() end)
+    local _, status = run("train_csv.lua", "flowers.csv --quiet --test other.csv " .. QUICK)
+    assert.equal(1, status)
+    fails("train_csv.lua", "flowers.csv --quiet --test other.csv " .. QUICK,
+      'column "species" has "ROSE", "TULIP", which is none of the classes "rose", "tulip"')
+  end)
+
+  it("takes columns by name or number, and files of other kinds", function()
+    local expected = run_well("train_csv.lua", "flowers.csv --quiet --drop name " .. QUICK)
+    local by_number = QUICK:gsub("species", "4")
+    assert.equal(expected, run_well("train_csv.lua", "flowers.csv --quiet --drop 1 " .. by_number))
+    local text = read(folder .. "/flowers.csv"):gsub("^[^\n]*\n", "")
+    write(folder .. "/bare.csv", (text:gsub('"white, or so"', "white"):gsub(",", ";")))
+    local output = run_well("train_csv.lua",
+      "bare.csv --separator ';' --no-header --columns name,petals,colour,species " .. QUICK)
+    assert.equal(expected, last_line(output) .. "\n")
+  end)
+
+  it("gives numbers as waves, too", function()
+    local output = run_well("train_csv.lua", "flowers.csv --periodic " .. QUICK)
+    assert.matches("periodic, 16 frequencies", output, 1, true)
+  end)
+
+  it("saves what predict.lua applies to rows without a target, by the names of columns", function()
+    run_well("train_csv.lua", "flowers.csv --quiet --save flowers.safetensors " .. QUICK)
+    write(folder .. "/new.csv", 'colour,petals,height\n"white, or so",9,1\nred,9,2\ngreen,?,3\n')
+    local output = run_well("predict.lua", "flowers.safetensors new.csv")
+    assert.matches("^class,probability\nrose,0%.%d+\ntulip,0%.%d+\n%l+,0%.%d+\n$", output)
+    write(folder .. "/short.csv", "colour,height\nred,1\nblue,2\n")
+    fails("predict.lua", "flowers.safetensors short.csv",
+      'short.csv: column "petals" is missing (there are "colour", "height")')
+    write(folder .. "/words.csv", "colour,petals\nred,many\nblue,few\n")
+    fails("predict.lua", "flowers.safetensors words.csv",
+      'words.csv: line 2, column 2 ("petals"): a number expected, got "many"')
+    refuses("predict.lua", "flowers.safetensors", "name the file of the rows to predict")
+    refuses("predict.lua", "flowers.safetensors new.csv --synthetic",
+      "--synthetic is for networks of images")
+    fails("predict.lua", "net.safetensors new.csv", "net.safetensors is for images, not for tables")
+  end)
+
+  it("saves a network of numbers, whose predictions are numbers", function()
+    run_well("train_csv.lua", "flowers.csv --quiet --target petals --task regression --epochs 2 "
+      .. "--hidden 4 --save petals.safetensors")
+    local output = run_well("predict.lua", "petals.safetensors flowers.csv")
+    local title, rest = output:match "^([^\n]*)\n(.*)$"
+    assert.equal("prediction", title)
+    local count = 0
+    for line in rest:gmatch "([^\n]*)\n" do
+      count = count + 1
+      assert.is_true(tonumber(line) >= 0 and tonumber(line) <= 9, line)
+    end
+    assert.equal(120, count)
+  end)
+
+  it("refuses what it cannot do, in one line", function()
+    refuses("train_csv.lua", "", "file")
+    refuses("train_csv.lua", "flowers.csv --quiet --target kind",
+      "--target: the name or number of a column expected, got 'kind' (there are name, petals, "
+      .. "colour, species)")
+    refuses("train_csv.lua", "flowers.csv --quiet --target species --drop 9", "--drop: the name")
+    refuses("train_csv.lua", "flowers.csv --test 0", "--test: a fraction between 0 and 1")
+    refuses("train_csv.lua", "flowers.csv --validation 1", "--validation: a fraction between")
+    refuses("train_csv.lua", "flowers.csv --hidden 3,x", "--hidden: widths such as")
+    refuses("train_csv.lua", "flowers.csv --quote ab", "--quote: one character expected")
+    refuses("train_csv.lua", "flowers.csv --columns a,,b", "--columns: names separated by commas")
+    refuses("train_csv.lua", "flowers.csv --header --no-header", "together")
+    fails("train_csv.lua", "absent.csv", "absent.csv: ")
+    fails("train_csv.lua", "flowers.csv --quiet --target name",
+      'target: numbers or categories expected in column "name", got text')
+    fails("train_csv.lua", "flowers.csv --quiet --target species --drop petals,colour",
+      "no column is left to learn from")
+    fails("train_csv.lua", "flowers.csv --quiet --target species --save nowhere/net",
+      "--save: nowhere/net: ")
+    write(folder .. "/ragged.csv", "a,b\n1,2\n3\n")
+    fails("train_csv.lua", "ragged.csv --target b", "ragged.csv: line 3")
+  end)
+
+  it("trains on each of the public tables with one command", function()
+    local tables = os.getenv "PERILUNE_TABLES"
+    if not tables or tables == "" then
+      return pending "PERILUNE_TABLES does not name a folder with tables"
+    end
+    local classes, numbers = "^test accuracy [%d.]+ %%", "^test RMSE [%d.]+, MAE [%d.]+, R2 "
+    for arguments, expected in pairs {
+      ["adult-train.csv.gz --target 15 --test %s/adult-test.csv.gz"] = classes,
+      ["auto_imports.csv --target 26"] = numbers,
+      ["banknote_authentication.csv --target 5"] = classes,
+      ["breast-cancer.csv --target 10"] = classes,
+      ["california.csv.gz --target median_house_value"] = numbers,
+      ["german.csv --target 21"] = classes,
+      ["glass.csv --target 10"] = classes,
+      ["horse-colic.csv --target 24"] = classes,
+      ["iris.csv --target 5"] = classes,
+      ["winequality-white.csv --target 12"] = classes,
+    } do
+      local files = arguments:gsub("%%s", tables)
+      local output = run_well("train_csv.lua",
+        ("%s/%s --epochs 1 --hidden 8 --quiet"):format(tables, files))
+      assert.matches(expected, output, arguments)
+    end
+  end)
+
+  it("has the score so far when Ctrl-C ends training", function()
+    local in_a_batch = at_call("math", "cos", 13, "press()") -- of the schedule, in each batch
+    local output, status = run_with(in_a_batch, "train_csv.lua", "flowers.csv " .. QUICK)
+    assert.equal(130, status)
+    assert.matches("interrupted: the score so far follows", output, 1, true)
+    assert.matches("\ntest accuracy [%d.]+ %%", output)
   end)
 end)
 

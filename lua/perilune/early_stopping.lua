@@ -17,9 +17,11 @@ local declared = {
   patience = { "count", default = 5 },
   improvement = { "number", default = 0, least = 0 },
   monitor = { "string", optional = true },
+  ties = { "choice", choices = { "first", "last" }, default = "first" },
 }
 
----@param given table|true   { patience = 5, improvement = 0, monitor = "validation_loss" }
+---@param given table|true   { patience = 5, improvement = 0, monitor = "validation_loss", ties =
+---"first" }; ties: which of epochs that are equally good is the best one, "first" or "last"
 ---@param net Network
 ---@param recorded string[]  names of the numbers that each record will have; its field
 ---more_is_better says of each whether more is better
@@ -42,7 +44,7 @@ end
 ---@return table  { "early_stopping", option = value, ... }
 function EarlyStopping:describe()
   return { "early_stopping", patience = self.options.patience,
-    improvement = self.options.improvement, monitor = self.monitor }
+    improvement = self.options.improvement, monitor = self.monitor, ties = self.options.ties }
 end
 
 ---@param record table  of the epoch that has ended
@@ -51,6 +53,7 @@ function EarlyStopping:on_epoch(record)
   local value = record[self.monitor]
   local score = self.more_is_better and value or -value
   local is_better = not self.best or score > self.best + self.options.improvement
+    or self.options.ties == "last" and score == self.best
   if is_better and score == score then
     self.kept = self.net.held:state() -- first: there may be no memory for it
     self.best, self.epoch = score, record.epoch

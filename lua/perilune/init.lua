@@ -34,6 +34,7 @@ local report = require "perilune.metrics.report"
 local residuals = require "perilune.residuals"
 local scaler = require "perilune.scaler"
 local schedule = require "perilune.schedule"
+local tabular = require "perilune.tabular"
 local total_weight = require("perilune.metrics.batch").total_weight
 local trainer = require "perilune.trainer"
 
@@ -70,6 +71,7 @@ local public = {
   bytes = Bytes.new,
   batches = Batches.new,
   prepare = preparation.prepare,
+  tabular = tabular,
   units = preparation.units,
   quantiles = quantiles,
   trainer = trainer.new,
@@ -101,6 +103,7 @@ local public = {
       idx = later("perilune.data.idx", "write"),
     },
     proben1 = later("perilune.data.proben1", "read"),
+    survey = later("perilune.data.survey", "survey"),
   },
 }
 for name in pairs(optimizer.kinds) do public[name] = short(name) end

@@ -181,6 +181,20 @@ function calls.prepare(p)
     p:pick { record, ("{ %s, %s }"):format(record, p:leaf(record)), "set.X" }))
 end
 
+-- What trains well on a table, of classes or numbers, for an epoch
+function calls.tabular(p)
+  local X = p:leaf("f32.matrix { { 1, 2, 0 / 0, 5 }, { 1, 2, 1, 1 } }")
+  local schema = p:leaf('{ { name = "a", type = "number" }, { name = "b", type = "category", '
+    .. 'categories = { "x", "y" } } }')
+  local targets = p:pick { "labels = { 1, 2, 2, 1 }", "T = f32.matrix { { 1, 5, 9, 2 } }" }
+  local options = p:options { "hidden", p:pick { "3", "{ 4, 2 }", "{}" }, "periodic",
+    p:pick { "true", "{ frequencies = 2 }" }, "prepare", '{ scaler = "standard" }', "rate", "0.01",
+    "batch", "2", "seed", "3", "dtype", '"float64"' }
+  p:call(("(function() local set = pl.dataset { X = %s, %s, schema = %s }; local net, o = "
+    .. "pl.tabular(set, %s); o.epochs = 1; pl.fit(net, set, o); return net:predict(set.X:to("
+    .. "net.dtype)) end)()"):format(X, targets, schema, options))
+end
+
 function calls.classify(p)
   local net = any_network(p)
   if p:chance(0.7) then

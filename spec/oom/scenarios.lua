@@ -218,6 +218,24 @@ scenarios.prepare = {
   bits = function(_, result) return dump(result) end,
 }
 
+-- What trains well on a table, for an epoch; and what a survey finds in one
+scenarios.tabular = {
+  setup = function()
+    require "perilune"
+    require "perilune.data.survey"
+    local text = "age,job\n3,clerk\n1,nurse\n?,nurse\n4,clerk\n"
+    return { set = table_data(), table = require("perilune.data.csv").decode(text) }
+  end,
+  run = function(o)
+    local net, options = pl.tabular(o.set, {
+      validation = o.set, hidden = { 3 }, periodic = { frequencies = 2, outputs = 2 }, epochs = 1,
+    })
+    pl.fit(net, o.set, options)
+    return { net:predict(o.set.X), tostring(pl.data.survey(o.table, { target = "job" })) }
+  end,
+  bits = function(_, result) return dump(result) end,
+}
+
 -- A step with units, and metrics in them
 scenarios.step_units = {
   setup = function()
