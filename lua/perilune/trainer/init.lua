@@ -128,12 +128,12 @@ end
 ---update, such as { "clip_norm", most = 1 } or a list of these), average (of the weights, "ema" or
 ---"swa", which is validated, and which the network has in the end), shuffle (true), seed (1) or
 ---generator for the shuffling, early_stopping (true, or { patience = 5, improvement = 0, monitor =
----"validation_loss" }, where monitor is any number that is recorded), progress (true: a bar where
----stderr is a terminal; "lines": a line for each epoch, for log files; more in
----perilune.progress), and hooks: on_gradients(net, progress) between backward and the update,
----on_batch(progress) after each batch, on_epoch(record) after each epoch, on_warning(message)
----before the first step. A hook stops the run by returning "stop" or true. All of it is checked
----here.
+---"validation_loss" }, where monitor is any number that is recorded; other rules are in
+---perilune.early_stopping), progress (true: a bar where stderr is a terminal; "lines": a line for
+---each epoch, for log files; more in perilune.progress), and hooks: on_gradients(net, progress)
+---between backward and the update, on_batch(progress) after each batch, on_epoch(record) after each
+---epoch, on_warning(message) before the first step. A hook stops the run by returning "stop" or
+---true. All of it is checked here.
 ---@param net Network
 ---@param dataset Dataset
 ---@param given table
