@@ -131,11 +131,12 @@ end
 ---samples of those that are trained on, not of validation's, such as { "rotate", degrees = 10 } or
 ---a list of these), shuffle (true), seed (1) or generator for shuffling and augmenting,
 ---early_stopping (true, or { patience = 5, improvement = 0, monitor = "validation_loss" }, where
----monitor is any number that is recorded), progress (true: a bar where stderr is a terminal;
----"lines": a line for each epoch, for log files; more in perilune.progress), and hooks:
----on_gradients(net, progress) between backward and the update, on_batch(progress) after each batch,
----on_epoch(record) after each epoch, on_warning(message) before the first step. A hook stops the
----run by returning "stop" or true. All of it is checked here.
+---monitor is any number that is recorded; other rules are in perilune.early_stopping), progress
+---(true: a bar where stderr is a terminal; "lines": a line for each epoch, for log files; more in
+---perilune.progress), and hooks: on_gradients(net, progress) between backward and the update,
+---on_batch(progress) after each batch, on_epoch(record) after each epoch, on_warning(message)
+---before the first step. A hook stops the run by returning "stop" or true. All of it is checked
+---here.
 ---@param net Network
 ---@param dataset Dataset
 ---@param given table
