@@ -21,10 +21,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "float_state.h"
+#include "trial.h"
 
 #define POOL        "perilune.pool"
 #define MAX_THREADS 256
@@ -38,23 +38,6 @@
 ** longer than a short run.
 */
 #define SPINS 2000
-
-/*
-** Trials find out whether threads help just now. A trial is TRIAL seconds of runs in which the
-** caller works with the other threads and measures how it goes.
-** Problem: other processes may hold the processors that our threads need. The caller then waits for
-** a thread that is not running, or has to take turns with it on one processor, and would be faster
-** alone.
-** Sign of it: in the trial the caller waited longer than it worked, or the speedup was below 4/3.
-** The speedup is the pieces that all have done over those that the caller has done, times the
-** fraction of its time in which the caller really had a processor. With any number of threads one
-** that gains less than a third is not worth the processors it takes from others.
-** Rule: after a failed trial the caller does all pieces by itself for `alone` seconds, and then
-** tries again. `alone` starts at TRIAL, doubles with each trial that fails, up to
-** LONGEST_ALONE, and halves with each that passes.
-*/
-#define TRIAL         0.02
-#define LONGEST_ALONE 0.4
 
 typedef struct Worker {
   pthread_t id;
@@ -94,14 +77,7 @@ struct Pool {
   char apart[CACHE_LINE];  // between what workers read, above, and what the caller writes each run
   uint64_t generation;     // number of the run
   unsigned given;          // pieces, in all runs
-  pthread_t caller;        // thread that began this trial
-  double running;          // seconds that it had a processor, before the trial
-  double worked;           // seconds that the caller worked in this trial
-  double waited;           // seconds that it waited for the others
-  int pieces;              // of this trial's runs
-  int own_pieces;          // those that the caller has done
-  double alone;            // seconds to work alone after a trial that fails
-  double alone_until;      // moment
+  Trial trial;             // whether the threads help just now
   pid_t owner;             // process that started the threads: in a forked child they are not there
   const Blas *blas;        // NULL until the first product that needs it
   bool blas_checked;       // for this number of threads
@@ -199,16 +175,6 @@ static void *worker(void *argument) {
   return NULL;
 }
 
-static double seconds(clockid_t clock) {
-  struct timespec t;
-  clock_gettime(clock, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static double now(void) {
-  return seconds(CLOCK_MONOTONIC);
-}
-
 static bool is_finished(const Pool *pool) {
   unsigned done = 0;
   for (int thread = 0; thread < pool->threads; thread++) {
@@ -229,36 +195,8 @@ static void wait_until_finished(Pool *pool) {
   pthread_mutex_unlock(&pool->mutex);
 }
 
-static void begin_trial(Pool *pool) {
-  pool->caller = pthread_self();
-  pool->running = seconds(CLOCK_THREAD_CPUTIME_ID);
-  pool->worked = 0;
-  pool->waited = 0;
-  pool->pieces = 0;
-  pool->own_pieces = 0;
-}
-
-/*
-** The fraction of the time it worked in which the caller had a processor. An upper bound: the
-** system tells its processor time for the whole trial, with what lies between the runs.
-*/
-static double scheduled_fraction(const Pool *pool) {
-  if (!pthread_equal(pool->caller, pthread_self())) return 1;
-  double running = seconds(CLOCK_THREAD_CPUTIME_ID) - pool->running;
-  return running < pool->worked ? running / pool->worked : 1;
-}
-
-static void end_trial(Pool *pool, double end) {
-  double speedup = scheduled_fraction(pool) * pool->pieces / pool->own_pieces;
-  bool fails = pool->waited > pool->worked || speedup < 4.0 / 3;
-  if (fails) pool->alone_until = end + pool->alone;
-  double alone = fails ? 2 * pool->alone : pool->alone / 2;
-  pool->alone = alone < TRIAL ? TRIAL : alone > LONGEST_ALONE ? LONGEST_ALONE : alone;
-  pool->pieces = 0;
-}
-
 static void run_together(Pool *pool, int count, Task task, void *context, double start) {
-  if (pool->pieces == 0) begin_trial(pool);
+  trial_run_starts(&pool->trial);
   pool->generation++;
   pool->given += (unsigned)count;
   int threads = pool->threads;
@@ -283,21 +221,16 @@ static void run_together(Pool *pool, int count, Task task, void *context, double
     pthread_mutex_unlock(&pool->mutex);
   }
   int own_pieces = work(pool, 0);
-  double own_end = now();
+  double own_end = trial_now();
   wait_until_finished(pool);
-
-  double end = now();
-  pool->worked += own_end - start;
-  pool->waited += end - own_end;
-  pool->pieces += count;
-  pool->own_pieces += own_pieces;
-  if (pool->worked + pool->waited > TRIAL) end_trial(pool, end);
+  trial_run_ends(&pool->trial, count, own_pieces, start, own_end, trial_now());
 }
 
 void pool_run(Pool *pool, int count, Task task, void *context) {
   FloatState caller = float_state_change(FLOAT_TASK);
-  double start = count == 1 || pool->threads == 1 ? 0 : now();
-  if (start > pool->alone_until) {
+  bool is_shared = count > 1 && pool->threads > 1;
+  double start = is_shared ? trial_now() : 0;
+  if (is_shared && !trial_is_alone(&pool->trial, start)) {
     run_together(pool, count, task, context, start);
   } else {
     for (int index = 0; index < count; index++) task(context, index);
@@ -367,9 +300,7 @@ static int start(Pool *pool, int threads) {
   for (int thread = 0; thread < MAX_THREADS; thread++) pool->shares[thread].done = 0;
   pool->given = 0;
   pool->owner = getpid();
-  pool->pieces = 0;
-  pool->alone = TRIAL;
-  pool->alone_until = 0;
+  trial_reset(&pool->trial);
   /* Signals are the business of the host's threads. */
   sigset_t every;
   sigset_t callers;
