@@ -3,10 +3,11 @@
 */
 #include "trial.h"
 
+#include <limits.h>
 #include <time.h>
 
 #define TRIAL         0.02
-#define LONGEST_ALONE 0.4
+#define LONGEST_PAUSE 0.4
 
 static double seconds(clockid_t clock) {
   struct timespec t;
@@ -20,8 +21,14 @@ double trial_now(void) {
 
 void trial_reset(Trial *trial) {
   trial->pieces = 0;
-  trial->alone = TRIAL;
-  trial->alone_until = 0;
+  trial->most = INT_MAX;
+  trial->until = 0;
+  trial->pause = TRIAL;
+}
+
+int trial_threads(Trial *trial, double now) {
+  if (now > trial->until) trial->most = INT_MAX;
+  return trial->most;
 }
 
 void trial_run_starts(Trial *trial) {
@@ -30,6 +37,7 @@ void trial_run_starts(Trial *trial) {
   trial->running = seconds(CLOCK_THREAD_CPUTIME_ID);
   trial->worked = 0;
   trial->waited = 0;
+  trial->threads = 0;
   trial->own_pieces = 0;
 }
 
@@ -46,16 +54,23 @@ static double scheduled_fraction(const Trial *trial) {
 static void finish(Trial *trial, double moment) {
   double speedup = scheduled_fraction(trial) * trial->pieces / trial->own_pieces;
   bool fails = trial->waited > trial->worked || speedup < 4.0 / 3;
-  if (fails) trial->alone_until = moment + trial->alone;
-  double alone = fails ? 2 * trial->alone : trial->alone / 2;
-  trial->alone = alone < TRIAL ? TRIAL : alone > LONGEST_ALONE ? LONGEST_ALONE : alone;
+  double pause = trial->pause;
+  if (fails) {
+    trial->most = trial->threads / 2;
+    trial->until = moment + pause;
+    pause *= 2;
+  } else if (trial->most == INT_MAX) {
+    pause /= 2;
+  }
+  trial->pause = pause < TRIAL ? TRIAL : pause > LONGEST_PAUSE ? LONGEST_PAUSE : pause;
   trial->pieces = 0;
 }
 
-void trial_run_ends(Trial *trial, int pieces, int own_pieces, double start, double own_end,
-                    double end) {
+void trial_run_ends(Trial *trial, int threads, int pieces, int own_pieces, double start,
+                    double own_end, double end) {
   trial->worked += own_end - start;
   trial->waited += end - own_end;
+  trial->threads = threads > trial->threads ? threads : trial->threads;
   trial->pieces += pieces;
   trial->own_pieces += own_pieces;
   if (trial->worked + trial->waited > TRIAL) finish(trial, end);

@@ -82,7 +82,8 @@ static void multiply_by_blas(const Blas *blas, const BlockProduct *p) {
 }
 
 /* The pool's task: compute the block of this number, then what follows it (the epilogue). */
-static void compute_block(void *product, int index) {
+static void compute_block(void *product, int index, int thread) {
+  (void)thread;
   const Product *p = product;
   Block b = blocks_at(&p->blocks, index);
   BlockProduct block = at_block(&p->whole, b);
@@ -109,7 +110,7 @@ void product_run(Pool *pool, Matrix *C, const Matrix *A, const Matrix *B, How ho
   p.blas = pool_blas(pool);
   /* dJ/dW = H A^t, the one product whose B is transposed, has the units in its columns. */
   p.blocks = blocks_cut(p.whole.m, p.whole.n, p.whole.k, !p.whole.transposeB, p.tiles);
-  pool_run(pool, blocks_count(&p.blocks), compute_block, &p);
+  pool_run(pool, blocks_count(&p.blocks), blocks_count(&p.blocks), compute_block, &p);
 }
 
 
