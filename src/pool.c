@@ -59,6 +59,8 @@ struct Pool {
   pid_t owner;             // process that started the threads: in a forked child they are not there
   const Blas *blas;        // NULL until the first product that needs it
   bool blas_checked;       // for this number of threads
+  char *scratch;           // of the first thread; the others' follow. NULL until reserved
+  size_t scratch_bytes;    // of each thread
   bool closed;             // finalised: nothing would end threads started now
   Worker workers[MAX_THREADS - 1];
   /* for the shares, which begin where a cache line does */
@@ -264,7 +266,7 @@ static int pool_gc(lua_State *L) {
 void pool_push(lua_State *L) {
   if (lua_getfield(L, LUA_REGISTRYINDEX, POOL) == LUA_TUSERDATA) return;
   lua_pop(L, 1);
-  Pool *pool = lua_newuserdatauv(L, sizeof(Pool), 0);
+  Pool *pool = lua_newuserdatauv(L, sizeof(Pool), 1);  // its value: the scratch memory
   memset(pool, 0, sizeof(Pool));
   uintptr_t room = (uintptr_t)pool->room + CACHE_LINE - 1;
   pool->shares = (Share *)(room - room % CACHE_LINE);
@@ -289,6 +291,22 @@ const Blas *pool_blas(const Pool *pool) {
   return pool->blas;
 }
 
+void pool_reserve_scratch(lua_State *L, Pool *pool, size_t bytes) {
+  if (bytes <= pool->scratch_bytes) return;
+  bytes = (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+  lua_getfield(L, LUA_REGISTRYINDEX, POOL);
+  size_t threads = (size_t)pool->threads;
+  uintptr_t room = (uintptr_t)lua_newuserdatauv(L, bytes * threads + CACHE_LINE - 1, 0);
+  lua_setiuservalue(L, -2, 1);
+  lua_pop(L, 1);
+  pool->scratch = (char *)((room + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+  pool->scratch_bytes = bytes;
+}
+
+void *pool_scratch(const Pool *pool, int thread) {
+  return pool->scratch == NULL ? NULL : pool->scratch + pool->scratch_bytes * (size_t)thread;
+}
+
 int pool_threads(lua_State *L) {
   Pool *pool = lua_touserdata(L, lua_upvalueindex(2));
   if (lua_isnoneornil(L, 1)) {
@@ -311,6 +329,8 @@ int pool_threads(lua_State *L) {
     }
   }
   pool->blas_checked = false;  // for as many threads
+  pool->scratch = NULL;
+  pool->scratch_bytes = 0;
   lua_pushinteger(L, pool->threads);
   return 1;
 }

@@ -70,6 +70,15 @@ void pool_check_blas(lua_State *L, Pool *pool);
 /* What the last pool_check_blas found, or NULL */
 const Blas *pool_blas(const Pool *pool);
 
+/*
+** Let each thread have as many bytes of memory, which last until the number of threads is set anew:
+** for tasks that need more than their stacks offer. Raises when there is no memory.
+*/
+void pool_reserve_scratch(lua_State *L, Pool *pool, size_t bytes);
+
+/* The memory of this thread, which begins where a cache line does; NULL where none was reserved */
+void *pool_scratch(const Pool *pool, int thread);
+
 /* threads([n]) --> n */
 int pool_threads(lua_State *L);
 

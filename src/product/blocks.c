@@ -12,16 +12,26 @@
 /* A C of this many elements or more leaves the caches before the next step comes to it again. */
 #define LARGE (1 << 20)
 
+/* A C of this many elements or more is multiplied from copies of both operands (packed.h). */
+#define HUGE (1 << 22)
+
 /*
 ** In tiles `cut` prefers to halve the units of C. It does so as long as each half keeps at least so
 ** many rows, or columns; tiles.h says how many columns where C is not LARGE.
 */
 #define LEAST_ROWS       128
 #define LEAST_LARGE_COLS 512
+#define LEAST_HUGE_ROWS  512
 
 /* Multiplications in the smallest block: with fewer a second thread costs more than it brings. */
 #define MIN_VOLUME        (1 << 20)
 #define MIN_VECTOR_VOLUME (1 << 17)
+
+/*
+** Beyond `most` blocks the smallest has so many, some 20 ms: for more processors than that, where
+** copying the operands once more for each block is of no account.
+*/
+#define LARGE_VOLUME 0x1p31
 
 static int round_up(int n, int multiple) {
   return n > multiple ? (n + multiple - 1) / multiple * multiple : multiple;
@@ -62,11 +72,13 @@ Blocks blocks_cut(int m, int n, int k, bool rows_first, const TileSet *tiles) {
   int cols = n;
   bool is_vector = m == 1 || n == 1;
   int most = tiles ? tiles->most_blocks : MAX_BLOCKS;
+  int least_rows = m * n < HUGE ? LEAST_ROWS : LEAST_HUGE_ROWS;
   int least_cols = tiles && m * n < LARGE ? tiles->least_cols : LEAST_LARGE_COLS;
   double smallest = is_vector ? MIN_VECTOR_VOLUME : MIN_VOLUME;
   double volume = (double)m * n * k;
-  for (int blocks = 1; blocks < most && volume >= 2 * blocks * smallest; blocks *= 2) {
-    bool is_first_cut = tiles && (rows_first ? rows >= 2 * LEAST_ROWS : cols >= 2 * least_cols);
+  for (int blocks = 1; volume >= 2 * blocks * (blocks < most ? smallest : LARGE_VOLUME);
+       blocks *= 2) {
+    bool is_first_cut = tiles && (rows_first ? rows >= 2 * least_rows : cols >= 2 * least_cols);
     if (is_first_cut ? rows_first : rows >= cols)
       rows = round_up(div_up(rows, 2), BLOCK_EDGE);
     else

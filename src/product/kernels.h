@@ -7,16 +7,26 @@
 
 #include "product/columns.h"
 #include "product/dots.h"
+#include "product/packed.h"
 #include "product/panels.h"
 #include "product/rows.h"
 
-static void compute(const BlockProduct *p) {
-  if (panels_pay(p->m, p->n, p->k, p->transposeA))
-    compute_panels(p);
-  else if (p->transposeA)
+static size_t scratch(int m, int n, int k, bool transposeA) {
+  bool needs = panels_pay(m, n, k, transposeA) && packs_pay(m, n, k);
+  return needs ? PACKED_BYTES : 0;
+}
+
+static void compute(const BlockProduct *p, real *packed) {
+  if (panels_pay(p->m, p->n, p->k, p->transposeA)) {
+    if (packed != NULL && packs_pay(p->m, p->n, p->k))
+      compute_packed(p, packed);
+    else
+      compute_panels(p);
+  } else if (p->transposeA) {
     compute_dots(p);
-  else
+  } else {
     compute_columns(p);
+  }
 }
 
 #endif

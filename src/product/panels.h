@@ -64,15 +64,23 @@ static void copy_transposed(int rows, int k, const real *A, int lda, real *panel
   }
 }
 
-static void fetch_columns(int from, int to, const real *A, int lda) {
-  for (int l = from; l < to; l++) fetch((uintptr_t)(A + l * lda), 0);
+enum { CACHE_LINE_REALS = 64 / sizeof(real) };
+
+/* Bring lines from..to-1 of A, `length` elements each, to the cache that FETCH_LOCALITY says. */
+static void fetch_lines(int from, int to, int length, const real *A, int lda) {
+  for (int i = from; i < to; i++) {
+    for (int l = 0; l < length; l += CACHE_LINE_REALS)
+      __builtin_prefetch(A + i * lda + l, 0, FETCH_LOCALITY);
+  }
 }
 
 /*
-** Compute some rows of C, as many as a panel has. Where PREFETCHES_NEXT_PANEL and the next rows of
-** A lie in columns, far apart, some of these columns are fetched into the cache with each tile.
+** Compute some rows of C, as many as a panel has, from `packed` where B was copied there
+** (packed.h), else from B. Where the next rows of A lie far apart, some of them are fetched with
+** each tile: always beside a copy of B, which leaves the caches nothing else to do; else where
+** PREFETCHES_NEXT_PANEL and A lies in columns.
 */
-static void compute_panel(const BlockProduct *p, int i, int rows) {
+static void compute_panel(const BlockProduct *p, const real *packed, int i, int rows) {
   _Alignas(LANES_BYTES) real panel[PANEL_ROWS * PANEL_DEPTH];
   if (p->transposeA)
     copy_transposed(rows, p->k, p->A + i * p->lda, p->lda, panel);
@@ -84,24 +92,32 @@ static void compute_panel(const BlockProduct *p, int i, int rows) {
   Tile t = {.k = p->k, .A = panel, .lda = PANEL_ROWS, .ldc = p->ldc, .adds = p->adds};
   t.last = rows - (vectors - 1) * LANES;
   set_strides(p, &t);
-  bool has_next = PREFETCHES_NEXT_PANEL && !p->transposeA && i + rows < p->m;
-  int next = has_next ? p->k : 0;
+  int next_rows = least(p->m - i - rows, rows);
+  int next = p->transposeA ? next_rows : p->k;
+  if (packed == NULL && (p->transposeA || !PREFETCHES_NEXT_PANEL)) next = 0;
+  int length = p->transposeA ? p->k : next_rows;
+  const real *next_A = p->A + (i + rows) * (p->transposeA ? p->lda : 1);
   int fetched = next * COLUMN_COLS / p->n + 1;
   int cols;
-  for (int j = 0, l = 0; j < p->n; j += cols, l += fetched) {
-    fetch_columns(l, least(l + fetched, next), p->A + i + rows, p->lda);
+  for (int j = 0, line = 0; j < p->n; j += cols, line += fetched) {
+    fetch_lines(line, least(line + fetched, next), length, next_A, p->lda);
     cols = next_turn(p->n - j, COLUMN_COLS);
     t.B = p->B + j * t.stride_j;
+    if (packed != NULL) {
+      t.B = packed + j * p->k;
+      t.stride_l = cols;
+      t.stride_j = 1;
+    }
     t.C = p->C + j * p->ldc + i;
     column_tile(vectors, cols, &t);
   }
 }
 
-static void compute_slab(const BlockProduct *p) {
+static void compute_slab(const BlockProduct *p, const real *packed) {
   int rows;
   for (int i = 0; i < p->m; i += rows) {
     rows = next_vectors(p->m - i, PANEL_ROWS);
-    compute_panel(p, i, rows);
+    compute_panel(p, packed, i, rows);
   }
 }
 
@@ -118,7 +134,7 @@ static void compute_slab_of_copy(const BlockProduct *p) {
   BlockProduct copied = *p;
   copied.B = copy;
   copied.ldb = COPY_STRIDE;
-  compute_slab(&copied);
+  compute_slab(&copied, NULL);
 }
 
 /* Let the slab begin at C(i, j), and with inner element l. */
@@ -141,7 +157,10 @@ static void compute_panels(const BlockProduct *p) {
         slab.k = next_vectors(p->k - l, depth);
         move(&slab, p, i, j, l);
         slab.adds = p->adds || l > 0;
-        (copies_B ? compute_slab_of_copy : compute_slab)(&slab);
+        if (copies_B)
+          compute_slab_of_copy(&slab);
+        else
+          compute_slab(&slab, NULL);
       }
     }
   }

@@ -19,6 +19,7 @@ typedef struct Product {
   BlockProduct whole;
   const TileSet *tiles;  // to multiply in, or NULL
   const Blas *blas;
+  Pool *pool;  // whose scratch memory the tiles use
   Blocks blocks;
   const Matrix *result;  // C as it was given, for the epilogue
   Epilogue epilogue;
@@ -83,14 +84,13 @@ static void multiply_by_blas(const Blas *blas, const BlockProduct *p) {
 
 /* The pool's task: compute the block of this number, then what follows it (the epilogue). */
 static void compute_block(void *product, int index, int thread) {
-  (void)thread;
   const Product *p = product;
   Block b = blocks_at(&p->blocks, index);
   BlockProduct block = at_block(&p->whole, b);
   if (is_with_vector(&p->whole))
     vectors_compute(&block, p->whole.n > 1);
   else if (p->tiles)
-    p->tiles->compute(&block);
+    p->tiles->compute(&block, pool_scratch(p->pool, thread));
   else
     multiply_by_blas(p->blas, &block);
   if (p->epilogue == NULL) return;
@@ -100,7 +100,13 @@ static void compute_block(void *product, int index, int thread) {
 
 void product_check_memory(lua_State *L, Matrix *C, const Matrix *A, const Matrix *B, How how) {
   BlockProduct whole = by_columns(C, A, B, &how);
-  if (!is_with_vector(&whole) && !suitable_tiles(&whole)) pool_check_blas(L, matrix_pool(L));
+  if (is_with_vector(&whole)) return;
+  const TileSet *tiles = suitable_tiles(&whole);
+  if (tiles)
+    pool_reserve_scratch(L, matrix_pool(L),
+                         tiles->scratch(whole.m, whole.n, whole.k, whole.transposeA));
+  else
+    pool_check_blas(L, matrix_pool(L));
 }
 
 void product_run(Pool *pool, Matrix *C, const Matrix *A, const Matrix *B, How how) {
@@ -108,6 +114,7 @@ void product_run(Pool *pool, Matrix *C, const Matrix *A, const Matrix *B, How ho
   p.whole = by_columns(C, A, B, &how);
   p.tiles = suitable_tiles(&p.whole);
   p.blas = pool_blas(pool);
+  p.pool = pool;
   /* dJ/dW = H A^t, the one product whose B is transposed, has the units in its columns. */
   p.blocks = blocks_cut(p.whole.m, p.whole.n, p.whole.k, !p.whole.transposeB, p.tiles);
   pool_run(pool, blocks_count(&p.blocks), blocks_count(&p.blocks), compute_block, &p);

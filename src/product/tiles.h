@@ -9,6 +9,8 @@
 #ifndef PERILUNE_TILES_H
 #define PERILUNE_TILES_H
 
+#include <stddef.h>
+
 #include "product/block_product.h"
 
 /* The kernels of one instruction set */
@@ -18,7 +20,10 @@ typedef struct TileSet {
   ** both.
   */
   bool (*suit)(int m, int n, int k, bool transposeA);
-  void (*compute)(const BlockProduct *p);
+  /* Bytes of memory that `compute` needs for a block of such a product, on each thread; often 0 */
+  size_t (*scratch)(int m, int n, int k, bool transposeA);
+  /* `scratch` begins where a cache line does; or it is NULL, and nothing is copied there. */
+  void (*compute)(const BlockProduct *p, real *scratch);
   /* y = A^t x, or y + A^t x, A with k rows and `rows` columns, lda apart */
   void (*times_vector)(int rows, int k, const real *A, int lda, const real *x, bool adds, real *y);
   /* Blocks to cut a product into */

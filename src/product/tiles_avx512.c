@@ -87,7 +87,10 @@ enum { DOT_ROWS = 4, DOT_COLS = 6, COLUMN_ROWS = 4, COLUMN_COLS = 6, MASKS_COST 
 */
 enum { DOT_DEPTH = 4096 / sizeof(real), DOT_BAND = 128 };
 
-/* The same for column tiles where A is read in place: 24 KiB for a tile, 1 MiB for the band. */
+/*
+** The same for column tiles where A is read in place: 1 KiB of each column of B, and so many rows
+** of A that 1 KiB of each of its columns is read: 256 KiB at most.
+*/
 enum { COLUMN_DEPTH = 1024 / sizeof(real), COLUMN_BAND = 1024 / sizeof(real) };
 
 /*
@@ -95,7 +98,12 @@ enum { COLUMN_DEPTH = 1024 / sizeof(real), COLUMN_BAND = 1024 / sizeof(real) };
 ** Slabs of 128 rows, so that their C stays in the second cache from one slab to the next.
 */
 enum { PANEL_BYTES = 32768, SLAB_ROWS = 128, SLAB_COLS = INT_MAX };
-enum { PREFETCHES_NEXT_PANEL = 0 };
+
+/*
+** The next panel is fetched beside a copy of B only, and to the second cache, since this panel
+** fills the first. (The locality is that of __builtin_prefetch.)
+*/
+enum { PREFETCHES_NEXT_PANEL = 0, FETCH_LOCALITY = 2 };
 
 /*
 ** A panel is copied once and read for each column. With fewer columns than MIN_COLUMNS reading A in
@@ -111,6 +119,13 @@ enum { COPIES_TRANSPOSED_B = 0, MIN_COPY_ROWS = 0, COPY_DEPTH = 1, COPY_COLS = L
 /* The processor reads ahead best in one stream, one row of the matrix after the other. */
 enum { STREAMS = 1 };
 
+/*
+** Copies of B fill half of the smallest second cache, 1 MiB: the other half is for the panels of A
+** and for C, which go by. They pay where eight panels of A read each copy, and B has more pages of
+** memory, 256 of 4 KiB, than the processor knows the addresses of at once.
+*/
+enum { PACKS = 1, PACKED_BYTES = 512 << 10, MIN_PACKED_ROWS = 512, MIN_PACKED_BYTES = 1 << 20 };
+
 #include "product/kernels.h"
 
 /*
@@ -123,6 +138,7 @@ static bool suit(int m, int n, int k, bool transposeA) {
 
 const TileSet tiles_avx512 = {
   .suit = suit,
+  .scratch = scratch,
   .compute = compute,
   .times_vector = times_vector,
   .most_blocks = 16,
