@@ -43,7 +43,7 @@ endif
 OPTIMIZE ?= -O3 -fno-math-errno -fno-trapping-math
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
   -Wwrite-strings -Wundef -Wconversion -Wdouble-promotion -Wvla $(if $(WERROR),-Werror)
-COMPILE  := $(CC) -std=gnu11 -fopenmp-simd $(OPTIMIZE) -g -fPIC -fno-plt -fvisibility=hidden -pthread $(WARNINGS) \
+COMPILE  := $(CC) -std=gnu11 -fopenmp-simd $(OPTIMIZE) -g -fPIC -fno-plt -fvisibility=hidden -pthread $(WARNINGS) -Isrc \
   $(LUA_CFLAGS) $(OPENBLAS_CFLAGS) $(CFLAGS) -MMD -MP
 
 # Modules are not linked with Lua: its symbols come from the host. They are never unloaded, because
@@ -53,7 +53,7 @@ LINK   := $(CC) $(OPTIMIZE) $(SHARED) -pthread $(LDFLAGS)
 
 # Compiled once, a module each: they know no element type.
 SINGLE  := openblas system
-CORE    := $(filter-out $(SINGLE:=.o),$(patsubst src/%.c,%.o,$(wildcard src/*.c)))
+CORE    := $(filter-out $(SINGLE:=.o),$(patsubst src/%.c,%.o,$(wildcard src/*.c src/product/*.c)))
 FLOAT32 := $(addprefix $(BUILD)/float32/,$(CORE))
 FLOAT64 := $(addprefix $(BUILD)/float64/,$(CORE))
 SINGLES := $(SINGLE:%=$(BUILD)/single/%.o)
@@ -87,7 +87,7 @@ $(BUILD)/libraries: Makefile
 	  "Lua $(LUA_VERSION)'s headers were not found: install pkg-config and liblua$(LUA_VERSION)-dev" >&2; exit 1; }
 	@printf '#include <cblas.h>\n' | $(CC) $(OPENBLAS_CFLAGS) -E - >/dev/null 2>&1 || { echo \
 	  "OpenBLAS's headers were not found: install pkg-config and libopenblas-serial-dev" >&2; exit 1; }
-	@mkdir -p $(dir $(MODULES)) $(dir $(FLOAT32) $(FLOAT64) $(SINGLES)) && touch $@
+	@mkdir -p $(sort $(dir $(MODULES) $(FLOAT32) $(FLOAT64) $(SINGLES))) && touch $@
 
 # $(call need,program:package ...), with Debian's name of the package where it differs from the
 # program's
@@ -125,7 +125,7 @@ fuzz-readers: all
 kernels:  ## run the specs of products with the kernels of lesser processors: AVX2, and neither
 	@for bytes in 32 0; do \
 	  $(MAKE) --no-print-directory test BUILD=$(BUILD)/kernels$$bytes CFLAGS="$(CFLAGS) -DWIDEST_TILES=$$bytes" \
-	  BUSTED_FLAGS="spec/tile_spec.lua spec/product_spec.lua spec/affine_spec.lua spec/dense_spec.lua \
+	  BUSTED_FLAGS="spec/product spec/affine_spec.lua spec/dense_spec.lua \
 	  spec/pool_spec.lua spec/host_spec.lua" || exit 1; done
 
 # A host exports Lua's symbols, which the modules need.
@@ -146,9 +146,9 @@ valgrind: all  ## train a small network under valgrind
 # Suppressed: a local may be called like a function (-Wshadow sees to variables); system headers are
 # not ours.
 CPPCHECK := cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability,style \
-  --inline-suppr --suppress=shadowFunction --suppress=missingIncludeSystem --std=c11
-C_FILES := src/*.[ch] spec/*/*.c
-TIDY := -- -std=gnu11 -fopenmp-simd $(WARNINGS) $(LUA_CFLAGS) $(OPENBLAS_CFLAGS)
+  --inline-suppr --suppress=shadowFunction --suppress=missingIncludeSystem --std=c11 -Isrc
+C_FILES := src/*.[ch] src/product/*.[ch] spec/*/*.c
+TIDY := -- -std=gnu11 -fopenmp-simd -Isrc $(WARNINGS) $(LUA_CFLAGS) $(OPENBLAS_CFLAGS)
 
 lint:  ## check the sources; a warning is an error
 	$(call need,luacheck:lua-check clang-format clang-tidy cppcheck)
@@ -156,7 +156,7 @@ lint:  ## check the sources; a warning is an error
 	luacheck --quiet lua scripts spec .ci/check_source .busted .luacheckrc *.rockspec
 	clang-format --dry-run -Werror $(C_FILES)
 	for bits in 32 64; do $(CPPCHECK) -DREAL_BITS=$$bits src && \
-	  clang-tidy --quiet src/*.c $(TIDY) -DREAL_BITS=$$bits || exit 1; done
+	  clang-tidy --quiet src/*.c src/product/*.c $(TIDY) -DREAL_BITS=$$bits || exit 1; done
 	$(CPPCHECK) spec && clang-tidy --quiet spec/*/*.c $(TIDY)
 
 format:  ## lay out the C sources as .clang-format says

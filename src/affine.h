@@ -5,7 +5,7 @@
 #define PERILUNE_AFFINE_H
 
 #include "matrix.h"
-#include "product.h"
+#include "product/product.h"
 
 /* The arguments of the affine map, checked */
 typedef struct Affine {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "matrix.h"
-#include "product.h"
+#include "product/product.h"
 #include "vector.h"
 
 /* C[k] from A[k] and B[k], or from A[k]; C may be A or B */

@@ -1,15 +1,14 @@
 /*
-** pool.c - the threads of a Lua state, and how they divide what there is to do.
+** pool.c - the threads of a Lua state: their life, and the runs that they do together.
 **
 ** One operation, such as a product, is a run. It comes as pieces, numbered from 0, that can be done
-** in any order; to do a piece is to call the run's task once. Each thread, the one that called us
-** included (the caller), has a share of the pieces: neighbours, and the same ones in every run of
-** so many pieces, so that it finds in its cache what it wrote in the run before. A thread does its
-** own share first and then helps with those of the others. Before it does a piece it claims it;
-** then no other thread can.
+** in any order; to do a piece is to call the run's task once. The thread that called us (the
+** caller) works as well; the others are workers. How they divide the pieces stands in
+** pool_claims.h, and when the caller works alone in trial.h.
 **
-** The caller starts a run by writing each share's ticket, and knows that the run is finished when
-** the counts of pieces that the threads have done add up to all that were ever given.
+** How many threads take part in a run follows from its size, so that none takes part whose share
+** would be over before it has heard of it. Only those are told of the run, or woken for it: the
+** others cost nothing, however many there are.
 */
 #include "pool.h"
 
@@ -21,10 +20,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "float_state.h"
+#include "pool_claims.h"
+#include "trial.h"
 
 #define POOL        "perilune.pool"
 #define MAX_THREADS 256
@@ -39,78 +39,36 @@
 */
 #define SPINS 2000
 
-/*
-** Trials find out whether threads help just now. A trial is TRIAL seconds of runs in which the
-** caller works with the other threads and measures how it goes.
-** Problem: other processes may hold the processors that our threads need. The caller then waits for
-** a thread that is not running, or has to take turns with it on one processor, and would be faster
-** alone.
-** Sign of it: in the trial the caller waited longer than it worked, or the speedup was below 4/3.
-** The speedup is the pieces that all have done over those that the caller has done, times the
-** fraction of its time in which the caller really had a processor. With any number of threads one
-** that gains less than a third is not worth the processors it takes from others.
-** Rule: after a failed trial the caller does all pieces by itself for `alone` seconds, and then
-** tries again. `alone` starts at TRIAL, doubles with each trial that fails, up to
-** LONGEST_ALONE, and halves with each that passes.
-*/
-#define TRIAL         0.02
-#define LONGEST_ALONE 0.4
-
 typedef struct Worker {
   pthread_t id;
+  pthread_cond_t work;  // it has a share in a run, and is asleep
   Pool *pool;
   int thread;
 } Worker;
 
-/*
-** The share of one thread in the run, and what the thread has done: all that it and the caller tell
-** each other. It lies in one cache line, because a cache line that another processor has written
-** takes as long to read as a small piece takes to do.
-*/
-typedef struct Share {
-  /*
-  ** Which run this is and how many pieces of the share are unclaimed, generation << 32 | pieces. In
-  ** one word, so that no thread claims a piece of another run than it looked at: when a new run
-  ** has begun the word is another, and the claim fails.
-  */
-  atomic_uint_least64_t ticket;
-  _Atomic(Task) task;
-  _Atomic(void *) context;
-  atomic_int first;  // number of the share's first piece
-  atomic_uint done;  // how many pieces the thread has done, of any share, in all runs
-  // cppcheck-suppress unusedStructMember
-  char rest[CACHE_LINE - sizeof(uint64_t) - 2 * sizeof(void *) - 2 * sizeof(int)];
-} Share;
-
 struct Pool {
-  Share *shares;        // the caller's first
-  atomic_int threads;   // the caller included
-  atomic_int sleepers;  // workers that are asleep
-  atomic_bool caller_sleeps;
+  Share *shares;                      // the caller's first
+  atomic_int threads;                 // the caller included
+  atomic_bool sleeping[MAX_THREADS];  // which threads are asleep
   atomic_bool stopping;
   pthread_mutex_t mutex;
-  pthread_cond_t work;     // a run has begun, for workers that are asleep
-  pthread_cond_t done;     // pieces have been done, for a caller that is
+  pthread_cond_t done;     // the run is finished, for a caller that is asleep
   char apart[CACHE_LINE];  // between what workers read, above, and what the caller writes each run
   uint64_t generation;     // number of the run
-  unsigned given;          // pieces, in all runs
-  pthread_t caller;        // thread that began this trial
-  double running;          // seconds that it had a processor, before the trial
-  double worked;           // seconds that the caller worked in this trial
-  double waited;           // seconds that it waited for the others
-  int pieces;              // of this trial's runs
-  int own_pieces;          // those that the caller has done
-  double alone;            // seconds to work alone after a trial that fails
-  double alone_until;      // moment
+  Trial trial;             // whether the threads help just now
   pid_t owner;             // process that started the threads: in a forked child they are not there
   const Blas *blas;        // NULL until the first product that needs it
   bool blas_checked;       // for this number of threads
+  char *scratch;           // of the first thread; the others' follow. NULL until reserved
+  size_t scratch_bytes;    // of each thread
   bool closed;             // finalised: nothing would end threads started now
   Worker workers[MAX_THREADS - 1];
   /* for the shares, which begin where a cache line does */
   char room[(MAX_THREADS + 1) * CACHE_LINE];
 };
 
+
+/* Runs */
 
 static void pause_briefly(void) {
 #if defined(__x86_64__)
@@ -122,185 +80,93 @@ static void pause_briefly(void) {
 #endif
 }
 
-
-/* Claims */
-
-static int unclaimed(const Share *share) {
-  return (int)(atomic_load_explicit(&share->ticket, memory_order_acquire) & UINT32_MAX);
-}
-
-/*
-** The first piece of a thread's share. Shares differ by one piece at most, and none is larger than
-** the caller's.
-*/
-static int first_piece(int count, int thread, int threads) {
-  return (int)(((int64_t)count * thread + threads - 1) / threads);
-}
-
-/* Claim the last unclaimed piece of the share and do it; false when there is none. */
-static bool work_once(Share *share) {
-  uint64_t ticket = atomic_load_explicit(&share->ticket, memory_order_acquire);
-  while (ticket & UINT32_MAX) {
-    /* These may be of the next run already; then the ticket has changed, and the claim fails. */
-    Task task = atomic_load_explicit(&share->task, memory_order_relaxed);
-    void *context = atomic_load_explicit(&share->context, memory_order_relaxed);
-    int first = atomic_load_explicit(&share->first, memory_order_relaxed);
-    if (atomic_compare_exchange_weak_explicit(&share->ticket, &ticket, ticket - 1,
-                                              memory_order_acq_rel, memory_order_acquire)) {
-      task(context, first + (int)(ticket & UINT32_MAX) - 1);
-      return true;
-    }
-  }
-  return false;
-}
-
-/*
-** Do pieces until all are claimed, those of the thread's own share first; returns how many. They
-** are added to the thread's count together at the end, since the caller reads it all the while.
-*/
-static int work(Pool *pool, int thread) {
-  unsigned pieces = 0;
-  int threads = pool->threads;
-  for (int k = 0; k < threads; k++) {
-    while (work_once(&pool->shares[(thread + k) % threads])) pieces++;
-  }
-  atomic_uint *done = &pool->shares[thread].done;
-  if (pieces > 0) atomic_store(done, atomic_load_explicit(done, memory_order_relaxed) + pieces);
-  return (int)pieces;
-}
-
 static void *worker(void *argument) {
-  const Worker *self = argument;
+  Worker *self = argument;
   Pool *pool = self->pool;
   int thread = self->thread;
-  Share *share = &pool->shares[thread];
+  const Share *share = &pool->shares[thread];
   float_state_change(FLOAT_TASK);
   while (!atomic_load(&pool->stopping)) {
-    bool worked = work(pool, thread) > 0;
-    if (worked && atomic_load(&pool->caller_sleeps)) {
+    bool worked = claims_work(pool->shares, thread) > 0;
+    if (worked && atomic_load(&pool->sleeping[0])) {
       pthread_mutex_lock(&pool->mutex);
       pthread_cond_signal(&pool->done);
       pthread_mutex_unlock(&pool->mutex);
     }
     int spins = 0;
-    while (spins < SPINS && !unclaimed(share)) {
+    while (spins < SPINS && !claims_are_left(share)) {
       pause_briefly();
       spins++;
     }
     if (spins < SPINS) continue;
     pthread_mutex_lock(&pool->mutex);
-    atomic_fetch_add(&pool->sleepers, 1);
-    while (!atomic_load(&pool->stopping) && !unclaimed(share)) {
-      pthread_cond_wait(&pool->work, &pool->mutex);
+    atomic_store(&pool->sleeping[thread], true);
+    while (!atomic_load(&pool->stopping) && !claims_are_left(share)) {
+      pthread_cond_wait(&self->work, &pool->mutex);
     }
-    atomic_fetch_sub(&pool->sleepers, 1);
+    atomic_store(&pool->sleeping[thread], false);
     pthread_mutex_unlock(&pool->mutex);
   }
   return NULL;
 }
 
-static double seconds(clockid_t clock) {
-  struct timespec t;
-  clock_gettime(clock, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static double now(void) {
-  return seconds(CLOCK_MONOTONIC);
-}
-
-static bool is_finished(const Pool *pool) {
-  unsigned done = 0;
-  for (int thread = 0; thread < pool->threads; thread++) {
-    done += atomic_load(&pool->shares[thread].done);
-  }
-  return done == pool->given;
-}
-
-static void wait_until_finished(Pool *pool) {
-  for (int spins = 0; spins < SPINS; spins++) {
-    if (is_finished(pool)) return;
-    pause_briefly();
-  }
+/*
+** Wake the workers that have a share in a run of so many threads and are asleep. A worker that
+** looks for work for the last time while its ticket is on its way may fall asleep unseen. It misses
+** the run, and its share is done by the others; to rule that out, the caller would have to wait
+** until every ticket has arrived, which takes longer. In a forked child the workers are not there,
+** and one of them may have held the mutex.
+*/
+static void wake(Pool *pool, int threads) {
+  int thread = 1;
+  while (thread < threads && !atomic_load(&pool->sleeping[thread])) thread++;
+  if (thread == threads || getpid() != pool->owner) return;
   pthread_mutex_lock(&pool->mutex);
-  atomic_store(&pool->caller_sleeps, true);
-  while (!is_finished(pool)) pthread_cond_wait(&pool->done, &pool->mutex);
-  atomic_store(&pool->caller_sleeps, false);
+  for (; thread < threads; thread++) {
+    if (atomic_load(&pool->sleeping[thread])) pthread_cond_signal(&pool->workers[thread - 1].work);
+  }
   pthread_mutex_unlock(&pool->mutex);
 }
 
-static void begin_trial(Pool *pool) {
-  pool->caller = pthread_self();
-  pool->running = seconds(CLOCK_THREAD_CPUTIME_ID);
-  pool->worked = 0;
-  pool->waited = 0;
-  pool->pieces = 0;
-  pool->own_pieces = 0;
-}
-
-/*
-** The fraction of the time it worked in which the caller had a processor. An upper bound: the
-** system tells its processor time for the whole trial, with what lies between the runs.
-*/
-static double scheduled_fraction(const Pool *pool) {
-  if (!pthread_equal(pool->caller, pthread_self())) return 1;
-  double running = seconds(CLOCK_THREAD_CPUTIME_ID) - pool->running;
-  return running < pool->worked ? running / pool->worked : 1;
-}
-
-static void end_trial(Pool *pool, double end) {
-  double speedup = scheduled_fraction(pool) * pool->pieces / pool->own_pieces;
-  bool fails = pool->waited > pool->worked || speedup < 4.0 / 3;
-  if (fails) pool->alone_until = end + pool->alone;
-  double alone = fails ? 2 * pool->alone : pool->alone / 2;
-  pool->alone = alone < TRIAL ? TRIAL : alone > LONGEST_ALONE ? LONGEST_ALONE : alone;
-  pool->pieces = 0;
-}
-
-static void run_together(Pool *pool, int count, Task task, void *context, double start) {
-  if (pool->pieces == 0) begin_trial(pool);
-  pool->generation++;
-  pool->given += (unsigned)count;
-  int threads = pool->threads;
-  for (int thread = threads - 1; thread >= 0; thread--) {
-    Share *share = &pool->shares[thread];
-    int first = first_piece(count, thread, threads);
-    int pieces = first_piece(count, thread + 1, threads) - first;
-    if (pieces == 0) continue;
-    atomic_store_explicit(&share->task, task, memory_order_relaxed);
-    atomic_store_explicit(&share->context, context, memory_order_relaxed);
-    atomic_store_explicit(&share->first, first, memory_order_relaxed);
-    atomic_store_explicit(&share->ticket, pool->generation << 32 | (uint32_t)pieces,
-                          memory_order_release);
+static void wait_until_done(Pool *pool, int threads) {
+  for (int spins = 0; spins < SPINS; spins++) {
+    if (claims_are_done(pool->shares, threads)) return;
+    pause_briefly();
   }
-  /* A worker that looks for work for the last time while the tickets are on their way may fall
-     asleep unseen here. It misses the run, and its share is done by the others; to rule that out,
-     the caller would have to wait until every ticket has arrived, which takes longer. In a forked
-     child the workers are not there, and one of them may have held the mutex. */
-  if (atomic_load(&pool->sleepers) > 0 && getpid() == pool->owner) {
-    pthread_mutex_lock(&pool->mutex);
-    pthread_cond_broadcast(&pool->work);
-    pthread_mutex_unlock(&pool->mutex);
-  }
-  int own_pieces = work(pool, 0);
-  double own_end = now();
-  wait_until_finished(pool);
-
-  double end = now();
-  pool->worked += own_end - start;
-  pool->waited += end - own_end;
-  pool->pieces += count;
-  pool->own_pieces += own_pieces;
-  if (pool->worked + pool->waited > TRIAL) end_trial(pool, end);
+  pthread_mutex_lock(&pool->mutex);
+  atomic_store(&pool->sleeping[0], true);
+  while (!claims_are_done(pool->shares, threads)) pthread_cond_wait(&pool->done, &pool->mutex);
+  atomic_store(&pool->sleeping[0], false);
+  pthread_mutex_unlock(&pool->mutex);
 }
 
-void pool_run(Pool *pool, int count, Task task, void *context) {
+static void run_together(Pool *pool, int count, int threads, Task task, void *context,
+                         double start) {
+  trial_run_starts(&pool->trial);
+  claims_give(pool->shares, threads, ++pool->generation, count, task, context);
+  wake(pool, threads);
+  int own_pieces = claims_work(pool->shares, 0);
+  double own_end = trial_now();
+  wait_until_done(pool, threads);
+  trial_run_ends(&pool->trial, threads, count, own_pieces, start, own_end, trial_now());
+}
+
+static int least(int a, int b) {
+  return a < b ? a : b;
+}
+
+void pool_run(Pool *pool, int count, int threads, Task task, void *context) {
   FloatState caller = float_state_change(FLOAT_TASK);
-  double start = count == 1 || pool->threads == 1 ? 0 : now();
-  if (start > pool->alone_until) {
-    run_together(pool, count, task, context, start);
+  threads = least(least(threads, count), pool->threads);
+  double start = 0;
+  if (threads > 1) {
+    start = trial_now();
+    threads = least(threads, trial_threads(&pool->trial, start));
+  }
+  if (threads > 1) {
+    run_together(pool, count, threads, task, context, start);
   } else {
-    for (int index = 0; index < count; index++) task(context, index);
+    for (int index = 0; index < count; index++) task(context, index, 0);
   }
   float_state_change(caller);
 }
@@ -315,7 +181,8 @@ typedef struct Range {
   int piece;
 } Range;
 
-static void range_piece(void *context, int index) {
+static void range_piece(void *context, int index, int thread) {
+  (void)thread;
   const Range *range = context;
   int first = index * range->piece;
   int left = range->n - first;
@@ -340,7 +207,10 @@ void pool_run_range(Pool *pool, int n, int grain, RangeTask task, void *context)
     range.piece = pool_piece(n, grain);
     pieces = (n - 1) / range.piece + 1;
   }
-  pool_run(pool, pieces, range_piece, &range);
+  /* From the third on, a thread has two pieces to do: one alone is not worth bringing its elements
+     from the caches of the threads that wrote them. */
+  int threads = pieces <= 2 ? pieces : (pieces + 1) / 2;
+  pool_run(pool, pieces, threads, range_piece, &range);
 }
 
 
@@ -350,7 +220,7 @@ static void stop(Pool *pool) {
   if (pool->threads > 1 && getpid() == pool->owner) {
     pthread_mutex_lock(&pool->mutex);
     atomic_store(&pool->stopping, true);
-    pthread_cond_broadcast(&pool->work);
+    for (int t = 0; t < pool->threads - 1; t++) pthread_cond_signal(&pool->workers[t].work);
     pthread_mutex_unlock(&pool->mutex);
     for (int t = 0; t < pool->threads - 1; t++) pthread_join(pool->workers[t].id, NULL);
   }
@@ -361,15 +231,13 @@ static void stop(Pool *pool) {
 /* Returns 0 or the error number; then as many threads run as could be started. */
 static int start(Pool *pool, int threads) {
   pthread_mutex_init(&pool->mutex, NULL);
-  pthread_cond_init(&pool->work, NULL);
   pthread_cond_init(&pool->done, NULL);
-  atomic_store(&pool->sleepers, 0);
-  for (int thread = 0; thread < MAX_THREADS; thread++) pool->shares[thread].done = 0;
-  pool->given = 0;
+  for (int thread = 0; thread < MAX_THREADS; thread++) {
+    atomic_store(&pool->sleeping[thread], false);
+    atomic_store(&pool->shares[thread].threads, 0);
+  }
   pool->owner = getpid();
-  pool->pieces = 0;
-  pool->alone = TRIAL;
-  pool->alone_until = 0;
+  trial_reset(&pool->trial);
   /* Signals are the business of the host's threads. */
   sigset_t every;
   sigset_t callers;
@@ -380,6 +248,7 @@ static int start(Pool *pool, int threads) {
     Worker *next = &pool->workers[pool->threads - 1];
     next->pool = pool;
     next->thread = pool->threads;
+    pthread_cond_init(&next->work, NULL);
     error = pthread_create(&next->id, NULL, worker, next);
     if (error == 0) pool->threads++;
   }
@@ -397,7 +266,7 @@ static int pool_gc(lua_State *L) {
 void pool_push(lua_State *L) {
   if (lua_getfield(L, LUA_REGISTRYINDEX, POOL) == LUA_TUSERDATA) return;
   lua_pop(L, 1);
-  Pool *pool = lua_newuserdatauv(L, sizeof(Pool), 0);
+  Pool *pool = lua_newuserdatauv(L, sizeof(Pool), 1);  // its value: the scratch memory
   memset(pool, 0, sizeof(Pool));
   uintptr_t room = (uintptr_t)pool->room + CACHE_LINE - 1;
   pool->shares = (Share *)(room - room % CACHE_LINE);
@@ -422,6 +291,22 @@ const Blas *pool_blas(const Pool *pool) {
   return pool->blas;
 }
 
+void pool_reserve_scratch(lua_State *L, Pool *pool, size_t bytes) {
+  if (bytes <= pool->scratch_bytes) return;
+  bytes = (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+  lua_getfield(L, LUA_REGISTRYINDEX, POOL);
+  size_t threads = (size_t)pool->threads;
+  uintptr_t room = (uintptr_t)lua_newuserdatauv(L, bytes * threads + CACHE_LINE - 1, 0);
+  lua_setiuservalue(L, -2, 1);
+  lua_pop(L, 1);
+  pool->scratch = (char *)((room + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+  pool->scratch_bytes = bytes;
+}
+
+void *pool_scratch(const Pool *pool, int thread) {
+  return pool->scratch == NULL ? NULL : pool->scratch + pool->scratch_bytes * (size_t)thread;
+}
+
 int pool_threads(lua_State *L) {
   Pool *pool = lua_touserdata(L, lua_upvalueindex(2));
   if (lua_isnoneornil(L, 1)) {
@@ -444,6 +329,8 @@ int pool_threads(lua_State *L) {
     }
   }
   pool->blas_checked = false;  // for as many threads
+  pool->scratch = NULL;
+  pool->scratch_bytes = 0;
   lua_pushinteger(L, pool->threads);
   return 1;
 }

@@ -23,8 +23,12 @@
 
 typedef struct Pool Pool;
 
-/* Do the piece of this number. The pieces of one run must not write to the same memory. */
-typedef void (*Task)(void *context, int index);
+/*
+** Do the piece of this number. The pieces of one run must not write to the same memory. `thread`
+** is the one that does it, 0 for the caller: what it may use as memory of its own, and what no
+** result may depend on.
+*/
+typedef void (*Task)(void *context, int index, int thread);
 
 /* Do the piece that is elements (or rows, or columns) first..last-1. */
 typedef void (*RangeTask)(void *context, int first, int last);
@@ -33,13 +37,14 @@ typedef void (*RangeTask)(void *context, int first, int last);
 void pool_push(lua_State *L);
 
 /*
-** Run: call task(context, index) for each piece, index = 0..count-1, in any order, on as many
-** threads as are set, and return when all are done. Who calls this cuts the operation into pieces,
-** and must do so by shapes alone: then results do not depend on the number of threads. Tasks run
-** with denormals flushed to zero and default rounding; afterwards the caller's floating-point state
-** is as it was.
+** Run: call task(context, index, thread) for each piece, index = 0..count-1, in any order, on at
+** most `threads` threads and as many as are set, and return when all are done. Who calls this cuts
+** the operation into pieces, and must do so by shapes alone: then results do not depend on the
+** number of threads. How many of them pay is for him to say as well: a thread must find so much to
+** do that it is worth telling it, for which a microsecond or two go by. Tasks run with denormals
+** flushed to zero and default rounding; afterwards the caller's floating-point state is as it was.
 */
-void pool_run(Pool *pool, int count, Task task, void *context);
+void pool_run(Pool *pool, int count, int threads, Task task, void *context);
 
 /*
 ** Call task(context, first, last) for pieces of about `grain` elements that together are 0..n-1:
@@ -64,6 +69,15 @@ void pool_check_blas(lua_State *L, Pool *pool);
 
 /* What the last pool_check_blas found, or NULL */
 const Blas *pool_blas(const Pool *pool);
+
+/*
+** Let each thread have as many bytes of memory, which last until the number of threads is set anew:
+** for tasks that need more than their stacks offer. Raises when there is no memory.
+*/
+void pool_reserve_scratch(lua_State *L, Pool *pool, size_t bytes);
+
+/* The memory of this thread, which begins where a cache line does; NULL where none was reserved */
+void *pool_scratch(const Pool *pool, int thread);
 
 /* threads([n]) --> n */
 int pool_threads(lua_State *L);

@@ -139,8 +139,9 @@ static void measure(Curves *c) {
   c->average_precision = positive > 0 ? precisions / positive : 0;
 }
 
-static void find_areas(void *context, int index) {
+static void find_areas(void *context, int index, int thread) {
   (void)index;
+  (void)thread;
   Curves *c = context;
   if (!collect(c)) return;
   sort(c);
@@ -194,7 +195,7 @@ static int ranking_curve_areas(lua_State *L) {
   curves.samples = lua_newuserdatauv(L, 2 * samples * sizeof(Scored), 0);
   curves.spare = curves.samples + samples;
 
-  pool_run(matrix_pool(L), 1, find_areas, &curves);
+  pool_run(matrix_pool(L), 1, 1, find_areas, &curves);
   if (curves.wrong_argument != 0) {
     const char *expected = curves.wrong_argument == 4 ? "a finite number of 0 or more" : "a number";
     return luaL_argerror(

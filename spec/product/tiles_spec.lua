@@ -69,6 +69,37 @@ for _, name in ipairs { "float32", "float64" } do
       end)
     end
 
+    -- The smallest that are multiplied from copies of both operands: rows, columns and inner
+    -- elements more and fewer than whole slivers, panels and slabs. So large that each is looked at
+    -- in some places only: where blocks and copies begin and end, and along a diagonal.
+    for _, transposed in ipairs { "NN", "NT", "TN" } do
+      it("is right where both operands are copied, " .. transposed, function()
+        local g = core.generator(9)
+        for _, shape in ipairs { { 2049, 2051, 641 }, { 2111, 2048, 520 }, { 1601, 2700, 769 } } do
+          local m, n, k = table.unpack(shape)
+          local A = g:uniform(core.matrix(m, k), -1, 1)
+          local B = g:uniform(core.matrix(k, n), -1, 1)
+          local a = (transposed == "TN") and A:transpose() or A
+          local b = (transposed == "NT") and B:transpose() or B
+          local C = core.product(core.matrix(m, n):fill(0 / 0), a, b, transposed)
+          local S = core.product(core.matrix(m, n):fill(3), a, b, transposed, true)
+          local function check(i, j)
+            local sum = 0
+            for l = 1, k do sum = sum + A:get(i, l) * B:get(l, j) end
+            naive.near_number(C:get(i, j), sum, 10 * tolerance)
+            naive.near_number(S:get(i, j), 3 + sum, 10 * tolerance)
+          end
+          for _, i in ipairs { 1, 63, 64, 65, 511, 512, 513, m - 1, m } do
+            for _, j in ipairs { 1, 5, 6, 7, 8, 511, 512, 513, 1025, n - 6, n - 1, n } do
+              check(i, j)
+            end
+          end
+          for step = 0, n, 31 do check(step % m + 1, step % n + 1) end
+          assert.is_true(C:is_finite())  -- each element was written
+        end
+      end)
+    end
+
     it("writes nothing beside its result", function()
       local shapes = { { 3, 5, 70 }, { 21, 7, 9 }, { 70, 11, 300 }, { 75, 300, 90 } }
       for _, shape in ipairs(shapes) do

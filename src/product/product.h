@@ -34,7 +34,7 @@ typedef struct How {
 ** Raise where this product is OpenBLAS's and there is no memory for it: to be called before
 ** anything is written.
 */
-void product_check_memory(lua_State *L, const Matrix *C, const Matrix *A, const Matrix *B, How how);
+void product_check_memory(lua_State *L, Matrix *C, const Matrix *A, const Matrix *B, How how);
 
 /* C = op(A) op(B); shapes, overlap and memory have been checked. */
 void product_run(Pool *pool, Matrix *C, const Matrix *A, const Matrix *B, How how);

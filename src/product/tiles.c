@@ -1,7 +1,7 @@
 /*
-** tile.c - which tiles this processor has
+** tiles.c - which tiles this processor has
 */
-#include "tile.h"
+#include "product/tiles.h"
 
 #include <stddef.h>
 
@@ -10,7 +10,7 @@
 #define WIDEST_TILES 64
 #endif
 
-const Tiles *tiles_here(void) {
+const TileSet *tiles_here(void) {
 #ifdef TILES_FOR_X86
   if (WIDEST_TILES >= 64 && __builtin_cpu_supports("avx512f")) return &tiles_avx512;
   if (WIDEST_TILES >= 32 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {

@@ -1,0 +1,67 @@
+/*
+** pool_claims.c - how threads divide the pieces of a run.
+*/
+#include "pool_claims.h"
+
+/*
+** The first piece of a thread's share. Shares differ by one piece at most, and none is larger than
+** the caller's.
+*/
+static int first_piece(int count, int thread, int threads) {
+  return (int)(((int64_t)count * thread + threads - 1) / threads);
+}
+
+/* The caller's own share is the last to be given: the others are on their way meanwhile. */
+void claims_give(Share *shares, int threads, uint64_t generation, int count, Task task,
+                 void *context) {
+  for (int thread = threads - 1; thread >= 0; thread--) {
+    Share *share = &shares[thread];
+    int first = first_piece(count, thread, threads);
+    int pieces = first_piece(count, thread + 1, threads) - first;
+    atomic_store_explicit(&share->task, task, memory_order_relaxed);
+    atomic_store_explicit(&share->context, context, memory_order_relaxed);
+    atomic_store_explicit(&share->first, first, memory_order_relaxed);
+    atomic_store_explicit(&share->threads, threads, memory_order_relaxed);
+    atomic_store_explicit(&share->undone, pieces, memory_order_relaxed);
+    atomic_store_explicit(&share->ticket, generation << 32 | (uint32_t)pieces,
+                          memory_order_release);
+  }
+}
+
+/* Claim the last unclaimed piece of the share and do it; false when there is none. */
+static bool work_once(Share *share, int thread) {
+  uint64_t ticket = atomic_load_explicit(&share->ticket, memory_order_acquire);
+  while (ticket & UINT32_MAX) {
+    /* These may be of the next run already; then the ticket has changed, and the claim fails. */
+    Task task = atomic_load_explicit(&share->task, memory_order_relaxed);
+    void *context = atomic_load_explicit(&share->context, memory_order_relaxed);
+    int first = atomic_load_explicit(&share->first, memory_order_relaxed);
+    if (atomic_compare_exchange_weak_explicit(&share->ticket, &ticket, ticket - 1,
+                                              memory_order_acq_rel, memory_order_acquire)) {
+      task(context, first + (int)(ticket & UINT32_MAX) - 1, thread);
+      return true;
+    }
+  }
+  return false;
+}
+
+/* What was done of a share is told once, at the end, since the caller reads it all the while. */
+int claims_work(Share *shares, int thread) {
+  int all = 0;
+  int threads = atomic_load_explicit(&shares[thread].threads, memory_order_relaxed);
+  for (int k = 0; k < threads; k++) {
+    Share *share = &shares[(thread + k) % threads];
+    int pieces = 0;
+    while (work_once(share, thread)) pieces++;
+    if (pieces > 0) atomic_fetch_sub(&share->undone, pieces);
+    all += pieces;
+  }
+  return all;
+}
+
+bool claims_are_done(const Share *shares, int threads) {
+  for (int thread = 0; thread < threads; thread++) {
+    if (atomic_load(&shares[thread].undone) != 0) return false;
+  }
+  return true;
+}
