@@ -172,7 +172,7 @@ describe("A field", function()
     refuses({ "names" }, { "cat", 3 },
       "a list of different names in UTF-8 expected, got 3 as name 2")
     refuses({ "names" }, { "\xff" },
-      'a list of different names in UTF-8 expected, got "\xff" as name 1')
+      'a list of different names in UTF-8 expected, got "\\xFF" as name 1')
     refuses({ "names" }, { "a", "b", "a" }, expected .. '"a" twice')
     refuses({ "names" }, { "a", b = "c" },
       expected .. "a table with gaps or other fields")

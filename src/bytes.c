@@ -19,6 +19,8 @@ typedef enum Type {
   UINT64
 } Type;
 
+static const Type own_type = sizeof(real) == sizeof(float) ? FLOAT32 : FLOAT64;
+
 static const char *const encoded_names[] = {"uint8", "float32", "float64", NULL};
 static const char *const decoded_names[] = {"uint8", "float32", "float64", "int8",
                                             "int16", "uint16",  "int32",   "uint32",
@@ -157,6 +159,10 @@ static int encode(const Matrix *M, Order order, int first, int count, Type type,
 /* Set elements first..first+count-1 of M, counted in the given order. */
 static void decode(const Matrix *M, Order order, int first, int count, const uint8_t *bytes,
                    Type type, bool reversed) {
+  if (type == own_type && !reversed && M->order == order) {
+    memcpy(M->data + first, bytes, (size_t)count * sizeof(real));
+    return;
+  }
   FloatState host = float_state_change(FLOAT_PLAIN);
   for (int k = 0; k < count; k++) {
     real x = decode_one(bytes + (size_t)k * widths[type], type, reversed);
