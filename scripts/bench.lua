@@ -3,7 +3,7 @@
 -- With --workload one measurement, whose last line reads "perilune W3 sgd 1 27000.0" (samples per
 -- second, the median of five windows of 0.2 s after one to warm up); without it a table of all, one
 -- of the optimisers' steps, one of activations, losses and dropout, and one of augmentations;
--- --table picks one of them.
+-- --table picks one of them. With --products matrix products beside OpenBLAS's.
 
 -- support.lua lies beside this file. Where a link to it was started, a process says where that is;
 -- it takes milliseconds in which Ctrl-C is not heard yet, so it is asked only then.
@@ -45,6 +45,8 @@ parser:option("--threads", "of the workload (default: 1)")
   :convert(support.threads "--threads")
 parser:option("--table", "workloads, optimizers, passes or augmentations (default: all)")
   :choices { "workloads", "optimizers", "passes", "augmentations" }
+parser:flag("--products",
+  "GFLOP/s of matrix products, beside OpenBLAS's of as many rows, columns and inner elements")
 parser:option("--gather", "slices of float32 data, or batches shuffled from bytes",
   "slice")
   :choices { "slice", "shuffled" }
@@ -199,12 +201,23 @@ local function measure_one(workload)
     rate * workload.batch))
 end
 
+-- 1, 2, 4, ... and all processors
+local function thread_counts()
+  local counts, threads, all = {}, 1, system.processors()
+  while threads < all do
+    counts[#counts + 1] = threads
+    threads = 2 * threads
+  end
+  counts[#counts + 1] = all
+  return counts
+end
+
 local function measure_workloads()
   print(("%-8s %-5s %8s %14s %16s"):format("workload", "", "threads", "samples/s",
     "of products alone"))
   for _, workload in ipairs(workloads) do
     for _, optimizer in ipairs(workload.predicts and { "none" } or { "sgd", "adam" }) do
-      for threads = 1, math.min(system.processors(), 4) do
+      for _, threads in ipairs(thread_counts()) do
         support.use_threads(threads)
         local step, network, next_batch = prepare(workload, optimizer, options.gather)
         local rate, products_rate = medians(step, products(network, next_batch, workload))
@@ -352,7 +365,66 @@ local function measure_passes()
   measure_scaler("prepare, robust with clip", { "robust", clip = 3 })
 end
 
-if options.workload and options.table then
+-- Squares, and what the layers of W1 to W4 multiply: Z = W A, dJ/dW = H A^t, Delta = W^t H
+local function product_shapes()
+  local shapes = {}
+  for side = 6, 12 do
+    local n = 1 << side
+    shapes[#shapes + 1] = { name = "square", m = n, n = n, k = n, how = "NN" }
+  end
+  for w = 1, 4 do
+    local workload = workloads["W" .. w]
+    local N, widths = workload.batch, workload.widths
+    for l = 2, #widths do
+      local S, S_below, name = widths[l], widths[l - 1], workload.name .. " layer " .. l - 1
+      shapes[#shapes + 1] = { name = name .. " Z", m = S, n = N, k = S_below, how = "TN" }
+      shapes[#shapes + 1] = { name = name .. " dJ/dW", m = S_below, n = S, k = N, how = "NT" }
+      if l > 2 then
+        shapes[#shapes + 1] = { name = name .. " Delta", m = S_below, n = N, k = S, how = "NN" }
+      end
+    end
+  end
+  return shapes
+end
+
+-- Both operands transposed is left to OpenBLAS, in blocks of ours: a yardstick of the same run.
+local function measure_product(core, shape)
+  local m, n, k = shape.m, shape.n, shape.k
+  local function operand(rows, cols, is_transposed)
+    local M = is_transposed and core.matrix(cols, rows) or core.matrix(rows, cols)
+    return generator:uniform(M, -1, 1)
+  end
+  local A, B = operand(m, k, shape.how:sub(1, 1) == "T"), operand(k, n, shape.how:sub(2) == "T")
+  local At, Bt, C = operand(m, k, true), operand(k, n, true), core.matrix(m, n)
+  local rate, blas_rate = medians(function() core.product(C, A, B, shape.how) end,
+    function() core.product(C, At, Bt, "TT") end)
+  local billions = 2e-9 * m * n * k
+  return rate * billions, blas_rate * billions
+end
+
+local function measure_products()
+  print(("%-16s %-8s %-2s %16s %8s %10s %12s %8s"):format("product", "dtype", "", "m x n x k",
+    "threads", "GFLOP/s", "OpenBLAS TT", "ratio"))
+  for _, shape in ipairs(product_shapes()) do
+    for _, dtype in ipairs { "float32", "float64" } do
+      for _, threads in ipairs(thread_counts()) do
+        support.use_threads(threads)
+        local rate, blas_rate = measure_product(pl[dtype], shape)
+        print(("%-16s %-8s %-2s %16s %8d %10.1f %12.1f %8.2f"):format(shape.name, dtype, shape.how,
+          ("%d x %d x %d"):format(shape.m, shape.n, shape.k), threads, rate, blas_rate,
+          rate / blas_rate))
+        collectgarbage()
+      end
+    end
+  end
+end
+
+if options.products then
+  if options.workload or options.table then
+    parser:error("--products excludes --workload and --table")
+  end
+  measure_products()
+elseif options.workload and options.table then
   parser:error("--table and --workload exclude each other")
 elseif options.workload then
   measure_one(workloads[options.workload])
