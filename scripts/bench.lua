@@ -369,7 +369,7 @@ end
 local function product_shapes()
   local shapes = {}
   for side = 6, 12 do
-    local n = 1 << side
+    local n = math.tointeger(2 ^ side)
     shapes[#shapes + 1] = { name = "square", m = n, n = n, k = n, how = "NN" }
   end
   for w = 1, 4 do

@@ -82,12 +82,8 @@ local function new_network(train, seed)
     { seed = seed, dtype = options.dtype, classes = train.classes })
 end
 
--- What the generator of the step lengths is told in place of a network's seed: they would be the
--- first weights over again.
-local OTHER_SEED = 0x5bd1e995
-
 local function new_optimizer(seed)
-  return made(pl.optimizer, { options.optimizer, start = start, seed = seed ~ OTHER_SEED,
+  return made(pl.optimizer, { options.optimizer, start = start, seed = seed,
     eta_plus = options.eta_plus, step_min = 0, step_max = 50 })
 end
 

@@ -559,7 +559,7 @@ describe("train_csv.lua", function()
     local _, status = run("train_csv.lua", "flowers.csv --quiet --test other.csv " .. QUICK)
     assert.equal(1, status)
     fails("train_csv.lua", "flowers.csv --quiet --test other.csv " .. QUICK,
-      'column "species" has "ROSE", "TULIP", which is none of the classes "rose", "tulip"')
+      'column "species" has "ROSE", "TULIP", which are none of the classes "rose", "tulip"')
   end)
 
   it("takes columns by name or number, and files of other kinds", function()
@@ -585,7 +585,7 @@ describe("train_csv.lua", function()
     assert.matches("^class,probability\nrose,0%.%d+\ntulip,0%.%d+\n%l+,0%.%d+\n$", output)
     write(folder .. "/short.csv", "colour,height\nred,1\nblue,2\n")
     fails("predict.lua", "flowers.safetensors short.csv",
-      'short.csv: column "petals" is missing (there are "colour", "height")')
+      'short.csv: column "petals" is missing (known: "colour", "height")')
     write(folder .. "/words.csv", "colour,petals\nred,many\nblue,few\n")
     fails("predict.lua", "flowers.safetensors words.csv",
       'words.csv: line 2, column 2 ("petals"): a number expected, got "many"')

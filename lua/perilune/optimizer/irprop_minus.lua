@@ -7,12 +7,16 @@
 -- each element, by `seed`, as Riedmiller and Braun (1993) leave open and Prechelt (1994) does: the
 -- elements then do not move in step.
 
+-- A network's first weights may come from a generator of the same seed, which would draw the same
+-- numbers for them.
+local OTHERS = 0x5bd1e995
+
 -- Lengths for a parameter that has made no step. One generator draws for all parameters of a seed,
 -- in their order, so that how they are cut into stretches does not matter.
 local function begin(core, kept, options, shared)
   local range, seed = options.start, options.seed
   if not range then return end
-  shared[seed] = shared[seed] or core.generator(seed)
+  shared[seed] = shared[seed] or core.generator(seed ~ OTHERS)
   shared[seed]:uniform(kept.length, range[1], range[2])
 end
 
