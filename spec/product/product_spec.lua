@@ -44,6 +44,8 @@ for _, name in ipairs(naive.types) do
                   expected)
                 assert.equal(S, core.product(S, stored_A, stored_B, transposed, true))
                 near(S, sum, tolerance)
+                core.product(C:fill(naive.nan), stored_A, stored_B, transposed, false, "openblas")
+                near(C, expected, tolerance)
               end
             end
           end
@@ -172,6 +174,8 @@ for _, name in ipairs(naive.types) do
         function() return A * A end)
       refuses(C, "#4 to 'product' %(invalid option 'XX'%)",
         function() core.product(C, A, B, "XX") end)
+      refuses(C, "#6 to 'product' %(invalid option 'tiles'%)",
+        function() core.product(C, A, B, "NN", false, "tiles") end)
     end)
 
     it("refuses mixed types and a result that is an operand", function()

@@ -17,6 +17,7 @@
 */
 typedef struct Product {
   BlockProduct whole;
+  bool in_loops;         // as A, B or C is a vector
   const TileSet *tiles;  // to multiply in, or NULL
   const Blas *blas;
   Pool *pool;  // whose scratch memory the tiles use
@@ -30,10 +31,14 @@ static bool is_with_vector(const BlockProduct *p) {
   return p->m == 1 || p->n == 1 || p->k == 1;
 }
 
+static bool suits_loops(const BlockProduct *p, const How *how) {
+  return is_with_vector(p) && !how->by_blas;
+}
+
 /* The tiles that suit this product and this processor, or NULL */
-static const TileSet *suitable_tiles(const BlockProduct *p) {
+static const TileSet *suitable_tiles(const BlockProduct *p, const How *how) {
   const TileSet *tiles = tiles_here();
-  if (is_with_vector(p) || !tiles) return NULL;
+  if (is_with_vector(p) || how->by_blas || !tiles) return NULL;
   if (p->transposeA && p->transposeB) return NULL;
   return tiles->suit(p->m, p->n, p->k, p->transposeA) ? tiles : NULL;
 }
@@ -87,7 +92,7 @@ static void compute_block(void *product, int index, int thread) {
   const Product *p = product;
   Block b = blocks_at(&p->blocks, index);
   BlockProduct block = at_block(&p->whole, b);
-  if (is_with_vector(&p->whole))
+  if (p->in_loops)
     vectors_compute(&block, p->whole.n > 1);
   else if (p->tiles)
     p->tiles->compute(&block, pool_scratch(p->pool, thread));
@@ -100,8 +105,8 @@ static void compute_block(void *product, int index, int thread) {
 
 void product_check_memory(lua_State *L, Matrix *C, const Matrix *A, const Matrix *B, How how) {
   BlockProduct whole = by_columns(C, A, B, &how);
-  if (is_with_vector(&whole)) return;
-  const TileSet *tiles = suitable_tiles(&whole);
+  if (suits_loops(&whole, &how)) return;
+  const TileSet *tiles = suitable_tiles(&whole, &how);
   if (tiles)
     pool_reserve_scratch(L, matrix_pool(L),
                          tiles->scratch(whole.m, whole.n, whole.k, whole.transposeA));
@@ -112,7 +117,8 @@ void product_check_memory(lua_State *L, Matrix *C, const Matrix *A, const Matrix
 void product_run(Pool *pool, Matrix *C, const Matrix *A, const Matrix *B, How how) {
   Product p = {.result = C, .epilogue = how.epilogue, .context = how.context};
   p.whole = by_columns(C, A, B, &how);
-  p.tiles = suitable_tiles(&p.whole);
+  p.in_loops = suits_loops(&p.whole, &how);
+  p.tiles = suitable_tiles(&p.whole, &how);
   p.blas = pool_blas(pool);
   p.pool = pool;
   /* dJ/dW = H A^t, the one product whose B is transposed, has the units in its columns. */
@@ -123,15 +129,17 @@ void product_run(Pool *pool, Matrix *C, const Matrix *A, const Matrix *B, How ho
 
 /* Bindings */
 
-/* product(C, A, B [, transposed [, adds]]) --> C = op(A) op(B), or C + op(A) op(B) */
+/* product(C, A, B [, transposed [, adds [, by]]]) --> C = op(A) op(B), or C + op(A) op(B) */
 static int product_product(lua_State *L) {
   static const char *const choices[] = {"NN", "NT", "TN", "TT", NULL};
+  static const char *const ways[] = {"fastest", "openblas", NULL};
   Matrix *C = matrix_check(L, 1);
   const Matrix *A = matrix_check(L, 2);
   const Matrix *B = matrix_check(L, 3);
   int choice = luaL_checkoption(L, 4, choices[0], choices);
   How how = {.transposeA = choice & 2, .transposeB = choice & 1};
   how.adds = lua_toboolean(L, 5);
+  how.by_blas = luaL_checkoption(L, 6, ways[0], ways) == 1;
   int m = how.transposeA ? A->cols : A->rows;
   int n = how.transposeB ? B->rows : B->cols;
   int k = how.transposeA ? A->rows : A->cols;

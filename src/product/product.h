@@ -26,6 +26,7 @@ typedef struct How {
   bool transposeA;
   bool transposeB;
   bool adds;            // C = C + op(A) op(B)
+  bool by_blas;         // by OpenBLAS, whatever would be faster: to measure by
   Epilogue epilogue;    // or NULL
   const void *context;  // of the epilogue
 } How;

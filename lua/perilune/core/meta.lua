@@ -506,8 +506,10 @@ function core.accumulate(C, x, A) end
 ---@param B Matrix
 ---@param transposed? "NN"|"NT"|"TN"|"TT"  which operands are transposed, default "NN"
 ---@param adds? boolean                    add the product to what C holds
+---@param by? "fastest"|"openblas"          default "fastest"; to measure by, always by OpenBLAS,
+---each block by one call of its gemm
 ---@return Matrix C
-function core.product(C, A, B, transposed, adds) end
+function core.product(C, A, B, transposed, adds, by) end
 
 ---b = X J_N, the sum of the columns: rows x 1.
 ---@param b Matrix
