@@ -150,6 +150,9 @@ describe("a CSV file whose rows stay there", function()
   end)
 
   it("is trained on in the memory of its window", function()
+    if (os.getenv("PERILUNE_BUILD") or ""):find("sanitize") then
+      return pending("sanitizers reserve more memory than the limit")
+    end
     local line = ("0.25,"):rep(20)
     local file = assert(io.open(path, "wb"))
     local names = {}

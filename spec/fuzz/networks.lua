@@ -403,7 +403,7 @@ function calls.cross_validate(p)
     { epochs = true })
   p:call(("tostring(pl.cross_validate(%s))"):format(p:arguments {
     ("function() return %s:clone() end"):format(net.name),
-    data.new_dataset(p, net.inputs, net.outputs).name, options }))
+    data.new_dataset(p, net.inputs, net.outputs).name, options }), { how = "trains" })
 end
 
 function calls.evaluate(p)
