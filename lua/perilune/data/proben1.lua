@@ -16,6 +16,7 @@ local Dataset = require "perilune.data.dataset"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local file = require "perilune.store.file"
+local text = require "perilune.data.text"
 
 local show = errors.show
 
@@ -25,29 +26,16 @@ local HEADER = { "bool_in", "real_in", "bool_out", "real_out", "training_example
   "validation_examples", "test_examples" }
 local SETS = { "training_examples", "validation_examples", "test_examples" }
 local MOST = 2 ^ 31 - 1 -- numbers in a matrix
-local LONGEST = 2 ^ 20 | 0 -- bytes of a line; to put together one without an end would take forever
+local LONGEST = 2 ^ 20 | 0 -- bytes of a line
 local LARGEST = { float32 = 3.4028234663852886e38, float64 = 1.7976931348623157e308 }
 
 -- Gives the next line and its number; nil at the end, or nil, its number and a reason.
 local function lines_of(source)
-  local text, place, number, ended = "", 1, 0, false
+  local next_line, number = text.lines(source, LONGEST), 0
   return function()
     number = number + 1
-    local stop = text:find("\n", place, true)
-    while not stop and not ended do
-      local from = #text - place + 2
-      text, place = text:sub(place), 1
-      local chunk, reason = source:chunk()
-      if #text > LONGEST then reason = ("a line of at most %d bytes expected"):format(LONGEST) end
-      if reason then return nil, number, reason end
-      ended = chunk == nil
-      text = text .. (chunk or "")
-      stop = text:find("\n", from, true)
-    end
-    local line = text:sub(place, (stop or 0) - 1)
-    if not stop and line == "" then return nil, number end
-    place = stop and stop + 1 or #text + 1
-    return line, number
+    local line, _, reason = next_line()
+    return line, number, reason
   end
 end
 
@@ -91,7 +79,7 @@ local function read_example(line, numbers, count, largest)
   local column = 0
   for word in line:gmatch "%S+" do
     column = column + 1
-    local x = not word:find("[xX]") and tonumber(word) -- to Lua 0x10 is a number too
+    local x = text.number(word)
     if not x or not (math.abs(x) <= largest) then
       return nil, ("column %d: a number expected, got %s"):format(column, show(word))
     end

@@ -9,7 +9,10 @@ local function next_line(self)
     local last = self.chunk:find("\n", self.place, true)
     local piece = self.chunk:sub(self.place, last and last - 1)
     self.place = last and last + 1 or #self.chunk + 1
-    self.pieces[#self.pieces + 1] = piece
+    self.pieces[#self.pieces + 1], self.length = piece, self.length + #piece
+    if self.length > self.longest then
+      return nil, nil, ("a line of at most %d bytes expected"):format(self.longest)
+    end
     if not last then
       local reason
       self.chunk = "" -- garbage, before the next one is made
@@ -19,7 +22,7 @@ local function next_line(self)
     end
     if last or not self.chunk then
       local line = table.concat(self.pieces)
-      self.pieces, self.number = {}, self.number + 1
+      self.pieces, self.length, self.number = {}, 0, self.number + 1
       if not self.chunk then
         self.chunk = ""
         if line == "" then return nil end
@@ -32,10 +35,14 @@ end
 ---The lines of a content, which end with LF or CR LF; the last one may end with the content.
 ---    for line, number in next_line do ... end
 ---@param content Content
+---@param longest? integer  bytes of a line, default: any number
 ---@return fun(): string?, integer?, string?  the next line and its number; nil at the end, or nil,
 ---nil and the reason why there is no more
-function text.lines(content)
-  local self = { content = content, chunk = "", place = 1, pieces = {}, number = 0 }
+function text.lines(content, longest)
+  local self = {
+    content = content, chunk = "", place = 1, pieces = {}, length = 0, number = 0,
+    longest = longest or math.huge,
+  }
   return function() return next_line(self) end
 end
 
