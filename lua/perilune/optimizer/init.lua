@@ -43,6 +43,15 @@ local function group_fields(kind)
   return declared
 end
 
+-- The kind with the field `groups`. A copy, because kinds share fields.
+local function with_groups(kind)
+  local copy, declared = {}, { groups = { "groups", of = group_fields(kind), optional = true } }
+  for key, value in pairs(kind) do copy[key] = value end
+  for name, field in pairs(kind.fields) do declared[name] = field end
+  copy.fields = declared
+  return copy
+end
+
 -- Lua finds a mistake in a pattern only when it comes to it.
 local function matches(name, pattern)
   local ok, found = pcall(string.find, name, pattern)
@@ -283,9 +292,7 @@ local names = {
   "muon", "nadam", "nesterov", "rmsprop", "rprop", "rprop_minus", "rprop_plus", "sgd",
 }
 for _, name in ipairs(names) do
-  local kind = require("perilune.optimizer." .. name)
-  kind.fields.groups = { "groups", of = group_fields(kind), optional = true }
-  optimizer:add(kind)
+  optimizer:add(with_groups(require("perilune.optimizer." .. name)))
 end
 for _, name in ipairs { "lbfgs", "levenberg_marquardt", "scg" } do
   optimizer:add(require("perilune.optimizer." .. name))

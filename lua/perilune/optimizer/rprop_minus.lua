@@ -3,12 +3,9 @@
 
 local irprop_minus = require "perilune.optimizer.irprop_minus"
 
-local declared = {}
-for name, field in pairs(irprop_minus.fields) do declared[name] = field end
-
 return {
   name = "rprop_minus",
-  fields = declared,
+  fields = irprop_minus.fields,
   keeps = irprop_minus.keeps,
   begin = irprop_minus.begin,
   update = function(core, p, g, kept, options, rate)
