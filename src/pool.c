@@ -39,6 +39,14 @@
 */
 #define SPINS 2000
 
+/*
+** How often a thread that has done its share looks whether the others have, before it helps them:
+** for some microseconds, as a message to a thread and its work on a piece may take longer than ours
+** by as much. What it took from one that is just behind, the two would bring to each other's caches
+** and back, in this run and the next: between processors far apart that takes longer than the work.
+*/
+#define PATIENCE 500
+
 typedef struct Worker {
   pthread_t id;
   pthread_cond_t work;  // it has a share in a run, and is asleep
@@ -80,6 +88,14 @@ static void pause_briefly(void) {
 #endif
 }
 
+/* Let the caller look whether all is done, if it is asleep. */
+static void tell_caller(Pool *pool, int pieces) {
+  if (pieces == 0 || !atomic_load(&pool->sleeping[0])) return;
+  pthread_mutex_lock(&pool->mutex);
+  pthread_cond_signal(&pool->done);
+  pthread_mutex_unlock(&pool->mutex);
+}
+
 static void *worker(void *argument) {
   Worker *self = argument;
   Pool *pool = self->pool;
@@ -87,14 +103,10 @@ static void *worker(void *argument) {
   const Share *share = &pool->shares[thread];
   float_state_change(FLOAT_TASK);
   while (!atomic_load(&pool->stopping)) {
-    bool worked = claims_work(pool->shares, thread) > 0;
-    if (worked && atomic_load(&pool->sleeping[0])) {
-      pthread_mutex_lock(&pool->mutex);
-      pthread_cond_signal(&pool->done);
-      pthread_mutex_unlock(&pool->mutex);
-    }
+    tell_caller(pool, claims_work(pool->shares, thread));
     int spins = 0;
     while (spins < SPINS && !claims_are_left(share)) {
+      if (spins == PATIENCE) tell_caller(pool, claims_help(pool->shares, thread));
       pause_briefly();
       spins++;
     }
@@ -111,28 +123,36 @@ static void *worker(void *argument) {
 }
 
 /*
-** Wake the workers that have a share in a run of so many threads and are asleep. A worker that
-** looks for work for the last time while its ticket is on its way may fall asleep unseen. It misses
-** the run, and its share is done by the others; to rule that out, the caller would have to wait
-** until every ticket has arrived, which takes longer. In a forked child the workers are not there,
-** and one of them may have held the mutex.
+** Wake the workers that have a share in a run of so many threads and are asleep; returns whether
+** there were any. A worker that looks for work for the last time while its ticket is on its way may
+** fall asleep unseen. It misses the run, and its share is done by the others; to rule that out, the
+** caller would have to wait until every ticket has arrived, which takes longer. In a forked child
+** the workers are not there, and one of them may have held the mutex.
 */
-static void wake(Pool *pool, int threads) {
+static bool wake(Pool *pool, int threads) {
   int thread = 1;
   while (thread < threads && !atomic_load(&pool->sleeping[thread])) thread++;
-  if (thread == threads || getpid() != pool->owner) return;
+  if (thread == threads) return false;
+  if (getpid() != pool->owner) return true;
   pthread_mutex_lock(&pool->mutex);
   for (; thread < threads; thread++) {
     if (atomic_load(&pool->sleeping[thread])) pthread_cond_signal(&pool->workers[thread - 1].work);
   }
   pthread_mutex_unlock(&pool->mutex);
+  return true;
+}
+
+/* Whether all is done within so many spins */
+static bool is_done_soon(Pool *pool, int threads, int spins) {
+  for (; spins > 0; spins--) {
+    if (claims_are_done(pool->shares, threads)) return true;
+    pause_briefly();
+  }
+  return false;
 }
 
 static void wait_until_done(Pool *pool, int threads) {
-  for (int spins = 0; spins < SPINS; spins++) {
-    if (claims_are_done(pool->shares, threads)) return;
-    pause_briefly();
-  }
+  if (is_done_soon(pool, threads, SPINS)) return;
   pthread_mutex_lock(&pool->mutex);
   atomic_store(&pool->sleeping[0], true);
   while (!claims_are_done(pool->shares, threads)) pthread_cond_wait(&pool->done, &pool->mutex);
@@ -140,13 +160,18 @@ static void wait_until_done(Pool *pool, int threads) {
   pthread_mutex_unlock(&pool->mutex);
 }
 
+/* A thread that has to wake up is not waited for: that takes longer than a short run. */
 static void run_together(Pool *pool, int count, int threads, Task task, void *context,
                          double start) {
   trial_run_starts(&pool->trial);
   claims_give(pool->shares, threads, ++pool->generation, count, task, context);
-  wake(pool, threads);
+  bool were_asleep = wake(pool, threads);
   int own_pieces = claims_work(pool->shares, 0);
   double own_end = trial_now();
+  if (were_asleep || !is_done_soon(pool, threads, PATIENCE)) {
+    own_pieces += claims_help(pool->shares, 0);
+    own_end = trial_now();
+  }
   wait_until_done(pool, threads);
   trial_run_ends(&pool->trial, threads, count, own_pieces, start, own_end, trial_now());
 }

@@ -1,7 +1,7 @@
 /*
 ** pool.h - one pool of threads for a Lua state, which both element types use. The thread that calls
 ** pool_run works with the others. Each thread does the same share of the pieces in every run, so
-** that what it wrote in one is in its cache in the next, and then helps with the others' shares.
+** that what it wrote in one is in its cache in the next, and helps those that are far behind.
 ** Pieces are claimed one by one: a thread that the system has put aside delays nobody, and in a
 ** forked child, where the other threads are gone, the caller does them all.
 */

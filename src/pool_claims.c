@@ -46,17 +46,22 @@ static bool work_once(Share *share, int thread) {
 }
 
 /* What was done of a share is told once, at the end, since the caller reads it all the while. */
+static int work(Share *share, int thread) {
+  int pieces = 0;
+  while (work_once(share, thread)) pieces++;
+  if (pieces > 0) atomic_fetch_sub(&share->undone, pieces);
+  return pieces;
+}
+
 int claims_work(Share *shares, int thread) {
-  int all = 0;
+  return work(&shares[thread], thread);
+}
+
+int claims_help(Share *shares, int thread) {
+  int pieces = 0;
   int threads = atomic_load_explicit(&shares[thread].threads, memory_order_relaxed);
-  for (int k = 0; k < threads; k++) {
-    Share *share = &shares[(thread + k) % threads];
-    int pieces = 0;
-    while (work_once(share, thread)) pieces++;
-    if (pieces > 0) atomic_fetch_sub(&share->undone, pieces);
-    all += pieces;
-  }
-  return all;
+  for (int k = 1; k < threads; k++) pieces += work(&shares[(thread + k) % threads], thread);
+  return pieces;
 }
 
 bool claims_are_done(const Share *shares, int threads) {

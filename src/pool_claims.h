@@ -3,8 +3,8 @@
 **
 ** Each thread that takes part has a share of the pieces: neighbours, and the same ones in every run
 ** of so many pieces and threads, so that it finds in its cache what it wrote in the run before. A
-** thread does its own share first and then helps with those of the others. Before it does a piece
-** it claims it; then no other thread can.
+** thread does its own share first. When the others are not done soon after, it helps with theirs.
+** Before it does a piece it claims it; then no other thread can.
 */
 #ifndef PERILUNE_POOL_CLAIMS_H
 #define PERILUNE_POOL_CLAIMS_H
@@ -48,11 +48,11 @@ static inline bool claims_are_left(const Share *share) {
 void claims_give(Share *shares, int threads, uint64_t generation, int count, Task task,
                  void *context);
 
-/*
-** Do pieces until all are claimed, those of the thread's own share first, then those of the others
-** that take part; returns how many.
-*/
+/* Do the pieces of the thread's own share that are unclaimed; returns how many. */
 int claims_work(Share *shares, int thread);
+
+/* The same for the shares of the other threads that take part */
+int claims_help(Share *shares, int thread);
 
 /* Whether all pieces of a run of so many threads are done */
 bool claims_are_done(const Share *shares, int threads);

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #define TRIAL         0.02
-#define LONGEST_PAUSE 0.4
+#define LONGEST_PAUSE 1.0
 
 static double seconds(clockid_t clock) {
   struct timespec t;
