@@ -47,6 +47,15 @@
 */
 #define PATIENCE 500
 
+/*
+** To wake a thread takes longer than a short run, of FEW pieces. After a REST of so many seconds
+** the caller therefore does these alone, and wakes nobody until it has worked for WAKE_AFTER
+** seconds: a host that predicts one sample now and then is as fast as with one thread.
+*/
+#define FEW        3
+#define REST       1e-4
+#define WAKE_AFTER 5e-5
+
 typedef struct Worker {
   pthread_t id;
   pthread_cond_t work;  // it has a share in a run, and is asleep
@@ -63,6 +72,8 @@ struct Pool {
   pthread_cond_t done;     // the run is finished, for a caller that is asleep
   char apart[CACHE_LINE];  // between what workers read, above, and what the caller writes each run
   uint64_t generation;     // number of the run
+  double last_end;         // moment at which the last run ended
+  double wakes_from;       // moment from which on sleeping workers are woken
   Trial trial;             // whether the threads help just now
   pid_t owner;             // process that started the threads: in a forked child they are not there
   const Blas *blas;        // NULL until the first product that needs it
@@ -122,6 +133,13 @@ static void *worker(void *argument) {
   return NULL;
 }
 
+/* Whether a worker that has a share in a run of so many threads is asleep */
+static bool are_asleep(const Pool *pool, int threads) {
+  int thread = 1;
+  while (thread < threads && !atomic_load(&pool->sleeping[thread])) thread++;
+  return thread < threads;
+}
+
 /*
 ** Wake the workers that have a share in a run of so many threads and are asleep; returns whether
 ** there were any. A worker that looks for work for the last time while its ticket is on its way may
@@ -130,12 +148,10 @@ static void *worker(void *argument) {
 ** the workers are not there, and one of them may have held the mutex.
 */
 static bool wake(Pool *pool, int threads) {
-  int thread = 1;
-  while (thread < threads && !atomic_load(&pool->sleeping[thread])) thread++;
-  if (thread == threads) return false;
+  if (!are_asleep(pool, threads)) return false;
   if (getpid() != pool->owner) return true;
   pthread_mutex_lock(&pool->mutex);
-  for (; thread < threads; thread++) {
+  for (int thread = 1; thread < threads; thread++) {
     if (atomic_load(&pool->sleeping[thread])) pthread_cond_signal(&pool->workers[thread - 1].work);
   }
   pthread_mutex_unlock(&pool->mutex);
@@ -160,38 +176,52 @@ static void wait_until_done(Pool *pool, int threads) {
   pthread_mutex_unlock(&pool->mutex);
 }
 
-/* A thread that has to wake up is not waited for: that takes longer than a short run. */
-static void run_together(Pool *pool, int count, int threads, Task task, void *context,
-                         double start) {
+static void run_together(Pool *pool, int from, int count, int threads, Task task, void *context) {
+  double start = trial_now();
   trial_run_starts(&pool->trial);
-  claims_give(pool->shares, threads, ++pool->generation, count, task, context);
+  claims_give(pool->shares, threads, ++pool->generation, from, count, task, context);
   bool were_asleep = wake(pool, threads);
   int own_pieces = claims_work(pool->shares, 0);
   double own_end = trial_now();
+  /* A thread that has to wake up is not waited for: that takes longer than a short run. */
   if (were_asleep || !is_done_soon(pool, threads, PATIENCE)) {
     own_pieces += claims_help(pool->shares, 0);
     own_end = trial_now();
   }
   wait_until_done(pool, threads);
-  trial_run_ends(&pool->trial, threads, count, own_pieces, start, own_end, trial_now());
+  pool->last_end = trial_now();
+  trial_run_ends(&pool->trial, threads, count - from, own_pieces, start, own_end, pool->last_end);
 }
 
 static int least(int a, int b) {
   return a < b ? a : b;
 }
 
+/* Do the first pieces of a short run while the others sleep on; returns how many. */
+static int work_alone(Pool *pool, int count, int threads, Task task, void *context, double now) {
+  if (now - pool->last_end > REST) pool->wakes_from = now + WAKE_AFTER;
+  int done = 0;
+  while (count <= FEW && done < count && now < pool->wakes_from && are_asleep(pool, threads)) {
+    task(context, done++, 0);
+    pool->last_end = now = trial_now();
+  }
+  return done;
+}
+
 void pool_run(Pool *pool, int count, int threads, Task task, void *context) {
   FloatState caller = float_state_change(FLOAT_TASK);
+  int done = 0;
   threads = least(least(threads, count), pool->threads);
-  double start = 0;
   if (threads > 1) {
-    start = trial_now();
-    threads = least(threads, trial_threads(&pool->trial, start));
+    double now = trial_now();
+    threads = least(threads, trial_threads(&pool->trial, now));
+    done = work_alone(pool, count, threads, task, context, now);
+    threads = least(threads, count - done);
   }
   if (threads > 1) {
-    run_together(pool, count, threads, task, context, start);
+    run_together(pool, done, count, threads, task, context);
   } else {
-    for (int index = 0; index < count; index++) task(context, index, 0);
+    for (; done < count; done++) task(context, done, 0);
   }
   float_state_change(caller);
 }

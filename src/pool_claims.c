@@ -12,12 +12,12 @@ static int first_piece(int count, int thread, int threads) {
 }
 
 /* The caller's own share is the last to be given: the others are on their way meanwhile. */
-void claims_give(Share *shares, int threads, uint64_t generation, int count, Task task,
+void claims_give(Share *shares, int threads, uint64_t generation, int from, int count, Task task,
                  void *context) {
   for (int thread = threads - 1; thread >= 0; thread--) {
     Share *share = &shares[thread];
-    int first = first_piece(count, thread, threads);
-    int pieces = first_piece(count, thread + 1, threads) - first;
+    int first = from + first_piece(count - from, thread, threads);
+    int pieces = from + first_piece(count - from, thread + 1, threads) - first;
     atomic_store_explicit(&share->task, task, memory_order_relaxed);
     atomic_store_explicit(&share->context, context, memory_order_relaxed);
     atomic_store_explicit(&share->first, first, memory_order_relaxed);

@@ -42,10 +42,10 @@ static inline bool claims_are_left(const Share *share) {
 }
 
 /*
-** Give the pieces of run number `generation` to the shares of `threads` threads, not more than
-** there are pieces. All pieces of the run before must be done.
+** Give pieces from..count-1 of run number `generation` to the shares of `threads` threads, not more
+** than there are pieces. All pieces of the run before must be done.
 */
-void claims_give(Share *shares, int threads, uint64_t generation, int count, Task task,
+void claims_give(Share *shares, int threads, uint64_t generation, int from, int count, Task task,
                  void *context);
 
 /* Do the pieces of the thread's own share that are unclaimed; returns how many. */
