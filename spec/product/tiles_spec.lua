@@ -69,9 +69,9 @@ for _, name in ipairs { "float32", "float64" } do
       end)
     end
 
-    -- The smallest that are multiplied from copies of both operands: rows, columns and inner
-    -- elements more and fewer than whole slivers, panels and slabs. So large that each is looked at
-    -- in some places only: where blocks and copies begin and end, and along a diagonal.
+    -- Products that are multiplied from copies of both operands: rows, columns and inner elements
+    -- more and fewer than whole slivers, panels and slabs. So large that each is looked at in some
+    -- places only: where blocks and copies begin and end, and along a diagonal.
     for _, transposed in ipairs { "NN", "NT", "TN" } do
       it("is right where both operands are copied, " .. transposed, function()
         local g = core.generator(9)

@@ -64,10 +64,31 @@ TARGET static void copy_sliver(int cols, int k, const real *B, int ldb, real *sl
   }
 }
 
-/* The same from a transposed B, where the elements for each l are neighbours */
+/* The same from a transposed B, where the elements for each l are neighbours. In the common case
+   they are a few vectors, in place of a call of memcpy. */
 static void copy_transposed_sliver(int cols, int k, const real *B, int ldb, real *sliver) {
   for (int l = 0; l < k; l++, B += ldb, sliver += cols) {
-    memcpy(sliver, B, (size_t)cols * sizeof(real));
+    if (cols == COLUMN_COLS)
+      memcpy(sliver, B, COLUMN_COLS * sizeof(real));
+    else
+      memcpy(sliver, B, (size_t)cols * sizeof(real));
+  }
+}
+
+/*
+** All slivers from a transposed B, PACKED_LINES rows of it at a time. One sliver after the other
+** would need so little of each row that what comes from memory beside it were gone before its turn.
+*/
+static void copy_transposed_slivers(const BlockProduct *slab, real *packed) {
+  for (int l = 0; l < slab->k; l += PACKED_LINES) {
+    int rows = least(slab->k - l, PACKED_LINES);
+    const real *B = slab->B + l * slab->ldb;
+    int cols;
+    for (int j = 0; j < slab->n; j += cols) {
+      cols = next_turn(slab->n - j, COLUMN_COLS);
+      real *sliver = packed + j * slab->k + l * cols;
+      copy_transposed_sliver(cols, rows, B + j, slab->ldb, sliver);
+    }
   }
 }
 
@@ -76,16 +97,10 @@ static void copy_slivers(const BlockProduct *slab, real *packed) {
   int cols;
   for (int j = 0; j < slab->n; j += cols) {
     cols = next_turn(slab->n - j, COLUMN_COLS);
-    real *sliver = packed + j * slab->k;
     int next_cols = least(cols, slab->n - j - cols);
-    if (!slab->transposeB) {
-      const real *next = slab->B + (j + cols) * slab->ldb;
-      fetch_lines(0, next_cols, slab->k, next, slab->ldb);
-    }
-    if (slab->transposeB)
-      copy_transposed_sliver(cols, slab->k, slab->B + j, slab->ldb, sliver);
-    else
-      copy_sliver(cols, slab->k, slab->B + j * slab->ldb, slab->ldb, sliver);
+    const real *B = slab->B + j * slab->ldb;
+    fetch_lines(0, next_cols, slab->k, B + cols * slab->ldb, slab->ldb);
+    copy_sliver(cols, slab->k, B, slab->ldb, packed + j * slab->k);
   }
 }
 
@@ -97,7 +112,10 @@ static void compute_packed(const BlockProduct *p, real *packed) {
       slab.k = next_vectors(p->k - l, PANEL_DEPTH);
       move(&slab, p, 0, j, l);
       slab.adds = p->adds || l > 0;
-      copy_slivers(&slab, packed);
+      if (slab.transposeB)
+        copy_transposed_slivers(&slab, packed);
+      else
+        copy_slivers(&slab, packed);
       compute_slab(&slab, packed);
     }
   }

@@ -136,6 +136,7 @@ enum { STREAMS = 4 };
 ** on the Zen 4, less than that for products that OpenBLAS does not get.
 */
 enum { PACKS = 0, PACKED_BYTES = 192 << 10, MIN_PACKED_ROWS = 512, MIN_PACKED_BYTES = 1 << 20 };
+enum { PACKED_LINES = 8 };
 
 #include "product/kernels.h"
 

@@ -121,10 +121,12 @@ enum { STREAMS = 1 };
 
 /*
 ** Copies of B fill half of the smallest second cache, 1 MiB: the other half is for the panels of A
-** and for C, which go by. They pay where eight panels of A read each copy, and B has more pages of
-** memory, 256 of 4 KiB, than the processor knows the addresses of at once.
+** and for C, which go by. They pay where four panels of A read each copy, and B has more pages of
+** memory, 128 of 4 KiB, than the processor knows the addresses of at once. PACKED_LINES are as many
+** rows as make whole lines of each sliver, and fit a set of the first cache.
 */
-enum { PACKS = 1, PACKED_BYTES = 512 << 10, MIN_PACKED_ROWS = 512, MIN_PACKED_BYTES = 1 << 20 };
+enum { PACKS = 1, PACKED_BYTES = 512 << 10, MIN_PACKED_ROWS = 256, MIN_PACKED_BYTES = 512 << 10 };
+enum { PACKED_LINES = 8 };
 
 #include "product/kernels.h"
 
