@@ -124,7 +124,8 @@ fuzz-readers: all
 
 kernels:  ## run the specs of products with the kernels of lesser processors: AVX2, and neither
 	@for bytes in 32 0; do \
-	  $(MAKE) --no-print-directory test BUILD=$(BUILD)/kernels$$bytes CFLAGS="$(CFLAGS) -DWIDEST_TILES=$$bytes" \
+	  $(MAKE) --no-print-directory test BUILD=$(BUILD)/kernels$$bytes \
+	  CFLAGS="$(CFLAGS) -DWIDEST_TILES=$$bytes -DPACKS_AVX2=1" \
 	  BUSTED_FLAGS="spec/product spec/affine_spec.lua spec/dense_spec.lua \
 	  spec/pool_spec.lua spec/host_spec.lua" || exit 1; done
 

@@ -131,12 +131,17 @@ enum { COPY_DEPTH = 512 / sizeof(real), COPY_COLS = 64 };
 /* One stream alone does not read as fast as the memory can: 1.08 times as fast with four. */
 enum { STREAMS = 4 };
 
+/* 1: test our copies of both operands, and with them packed.h for vectors other than AVX-512's. */
+#ifndef PACKS_AVX2
+#define PACKS_AVX2 0
+#endif
+
 /*
 ** OpenBLAS copies both operands of large products (suit): 0.90 to 1.02 of its speed with our copies
 ** on the Zen 4, less than that for products that OpenBLAS does not get.
 */
-enum { PACKS = 0, PACKED_BYTES = 192 << 10, MIN_PACKED_ROWS = 512, MIN_PACKED_BYTES = 1 << 20 };
-enum { PACKED_LINES = 8 };
+enum { PACKS = PACKS_AVX2, PACKED_BYTES = 192 << 10, PACKED_LINES = 8 };
+enum { MIN_PACKED_ROWS = 512, MIN_PACKED_BYTES = 1 << 20 };
 
 #include "product/kernels.h"
 
@@ -145,6 +150,7 @@ enum { PACKED_LINES = 8 };
 ** read where they are. OpenBLAS's copies pay beyond.
 */
 static bool suit(int m, int n, int k, bool transposeA) {
+  if (panels_pay(m, n, k, transposeA) && packs_pay(m, n, k)) return true;
   bool in_columns = !transposeA && !panels_pay(m, n, k, transposeA);
   return (double)m * n * k <= (in_columns ? 1 << 23 : 1 << 29);
 }
