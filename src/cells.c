@@ -5,15 +5,13 @@
 */
 #include <string.h>
 
+#include "cell.h"
 #include "decimal.h"
 #include "matrix.h"
 
 #define CELLS "perilune.cells." REAL_NAME
 
-enum { MOST_COLUMNS = 1 << 17, MOST_MARKERS = 64, MOST_NAMES = 1000, LONGEST_NAME = 200 };
-
-/* What a byte may be, as bits */
-enum { BLANK = 1, STOP = 2, MARKER = 4 };
+enum { MOST_COLUMNS = 1 << 17, MOST_NAMES = 1000, LONGEST_NAME = 200 };
 
 typedef struct Column {
   lua_Integer missing, numbers, codes, dates, words;  // cells of each kind; codes are numbers too
@@ -28,13 +26,8 @@ typedef struct Column {
 ** it; the second keeps the markers alive.
 */
 typedef struct Cells {
-  uint8_t bytes[256];
-  int quote;  // -1: none
-  char point;
+  Dialect dialect;
   bool skips_header;
-  int markers;
-  const char *marker[MOST_MARKERS];
-  size_t marker_length[MOST_MARKERS];
   lua_Integer line, line_of_row;  // counted from 1
   lua_Integer rows;               // complete ones, without the header
   int column;                     // of the next cell
@@ -42,251 +35,14 @@ typedef struct Cells {
   Column column_of[];
 } Cells;
 
-/* A cell without the blanks around it, and what is between its quotes where it has them */
-typedef struct Cell {
-  const char *text;
-  size_t length;
-  const char *next;  // where the following one begins
-  bool has_quotes;   // doubled ones in it, of which one counts
-  bool is_missing;
-  bool ends_row;
-  lua_Integer lines;  // in it, and ended by it
-  Decimal number;     // of length 0 where it is none
-} Cell;
-
-/* Why reading stops */
-typedef enum Stop {
-  CELL,        // not at all
-  INCOMPLETE,  // the rest has not come yet
-  FINISHED,
-  LOOK,    // Lua must look at the cell
-  RAGGED,  // this and what follows are faults of the table
-  TOO_WIDE,
-  NO_TEXT,
-  NOT_UTF8,
-  NOT_CLOSED,
-  AFTER_QUOTE,
-  NO_NUMBER,
-  NOT_FINITE,
-  MORE_ROWS
-} Stop;
-
 static const char *const faults[] = {
   [RAGGED] = "ragged",       [TOO_WIDE] = "too wide",     [NO_TEXT] = "zero byte",
   [NOT_UTF8] = "utf8",       [NOT_CLOSED] = "not closed", [AFTER_QUOTE] = "after quote",
   [NO_NUMBER] = "no number", [NOT_FINITE] = "not finite", [MORE_ROWS] = "more rows",
 };
 
-/* Bytes that are read, in which `at` goes on */
-typedef struct Text {
-  const char *at, *end;
-  bool is_last;
-  uint8_t fault;  // a byte that is not expected
-} Text;
 
-
-/* Kernels: text */
-
-static inline bool is(const Cells *c, char byte, int bit) {
-  return (c->bytes[(uint8_t)byte] & bit) != 0;
-}
-
-static inline const char *skip_blanks(const Cells *c, const char *p) {
-  while (is(c, *p, BLANK)) p++;
-  return p;
-}
-
-/* Bytes of a character of UTF-8, which has more than one; 0 where there is none. */
-static int utf8_length(const uint8_t *s, size_t room) {
-  static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-  int length = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
-  if (s[0] < 0xC2 || s[0] > 0xF4 || room < (size_t)length) return 0;
-  uint32_t code = s[0] & (0xFFU >> (length + 1));
-  for (int k = 1; k < length; k++) {
-    if ((s[k] & 0xC0) != 0x80) return 0;
-    code = code << 6 | (s[k] & 0x3F);
-  }
-  bool is_surrogate = code >= 0xD800 && code <= 0xDFFF;
-  return code < least[length] || code > 0x10FFFF || is_surrogate ? 0 : length;
-}
-
-/* The first byte that is not of UTF-8, or is 0; NULL where all are well */
-static const char *find_fault(const char *text, size_t length) {
-  const uint8_t *s = (const uint8_t *)text;
-  for (size_t k = 0; k < length;) {
-    int count = s[k] >= 0x80 ? utf8_length(s + k, length - k) : s[k] != 0;
-    if (count == 0) return text + k;
-    k += (size_t)count;
-  }
-  return NULL;
-}
-
-/* Whole numbers of at most four digits; -1 where none stands at *p */
-static int read_whole(const char **p, const char *end, int *digits) {
-  int number = 0;
-  *digits = 0;
-  for (; *p < end && *digits <= 4 && **p >= '0' && **p <= '9'; (*p)++, (*digits)++) {
-    number = number * 10 + (**p - '0');
-  }
-  return *digits == 0 ? -1 : number;
-}
-
-/* What may follow a date: nothing, or a blank or T and a time */
-static bool is_time(const char *p, const char *end) {
-  if (p == end) return true;
-  if (*p != ' ' && *p != 'T') return false;
-  for (p++; p < end; p++) {
-    if (strchr("0123456789:.+-Z", *p) == NULL) return false;
-  }
-  return p[-1] != 'T' && p[-1] != ' ';
-}
-
-/* Year, month and day, or day and month in any order and the year, with one sign between them */
-static bool is_date(const char *p, size_t length) {
-  const char *end = p + length;
-  int number[3];
-  int digits[3];
-  char sign = 0;
-  for (int k = 0; k < 3; k++) {
-    number[k] = read_whole(&p, end, &digits[k]);
-    if (number[k] < 0) return false;
-    if (k == 2) break;
-    if (p == end || (*p != '-' && *p != '/' && *p != '.')) return false;
-    if (k == 1 && *p != sign) return false;
-    sign = *p++;
-  }
-  bool year_first = digits[0] == 4 && digits[1] <= 2 && digits[2] <= 2;
-  bool year_last = digits[0] <= 2 && digits[1] <= 2 && digits[2] == 4;
-  if (!year_first && !year_last) return false;
-  int one = number[1];
-  int other = year_first ? number[2] : number[0];
-  return one >= 1 && one <= 31 && other >= 1 && other <= 31 && (one <= 12 || other <= 12) &&
-         is_time(p, end);
-}
-
-static bool is_marker(const Cells *c, const char *text, size_t length) {
-  for (int k = 0; k < c->markers; k++) {
-    if (c->marker_length[k] == length && memcmp(c->marker[k], text, length) == 0) return true;
-  }
-  return false;
-}
-
-
-/* Kernels: one cell */
-
-/*
-** After a cell, at `p`: the separator, the end of the line, or of the text. A carriage return may
-** stand alone or before a line feed.
-*/
-static Stop end_cell(const Text *t, const char *p, Cell *cell) {
-  cell->next = p + 1;
-  cell->ends_row = false;
-  if (p == t->end) {
-    cell->next = p;
-    cell->ends_row = true;
-    return t->is_last ? CELL : INCOMPLETE;
-  }
-  if (*p != '\n' && *p != '\r') return CELL;
-  cell->ends_row = true;
-  cell->lines++;
-  if (*p == '\r') {
-    if (p + 1 == t->end && !t->is_last) return INCOMPLETE;
-    cell->next += p[1] == '\n';
-  }
-  return CELL;
-}
-
-/* Say of a cell whose text is known what it is. */
-static Stop judge(const Cells *c, Text *t, Cell *cell) {
-  const char *text = cell->text;
-  size_t length = cell->length;
-  cell->number.length = 0;
-  cell->is_missing = length == 0 || (is(c, *text, MARKER) && is_marker(c, text, length));
-  if (cell->is_missing) return CELL;
-  Decimal number = decimal_read(text, c->point);
-  if (number.length == length) {
-    cell->number = number;
-    return CELL;
-  }
-  const char *fault = find_fault(text, length);
-  if (fault == NULL) return CELL;
-  t->fault = (uint8_t)*fault;
-  return t->fault == 0 ? NO_TEXT : NOT_UTF8;
-}
-
-/* The text of a cell ends before `p`, and before the blanks there. */
-static void set_end(const Cells *c, Cell *cell, const char *p) {
-  while (p > cell->text && is(c, p[-1], BLANK)) p--;
-  cell->length = (size_t)(p - cell->text);
-}
-
-static Stop read_quoted(const Cells *c, Text *t, const char *quote, Cell *cell) {
-  const char *p = quote + 1;
-  cell->text = p;
-  cell->has_quotes = false;
-  for (;;) {
-    p = memchr(p, c->quote, (size_t)(t->end - p));
-    if (p == NULL) return t->is_last ? NOT_CLOSED : INCOMPLETE;
-    if ((uint8_t)p[1] != c->quote) break;
-    cell->has_quotes = true;
-    p += 2;
-  }
-  cell->lines = 0;
-  for (const char *q = cell->text; q < p; q++) cell->lines += *q == '\n';
-  const char *after = skip_blanks(c, p + 1);
-  t->fault = (uint8_t)*after;
-  if (after < t->end && !is(c, *after, STOP)) return AFTER_QUOTE;
-  Stop stop = end_cell(t, after, cell);
-  if (stop != CELL) return stop;
-  cell->text = skip_blanks(c, cell->text);
-  set_end(c, cell, p);
-  return judge(c, t, cell);
-}
-
-static Stop read_plain(const Cells *c, Text *t, const char *text, Cell *cell) {
-  const char *p = text;
-  while (!is(c, *p, STOP)) p++;
-  if (*p == 0 && p < t->end) return NO_TEXT;
-  cell->lines = 0;
-  Stop stop = end_cell(t, p, cell);
-  if (stop != CELL) return stop;
-  cell->text = text;
-  set_end(c, cell, p);
-  return judge(c, t, cell);
-}
-
-/* The cell at t->at. A number that no marker looks like is known before its end has been sought. */
-static Stop read_cell(const Cells *c, Text *t, Cell *cell) {
-  const char *text = skip_blanks(c, t->at);
-  if ((uint8_t)*text == c->quote) return read_quoted(c, t, text, cell);
-  cell->has_quotes = false;
-  if (is(c, *text, MARKER)) return read_plain(c, t, text, cell);
-  cell->number = decimal_read(text, c->point);
-  const char *after = skip_blanks(c, text + cell->number.length);
-  if (cell->number.length == 0 || !is(c, *after, STOP) || (*after == 0 && after < t->end)) {
-    return read_plain(c, t, text, cell);
-  }
-  cell->text = text;
-  cell->length = cell->number.length;
-  cell->is_missing = false;
-  cell->lines = 0;
-  return end_cell(t, after, cell);
-}
-
-
-/* Kernels: cell after cell */
-
-/* Go on behind lines that are empty, or of blanks alone. */
-static Stop skip_empty_lines(Cells *c, Text *t) {
-  for (;;) {
-    const char *p = skip_blanks(c, t->at);
-    if (p == t->end) return t->is_last ? FINISHED : INCOMPLETE;
-    if (*p != '\n' && *p != '\r') return CELL;
-    if (*p == '\r' && p + 1 == t->end && !t->is_last) return INCOMPLETE;
-    t->at = p + 1 + (*p == '\r' && p[1] == '\n');
-    c->line++;
-  }
-}
+/* Kernels */
 
 static void advance(Cells *c, Text *t, const Cell *cell) {
   t->at = cell->next;
@@ -304,11 +60,11 @@ static void advance(Cells *c, Text *t, const Cell *cell) {
 static Stop next_cell(Cells *c, Text *t, Cell *cell) {
   for (;;) {
     if (c->column == 0) {
-      Stop stop = skip_empty_lines(c, t);
+      Stop stop = cell_skip_empty_lines(&c->dialect, t, &c->line);
       if (stop != CELL) return stop;
       c->line_of_row = c->line;
     }
-    Stop stop = read_cell(c, t, cell);
+    Stop stop = cell_read(&c->dialect, t, cell);
     if (stop != CELL) return stop;
     if (c->columns == 0) return CELL;
     if (cell->ends_row && c->column + 1 != c->columns) return RAGGED;
@@ -336,7 +92,7 @@ static Stop count_cells(Cells *c, Text *t, Cell *cell) {
         column->codes += cell->number.is_code;
       } else {
         column->words++;
-        column->dates += is_date(cell->text, cell->length);
+        column->dates += cell_is_date(cell);
       }
       if (is_first_word) column->first_word = c->line;
       bool has_names = column->words + column->codes > 0;
@@ -410,10 +166,10 @@ static char check_byte(lua_State *L, int arg) {
 /* The table at argument 6: texts that stand for a missing cell, copied into one of our own */
 static void keep_markers(lua_State *L, Cells *c) {
   lua_newtable(L);
-  for (int k = 0; k < c->markers; k++) {
+  for (int k = 0; k < c->dialect.markers; k++) {
     if (lua_rawgeti(L, 6, k + 1) != LUA_TSTRING) luaL_argerror(L, 6, "strings expected");
-    c->marker[k] = lua_tolstring(L, -1, &c->marker_length[k]);
-    if (c->marker_length[k] > 0) c->bytes[(uint8_t)*c->marker[k]] |= MARKER;
+    c->dialect.marker[k] = lua_tolstring(L, -1, &c->dialect.marker_length[k]);
+    if (c->dialect.marker_length[k] > 0) c->dialect.bytes[(uint8_t)*c->dialect.marker[k]] |= MARKER;
     lua_rawseti(L, -2, k + 1);
   }
   lua_setiuservalue(L, -2, 2);
@@ -446,13 +202,13 @@ static int cells_new(lua_State *L) {
   Cells *c = lua_newuserdatauv(L, size, 2);
   memset(c, 0, size);
   luaL_setmetatable(L, CELLS);
-  c->bytes[' '] = c->bytes['\t'] = BLANK;
-  c->bytes[0] = c->bytes['\n'] = c->bytes['\r'] = STOP;
-  c->bytes[(uint8_t)separator] = STOP;
-  c->quote = quote;
-  c->point = point;
+  c->dialect.bytes[' '] = c->dialect.bytes['\t'] = BLANK;
+  c->dialect.bytes[0] = c->dialect.bytes['\n'] = c->dialect.bytes['\r'] = STOP;
+  c->dialect.bytes[(uint8_t)separator] = STOP;
+  c->dialect.quote = quote;
+  c->dialect.point = point;
   c->skips_header = lua_toboolean(L, 2);
-  c->markers = (int)markers;
+  c->dialect.markers = (int)markers;
   c->line = c->line_of_row = 1;
   c->columns = (int)columns;
   for (int k = 0; k < c->columns; k++) {
@@ -476,7 +232,7 @@ static void push_text(lua_State *L, const Cells *c, const Cell *cell) {
   size_t length = 0;
   for (size_t k = 0; k < cell->length; k++) {
     to[length++] = cell->text[k];
-    if ((uint8_t)cell->text[k] == c->quote) k++;
+    if ((uint8_t)cell->text[k] == c->dialect.quote) k++;
   }
   luaL_pushresultsize(&buffer, length);
 }
@@ -583,7 +339,7 @@ static int cells_fill(lua_State *L) {
     Column *column = &c->column_of[c->column];
     real *x = values->data + c->rows * values->rows + row;
     if (plan[c->column] == 'n') {
-      double number = decimal_finish(L, cell.text, cell.number.length, c->point);
+      double number = decimal_finish(L, cell.text, cell.number.length, c->dialect.point);
       FloatState host = float_state_change(FLOAT_PLAIN);
       stop = put_number(column, number, x);
       float_state_change(host);
