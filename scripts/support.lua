@@ -3,6 +3,10 @@
 
 local support = {}
 
+-- A script of several files has the others by require "scripts.bench.timing"; they have this one
+-- by require "scripts.support", not once more.
+package.loaded["scripts.support"] = support
+
 local here = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$") or "."
 
 ---The project's root, as a path from the current directory.
@@ -17,8 +21,8 @@ if not builds[_VERSION] then
   os.exit(2)
 end
 
-package.path = ("%s/lua/?.lua;%s/lua/?/init.lua;%s"):format(support.root, support.root,
-  package.path)
+package.path = ("%s/lua/?.lua;%s/lua/?/init.lua;%s/?.lua;%s"):format(support.root, support.root,
+  support.root, package.path)
 package.cpath = ("%s/?.so;%s"):format(
   os.getenv("PERILUNE_BUILD") or support.root .. builds[_VERSION], package.cpath)
 

@@ -714,6 +714,41 @@ describe("bench.lua", function()
     assert.is_true(tonumber(rate) > 0)
   end)
 
+  -- What `-e` runs: the clock goes on by a second whenever it is asked, so that a window is one
+  -- call, and the processors are as many as said.
+  local function quick(processors)
+    return ([[
+      local load = require
+      require = function(name)
+        local module = load(name)
+        if name == "perilune.core.system" then
+          local now = 0
+          module.clock = function()
+            now = now + 1
+            return now
+          end
+          module.processors = function() return %d end
+        end
+        return module
+      end
+    ]]):format(processors)
+  end
+
+  -- Its heading and its first row
+  local function prints(options, heading, row)
+    local output = run_with(quick(1) .. at_line("^" .. row, "press()"), "bench.lua", options)
+    assert.matches(("^%s +[^\n]+\n%s +[^\n]+\ninterrupted\n$"):format(heading, row), output)
+  end
+
+  it("prints each table by its name", function()
+    prints("", "workload", "W1")
+    prints("--table workloads --gather shuffled", "workload", "W1")
+    prints("--table optimizers", "optimizer", "adadelta")
+    prints("--table passes", "pass", "elu, forward")
+    prints("--table augmentations", "workload", "W3")
+    prints("--products", "product", "square")
+  end)
+
   it("refuses what it does not measure", function()
     refuses("bench.lua", "--workload W9", "'--workload' must be one of 'W1', 'W2'")
     refuses("bench.lua", "--workload W1 --optimizer none",
