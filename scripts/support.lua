@@ -210,11 +210,16 @@ function support.widths(option)
   end
 end
 
----As many threads as the option says, or one for each core.
+---One thread for each core, as far as the library takes so many.
+---@return integer
+function support.all_threads()
+  return math.min(system.processors(), MOST_THREADS)
+end
+
+---As many threads as the option says, or all.
 ---@param given integer?
 function support.use_threads(given)
-  local threads = given or math.min(system.processors(), MOST_THREADS)
-  local ok, message = pcall(support.require("perilune").threads, threads)
+  local ok, message = pcall(support.require("perilune").threads, given or support.all_threads())
   if not ok then support.fail(message) end
 end
 

@@ -749,6 +749,11 @@ describe("bench.lua", function()
     prints("--products", "product", "square")
   end)
 
+  it("measures with no more threads than the library takes, however many processors", function()
+    local output = run_with(quick(300) .. at_line("^W1 +adam", "press()"), "bench.lua")
+    assert.matches("\nW1 +sgd +256 [^\n]+\nW1 +adam +1 [^\n]+\ninterrupted\n$", output)
+  end)
+
   it("refuses what it does not measure", function()
     refuses("bench.lua", "--workload W9", "'--workload' must be one of 'W1', 'W2'")
     refuses("bench.lua", "--workload W1 --optimizer none",

@@ -2,7 +2,6 @@
 
 local batches = require "scripts.bench.batches"
 local support = require "scripts.support"
-local system = require "perilune.core.system"
 local timing = require "scripts.bench.timing"
 local workloads = require "scripts.bench.workloads"
 
@@ -16,7 +15,7 @@ function augmentations.print_table()
   local W3 = workloads.by_name.W3
   print(("%-8s %-28s %8s %14s %12s"):format("workload", "augmentation", "threads", "samples/s",
     "x time"))
-  for threads = 1, math.min(system.processors(), 2) do
+  for threads = 1, math.min(support.all_threads(), 2) do
     support.use_threads(threads)
     local steps = {}
     for k, list in ipairs(LISTS) do

@@ -1,5 +1,6 @@
 -- How often a second functions can be called, and with how many threads that is asked.
 
+local support = require "scripts.support"
 local system = require "perilune.core.system"
 
 local timing = {}
@@ -41,10 +42,10 @@ function timing.medians(...)
   return table.unpack(rates)
 end
 
----1, 2, 4, ... and all processors
+---1, 2, 4, ... and as many as support.use_threads() takes
 ---@return integer[]
 function timing.thread_counts()
-  local counts, threads, all = {}, 1, system.processors()
+  local counts, threads, all = {}, 1, support.all_threads()
   while threads < all do
     counts[#counts + 1] = threads
     threads = 2 * threads
