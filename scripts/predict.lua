@@ -11,6 +11,8 @@ local file = not is_here
   and io.popen("readlink -f -- '" .. arg[0]:gsub("'", [['\'']]) .. "' 2>&-"):read()
 local support = dofile(near(file or arg[0], "support.lua"))
 local pl = support.require "perilune"
+local mnist = support.require "scripts.support.mnist"
+local tables = support.require "scripts.support.tables"
 
 local parser = support.parser("predict.lua",
   "Predict the rows of a table, or evaluate a saved network on the MNIST test set.")
@@ -21,7 +23,7 @@ parser:argument("file", "a network that train_csv.lua --save or train_mnist.lua 
 parser:argument("table", "the rows to predict, for a network of train_csv.lua: a file as it takes")
   :args "?"
   :convert(support.path "table")
-support.add_table_options(parser)
+tables.add_options(parser)
 parser:mutex(
   parser:option("--data", "folder of the MNIST files "
     .. "(default: $PERILUNE_MNIST, else data/mnist in the project)")
@@ -45,8 +47,8 @@ local function read_test_set()
     local digits = support.require "perilune.data.digits"
     return select(2, digits.read { seed = options.seed or 1 })
   end
-  local directory, named_by = support.mnist_directory(options.data)
-  return select(2, support.read_mnist(directory, named_by or "no --data"))
+  local directory, named_by = mnist.directory(options.data)
+  return select(2, mnist.read(directory, named_by or "no --data"))
 end
 
 local SHADES = { " ", ".", ":", "-", "=", "+", "*", "#", "%", "@" }
@@ -74,7 +76,7 @@ end
 local function samples_of(network)
   local types = {}
   for _, feature in ipairs(network.schema) do types[feature.name] = feature.type end
-  local X, reason = support.read_table(options.table, options, types):like(network.schema)
+  local X, reason = tables.read(options.table, options, types):like(network.schema)
   if not X then support.fail(("%s: %s"):format(options.table, reason)) end
   return X:to(network.dtype)
 end

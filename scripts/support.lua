@@ -210,6 +210,35 @@ function support.widths(option)
   end
 end
 
+---A conversion for argparse: the name of a file or a folder.
+---@param option string
+---@return function
+function support.path(option)
+  return function(text)
+    if text ~= "" then return text end
+    return nil, option .. ": a name expected, got none"
+  end
+end
+
+---A conversion for argparse: names separated by commas.
+---@param option string
+---@return function
+function support.names(option)
+  return function(text)
+    local names = {}
+    for name in (text .. ","):gmatch "%s*([^,]-)%s*," do
+      if name == "" then
+        return nil, ("%s: names separated by commas expected, got '%s'"):format(option, text)
+      end
+      names[#names + 1] = name
+    end
+    return names
+  end
+end
+
+
+-- Threads
+
 ---One thread for each core, as far as the library takes so many.
 ---@return integer
 function support.all_threads()
@@ -221,118 +250,6 @@ end
 function support.use_threads(given)
   local ok, message = pcall(support.require("perilune").threads, given or support.all_threads())
   if not ok then support.fail(message) end
-end
-
----A conversion for argparse: the name of a file or a folder.
----@param option string
----@return function
-function support.path(option)
-  return function(text)
-    if text ~= "" then return text end
-    return nil, option .. ": a name expected, got none"
-  end
-end
-
-
--- Tables
-
--- The words of a list, separated by commas
-local function listed(text)
-  local words = {}
-  for word in (text .. ","):gmatch "%s*([^,]-)%s*," do words[#words + 1] = word end
-  return words
-end
-
----A conversion for argparse: names separated by commas.
----@param option string
----@return function
-function support.names(option)
-  return function(text)
-    local names = listed(text)
-    for _, name in ipairs(names) do
-      if name == "" then
-        return nil, ("%s: names separated by commas expected, got '%s'"):format(option, text)
-      end
-    end
-    return names
-  end
-end
-
----Add the options of what a file of a table is like.
----@param parser table  of support.parser
-function support.add_table_options(parser)
-  local function one_byte(option)
-    return function(text)
-      if text == "tab" then return "\t" end
-      if #text == 1 then return text end
-      return nil, ("%s: one character%s expected, got '%s'"):format(option,
-        option == "--separator" and ", or tab," or "", text)
-    end
-  end
-  parser:option("--separator", "of cells: one character, or tab (default: found by reading)")
-    :convert(one_byte "--separator")
-  parser:option("--quote", "character around cells (default: \", or ' where the file begins so)")
-    :convert(one_byte "--quote")
-  parser:option("--decimal", "point or comma of numbers: . or ,", ".")
-    :choices { ".", "," }
-  parser:option("--missing", "what stands for a missing cell, separated by commas "
-    .. "(default: ?, NA, NaN, null and their like; empty cells always do)")
-    :convert(support.names "--missing")
-  parser:option("--columns", "names of the columns, separated by commas "
-    .. "(default: those of the header, or column_1, column_2, ...)")
-    :convert(support.names "--columns")
-  parser:mutex(
-    parser:flag("--no-header", "the first line is a row like the others "
-      .. "(default: found by reading)"),
-    parser:flag("--header", "the first line is a header"))
-end
-
----The table of a file, or the end of the script.
----@param path string
----@param options table   of a parser with the options of tables
----@param types? table<string, string>  types of columns by name; where such a column is missing
----they are not heeded, so that Table:like can say which
----@return Table
-function support.read_table(path, options, types)
-  local csv = support.require "perilune.data.csv"
-  local function read(known_types)
-    local ok, data, message = support.try(csv.read, path, {
-      separator = options.separator, quote = options.quote, decimal = options.decimal,
-      missing = options.missing, columns = options.columns, types = known_types,
-      header = options.header or options.no_header and false,
-    })
-    if not ok then support.fail(data) end
-    return data, message
-  end
-  local data, message = read(types)
-  if data then return data end
-  local untyped = types and read()
-  for name in pairs(untyped and types or {}) do
-    if not pcall(untyped.column, untyped, name) then return untyped end
-  end
-  support.fail(message)
-end
-
----Where MNIST is looked for: the argument, the environment, the project.
----@param given string?
----@return string directory
----@return string? named_by  what names it: then this folder is meant, and no other data
-function support.mnist_directory(given)
-  if given then return given, "--data" end
-  local environment = os.getenv("PERILUNE_MNIST")
-  if environment and environment ~= "" then return environment, "PERILUNE_MNIST" end
-  return support.root .. "/data/mnist", nil
-end
-
----MNIST, or the end of the script.
----@param directory string
----@param named_by string?  for the message
----@return Dataset train
----@return Dataset test
-function support.read_mnist(directory, named_by)
-  local train, test = support.require("perilune.data.mnist").read(directory)
-  if not train then support.fail((named_by and named_by .. ": " or "") .. test) end
-  return train, test
 end
 
 return support

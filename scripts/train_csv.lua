@@ -12,6 +12,7 @@ local support = dofile(near(file or arg[0], "support.lua"))
 local pl = support.require "perilune"
 local store = support.require "perilune.store.file"
 local system = support.require "perilune.core.system"
+local tables = support.require "scripts.support.tables"
 
 -- How many rows are trained on in all where --epochs does not say how often: what two cores do in
 -- about 20 seconds.
@@ -45,7 +46,7 @@ parser:option("--validation", "fraction of the other rows by which the best epoc
   :convert(part "--validation")
 parser:option("--drop", "columns to leave out, separated by commas")
   :convert(support.names "--drop")
-support.add_table_options(parser)
+tables.add_options(parser)
 parser:option("--hidden", "widths of the hidden layers, 0 for none", "256,256,256")
   :convert(support.widths "--hidden")
 parser:flag("--periodic", "give numbers also as waves, which shows fine structure in them")
@@ -132,7 +133,7 @@ end
 local function read_test(train, target)
   local types = { [target.name] = target.type }
   for _, feature in ipairs(train.schema) do types[feature.name] = feature.type end
-  local data = known(support.read_table(options.test, options, types), target.name, options.test)
+  local data = known(tables.read(options.test, options, types), target.name, options.test)
   return try(data.dataset, data, {
     like = train, rename = renamed(data:column(target.name), train.classes),
   })
@@ -194,7 +195,7 @@ if options.save then
   if not ok then support.fail("--save: " .. message) end
 end
 support.use_threads(options.threads)
-local data = support.read_table(options.file, options)
+local data = tables.read(options.file, options)
 say(("%s: %s"):format(options.file, tostring(data)))
 if not options.target then
   local remarks = tostring(pl.data.survey(data))

@@ -10,6 +10,7 @@ local file = not is_here
   and io.popen("readlink -f -- '" .. arg[0]:gsub("'", [['\'']]) .. "' 2>&-"):read()
 local support = dofile(near(file or arg[0], "support.lua"))
 local pl = support.require "perilune"
+local mnist = support.require "scripts.support.mnist"
 local store = support.require "perilune.store.file"
 local system = support.require "perilune.core.system"
 
@@ -93,7 +94,7 @@ end
 
 local function read_data()
   if options.synthetic then return true, drawn_digits() end
-  local directory, named_by = support.mnist_directory(options.data)
+  local directory, named_by = mnist.directory(options.data)
   local available = support.require("perilune.data.mnist").available
   if not named_by and not available(directory) then
     say(("no MNIST in %s: downloading it"):format(directory))
@@ -105,7 +106,7 @@ local function read_data()
       return true, drawn_digits()
     end
   end
-  return false, support.read_mnist(directory, named_by)
+  return false, mnist.read(directory, named_by)
 end
 
 
