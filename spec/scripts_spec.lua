@@ -778,7 +778,9 @@ local function make_copy(name)
   return copy, "PERILUNE_BUILD=" .. quote(build)
 end
 
-local ALL = { "train_mnist", "predict", "train_xor", "bench", "gradients" }
+local ALL = {
+  "train_mnist", "train_csv", "proben1", "predict", "train_xor", "bench", "gradients",
+}
 
 describe("--help", function()
   for _, script in ipairs(ALL) do
@@ -840,7 +842,7 @@ describe("Ctrl-C", function()
   end)
 
   it("is heard before another module is loaded or a process is started", function()
-    for _, script in ipairs { "train_mnist", "predict", "train_xor", "gradients", "bench" } do
+    for _, script in ipairs(ALL) do
       ends(PRESS .. [[
         local load, popen = require, io.popen
         io.popen = function() error "a process" end
@@ -921,8 +923,8 @@ describe("a script", function()
     run_well("train_mnist.lua", TINY .. "--save any.safetensors")
     local lost = "the output cannot be written: No space left on device\n"
     for script, arguments in pairs {
-      train_mnist = TINY, predict = "any.safetensors --data mnist", train_xor = "",
-      gradients = "", bench = "",
+      train_mnist = TINY, train_csv = "flowers.csv", predict = "any.safetensors --data mnist",
+      train_xor = "", gradients = "", bench = "",
     } do
       for _, options in ipairs { arguments, "--help" } do
         local output, status = run(script .. ".lua", options .. " >/dev/full")
