@@ -84,14 +84,12 @@ end
 local function predict_table(network)
   local X = samples_of(network)
   if network.units then
-    local ok, A = support.try(network.predict, network, X)
-    if not ok then support.fail(A) end
+    local A = support.must(network.predict, network, X)
     print "prediction"
     for n = 1, A.cols do print(("%.9g"):format(A:get(1, n))) end
     return
   end
-  local ok, classes, P = support.try(network.classify, network, X)
-  if not ok then support.fail(classes) end
+  local classes, P = support.must(network.classify, network, X)
   print "class,probability"
   local highest = P.rows > 1 and P:argmax()
   for n = 1, P.cols do

@@ -119,6 +119,15 @@ function support.try(f, ...)
   return table.unpack(results, 1, results.n)
 end
 
+---Call f(...) and return what it returns; what it is given and cannot do ends the script.
+---@param f function
+---@return any ...
+function support.must(f, ...)
+  local results = table.pack(support.try(f, ...))
+  if not results[1] then support.fail(results[2]) end
+  return table.unpack(results, 2, results.n)
+end
+
 
 -- Arguments
 
@@ -137,7 +146,9 @@ local function with_negative_numbers(words)
   return result
 end
 
----An argparse parser; for wrong arguments it ends the script with one line and exit status 2.
+---An argparse parser. For wrong arguments it ends the script with one line and exit status 2:
+---parser:parse(), parser:error(message), and parser:must(option, f, ...), which is
+---support.must(f, ...) where what is given comes from an option.
 ---@param name string  of the script
 ---@param description string
 ---@return table
@@ -151,6 +162,11 @@ function support.parser(name, description)
     support.warn(("%s: %s (--help lists the options)"):format(name,
       message:gsub("\n", ". ")))
     os.exit(2, true)
+  end
+  function parser:must(option, f, ...)
+    local results = table.pack(support.try(f, ...))
+    if not results[1] then self:error(("%s: %s"):format(option, results[2])) end
+    return table.unpack(results, 2, results.n)
   end
   return parser
 end

@@ -232,8 +232,7 @@ describe("train_mnist.lua", function()
       ["--hidden=-1"] = "--hidden: widths such as 512,256, or 0, expected, got '-1'",
       ["--activation relo"] = "unknown activation 'relo' (known: elu, exponential",
       ["--output relo"] = "unknown activation 'relo'",
-      ["--loss mse"] =
-        "--loss: softmax_cross_entropy or squared_error expected, got 'mse'",
+      ["--loss mse"] = "'--loss' must be one of 'softmax_cross_entropy', 'squared_error'",
       ["--optimizer quickprop"] = "unknown optimizer 'quickprop' (known: adadelta, adagrad",
       ["--optimizer rprop --weight-decay 1"] = "unknown option 'weight_decay' of rprop",
       ["--schedule linear"] = "'--schedule' must be one of 'constant'",
@@ -249,6 +248,18 @@ describe("train_mnist.lua", function()
     } do
       refuses("train_mnist.lua", TINY .. arguments, expected)
     end
+  end)
+
+  it("refuses misspelt names before it reads data", function()
+    for arguments, expected in pairs {
+      ["--activation relo"] = "--activation: unknown activation 'relo' (known: elu",
+      ["--output relo"] = "--output: unknown activation 'relo' (known: elu",
+      ["--optimizer quickprop"] = "--optimizer: unknown optimizer 'quickprop' (known: adadelta",
+      ["--initializer zero"] = "--initializer: unknown initializer 'zero' (known: constant",
+    } do
+      refuses("train_mnist.lua", "--data absent " .. arguments, expected)
+    end
+    refuses("train_mnist.lua", TINY .. "--hidden 99999999", "--hidden: layer 1: declare: 'W' of")
   end)
 
   it("takes a negative number for a value, not for an option", function()
@@ -617,6 +628,11 @@ describe("train_csv.lua", function()
     refuses("train_csv.lua", "flowers.csv --quiet --target species --drop 9", "--drop: the name")
     refuses("train_csv.lua", "flowers.csv --test 0", "--test: a fraction between 0 and 1")
     refuses("train_csv.lua", "flowers.csv --validation 1", "--validation: a fraction between")
+    local quiet = "flowers.csv --quiet --target species "
+    refuses("train_csv.lua", quiet .. "--validation 0.001",
+      "--validation: a fraction that leaves samples in both subsets of 96 expected, got 0.001")
+    refuses("train_csv.lua", quiet .. "--test 0.001",
+      "--test: a fraction that leaves samples in both subsets of 120 expected, got 0.001")
     refuses("train_csv.lua", "flowers.csv --hidden 3,x", "--hidden: widths such as")
     refuses("train_csv.lua", "flowers.csv --quote ab", "--quote: one character expected")
     refuses("train_csv.lua", "flowers.csv --columns a,,b", "--columns: names separated by commas")

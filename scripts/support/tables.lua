@@ -42,13 +42,11 @@ end
 ---@return Table
 function tables.read(path, options, types)
   local function read(known_types)
-    local ok, data, message = support.try(csv.read, path, {
+    return support.must(csv.read, path, {
       separator = options.separator, quote = options.quote, decimal = options.decimal,
       missing = options.missing, columns = options.columns, types = known_types,
       header = options.header or options.no_header and false,
     })
-    if not ok then support.fail(data) end
-    return data, message
   end
   local data, message = read(types)
   if data then return data end
