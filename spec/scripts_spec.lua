@@ -880,6 +880,10 @@ describe("Ctrl-C", function()
     ends(at_line("^activation", "press()"), "gradients.lua", "", "^activation[^\n]*\n")
     ends(at_line("^workload", "press()"), "bench.lua", "", "^workload[^\n]*\n")
     ends(at_line("^step  800", "press()"), "train_xor.lua", "", "\nstep  800[^\n]*\n")
+    write(folder .. "/tiny.dt", "bool_in=0\nreal_in=1\nbool_out=0\nreal_out=1\n"
+      .. "training_examples=2\nvalidation_examples=2\ntest_examples=2\n"
+      .. ("0.1 0.9\n0.9 0.1\n"):rep(3))
+    ends(at_line("^seed", "press()"), "proben1.lua", "tiny.dt", "^seed 1[^\n]*\n")
   end)
 
   it("ends the download, and leaves no half of a file", function()
