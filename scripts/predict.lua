@@ -99,16 +99,22 @@ local function predict_table(network)
   end
 end
 
+-- Options of the other kind of networks would be passed over.
+local function refuse(names, kind, kind_of_network)
+  for _, name in ipairs(names) do
+    if options[name] then
+      local option = name:gsub("_", "-")
+      parser:error(("--%s is for networks of %s, and %s is for %s"):format(option, kind,
+        options.file, kind_of_network))
+    end
+  end
+end
+
 support.use_threads()
 local network, message = pl.load(options.file)
 if not network then support.fail(message) end
 if network.schema then
-  for _, name in ipairs { "data", "synthetic", "image", "confusion" } do
-    if options[name] then
-      parser:error(("--%s is for networks of images, and %s is for tables"):format(name,
-        options.file))
-    end
-  end
+  refuse({ "data", "synthetic", "image", "confusion" }, "images", "tables")
   if not options.table then
     parser:error(options.file .. " is for tables: name the file of the rows to predict")
   end
@@ -116,6 +122,7 @@ if network.schema then
 elseif options.table then
   support.fail(options.file .. " is for images, not for tables")
 end
+refuse(tables.options, "tables", "images")
 local test = read_test_set()
 if network.inputs ~= test.inputs then
   support.fail(("%s has %d inputs, and the images have %d pixels"):format(options.file,

@@ -604,6 +604,13 @@ describe("train_csv.lua", function()
     refuses("predict.lua", "flowers.safetensors new.csv --synthetic",
       "--synthetic is for networks of images")
     fails("predict.lua", "net.safetensors new.csv", "net.safetensors is for images, not for tables")
+    for _, option in ipairs {
+      "--separator ';'", "--quote x", "--decimal .", "--missing x", "--columns x", "--header",
+      "--no-header",
+    } do
+      refuses("predict.lua", "net.safetensors --data mnist " .. option,
+        option:match "%S+" .. " is for networks of tables, and net.safetensors is for images")
+    end
   end)
 
   it("saves a network of numbers, whose predictions are numbers", function()

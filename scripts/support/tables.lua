@@ -5,6 +5,11 @@ local support = require "scripts.support"
 
 local tables = {}
 
+-- As add_options() makes them
+tables.options = {
+  "separator", "quote", "decimal", "missing", "columns", "no_header", "header",
+}
+
 ---Add the options of what a file of a table is like.
 ---@param parser table  of support.parser
 function tables.add_options(parser)
@@ -20,7 +25,7 @@ function tables.add_options(parser)
     :convert(one_byte "--separator")
   parser:option("--quote", "character around cells (default: \", or ' where the file begins so)")
     :convert(one_byte "--quote")
-  parser:option("--decimal", "point or comma of numbers: . or ,", ".")
+  parser:option("--decimal", "point or comma of numbers: . or , (default: .)")
     :choices { ".", "," }
   parser:option("--missing", "what stands for a missing cell, separated by commas "
     .. "(default: ?, NA, NaN, null and their like; empty cells always do)")
