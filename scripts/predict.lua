@@ -11,6 +11,8 @@ local file = not is_here
   and io.popen("readlink -f -- '" .. arg[0]:gsub("'", [['\'']]) .. "' 2>&-"):read()
 local support = dofile(near(file or arg[0], "support.lua"))
 local pl = support.require "perilune"
+local mnist = support.require "scripts.support.mnist"
+local tables = support.require "scripts.support.tables"
 
 local parser = support.parser("predict.lua",
   "Predict the rows of a table, or evaluate a saved network on the MNIST test set.")
@@ -21,7 +23,7 @@ parser:argument("file", "a network that train_csv.lua --save or train_mnist.lua 
 parser:argument("table", "the rows to predict, for a network of train_csv.lua: a file as it takes")
   :args "?"
   :convert(support.path "table")
-support.add_table_options(parser)
+tables.add_options(parser)
 parser:mutex(
   parser:option("--data", "folder of the MNIST files "
     .. "(default: $PERILUNE_MNIST, else data/mnist in the project)")
@@ -45,8 +47,8 @@ local function read_test_set()
     local digits = support.require "perilune.data.digits"
     return select(2, digits.read { seed = options.seed or 1 })
   end
-  local directory, named_by = support.mnist_directory(options.data)
-  return select(2, support.read_mnist(directory, named_by or "no --data"))
+  local directory, named_by = mnist.directory(options.data)
+  return select(2, mnist.read(directory, named_by or "no --data"))
 end
 
 local SHADES = { " ", ".", ":", "-", "=", "+", "*", "#", "%", "@" }
@@ -74,7 +76,7 @@ end
 local function samples_of(network)
   local types = {}
   for _, feature in ipairs(network.schema) do types[feature.name] = feature.type end
-  local X, reason = support.read_table(options.table, options, types):like(network.schema)
+  local X, reason = tables.read(options.table, options, types):like(network.schema)
   if not X then support.fail(("%s: %s"):format(options.table, reason)) end
   return X:to(network.dtype)
 end
@@ -82,14 +84,12 @@ end
 local function predict_table(network)
   local X = samples_of(network)
   if network.units then
-    local ok, A = support.try(network.predict, network, X)
-    if not ok then support.fail(A) end
+    local A = support.must(network.predict, network, X)
     print "prediction"
     for n = 1, A.cols do print(("%.9g"):format(A:get(1, n))) end
     return
   end
-  local ok, classes, P = support.try(network.classify, network, X)
-  if not ok then support.fail(classes) end
+  local classes, P = support.must(network.classify, network, X)
   print "class,probability"
   local highest = P.rows > 1 and P:argmax()
   for n = 1, P.cols do
@@ -99,16 +99,22 @@ local function predict_table(network)
   end
 end
 
+-- Options of the other kind of networks would be passed over.
+local function refuse(names, kind, kind_of_network)
+  for _, name in ipairs(names) do
+    if options[name] then
+      local option = name:gsub("_", "-")
+      parser:error(("--%s is for networks of %s, and %s is for %s"):format(option, kind,
+        options.file, kind_of_network))
+    end
+  end
+end
+
 support.use_threads()
 local network, message = pl.load(options.file)
 if not network then support.fail(message) end
 if network.schema then
-  for _, name in ipairs { "data", "synthetic", "image", "confusion" } do
-    if options[name] then
-      parser:error(("--%s is for networks of images, and %s is for tables"):format(name,
-        options.file))
-    end
-  end
+  refuse({ "data", "synthetic", "image", "confusion" }, "images", "tables")
   if not options.table then
     parser:error(options.file .. " is for tables: name the file of the rows to predict")
   end
@@ -116,6 +122,7 @@ if network.schema then
 elseif options.table then
   support.fail(options.file .. " is for images, not for tables")
 end
+refuse(tables.options, "tables", "images")
 local test = read_test_set()
 if network.inputs ~= test.inputs then
   support.fail(("%s has %d inputs, and the images have %d pixels"):format(options.file,

@@ -10,7 +10,14 @@ local file = not is_here
   and io.popen("readlink -f -- '" .. arg[0]:gsub("'", [['\'']]) .. "' 2>&-"):read()
 local support = dofile(near(file or arg[0], "support.lua"))
 local pl = support.require "perilune"
-local system = support.require "perilune.core.system"
+
+-- A conversion for argparse: two numbers, of which the library says more.
+local function lengths(text)
+  local first, last = text:match "^([^,]+),([^,]+)$"
+  first, last = tonumber(first), tonumber(last)
+  if first and last and first > 0 and last > 0 then return { first, last } end
+  return nil, ("--start: two numbers above 0, such as 0.005,0.02, expected, got '%s'"):format(text)
+end
 
 local parser = support.parser("proben1.lua", "Train networks on a data set of Proben1 "
   .. "(Prechelt 1994) by the report's protocol, and tell their errors on its test set.")
@@ -19,6 +26,7 @@ local parser = support.parser("proben1.lua", "Train networks on a data set of Pr
     .. "the set has classes, else - -; epochs, the mean of how many were trained.")
 parser:argument("file", "of the data set, such as cancer1.dt"):convert(support.path "file")
 parser:option("--hidden", "widths of the hidden layers, 0 for none", "0")
+  :convert(support.widths "--hidden")
 parser:option("--output", "activation of the last layer: linear, softsign, sigmoid or another",
   "linear")
 parser:option("--activation", "of the hidden layers", "softsign")
@@ -32,6 +40,7 @@ parser:option("--weights", "first weights are drawn from -weights to weights", "
 parser:option("--optimizer", "variant of Rprop: irprop_minus, rprop_minus, rprop_plus",
   "irprop_minus"):choices { "irprop_minus", "rprop_minus", "rprop_plus" }
 parser:option("--start", "first step lengths are drawn from here to there", "0.005,0.02")
+  :convert(lengths)
 parser:option("--eta-plus", "factor by which step lengths grow", "1.2")
   :convert(support.positive "--eta-plus")
 parser:option("--strip", "epochs from one look at the validation error to the next", "5")
@@ -46,45 +55,23 @@ parser:option("--threads", "threads; results do not depend on it", "1")
 parser:flag("--quiet", "print the last line only")
 local options = parser:parse()
 
--- Numbers of an option that takes several, such as "16,8"
-local function numbers(option, text, words, is_valid)
-  local list = {}
-  for word in (text .. ","):gmatch("([^,]*),") do
-    local number = tonumber(word)
-    if not number or not is_valid(number) then
-      parser:error(("%s: %s expected, got '%s'"):format(option, words, text))
-    end
-    list[#list + 1] = math.tointeger(number) or number
-  end
-  return list
-end
-
-local widths = options.hidden == "0" and {} or numbers("--hidden", options.hidden,
-  "widths such as 16,8, or 0,", function(width) return width % 1 == 0 and width >= 1 end)
-local start = numbers("--start", options.start, "two numbers above 0, such as 0.005,0.02,",
-  function(length) return length > 0 end)
-
--- What the library makes of the options, or the end of the script, with its words for what is wrong
-local function made(f, ...)
-  local ok, result = support.try(f, ...)
-  if not ok then parser:error(result) end
-  return result
-end
+local output = options.output == "linear" and "identity" or options.output
 
 local function new_network(train, seed)
   local layers, initializer = { inputs = train.inputs }, { "uniform", bound = options.weights }
-  for _, width in ipairs(widths) do
+  for _, width in ipairs(options.hidden) do
     layers[#layers + 1] = pl.dense(width, options.activation, { initializer = initializer })
   end
-  layers[#layers + 1] = pl.dense(train.targets,
-    options.output == "linear" and "identity" or options.output, { initializer = initializer })
-  return made(pl.network, layers,
+  layers[#layers + 1] = pl.dense(train.targets, output, { initializer = initializer })
+  return parser:must("--hidden", pl.network, layers,
     { seed = seed, dtype = options.dtype, classes = train.classes })
 end
 
 local function new_optimizer(seed)
-  return made(pl.optimizer, { options.optimizer, start = start, seed = seed,
-    eta_plus = options.eta_plus, step_min = 0, step_max = 50 })
+  return parser:must("--optimizer", pl.optimizer, {
+    options.optimizer, start = options.start, seed = seed, eta_plus = options.eta_plus,
+    step_min = 0, step_max = 50,
+  })
 end
 
 -- The report's measures are of outputs from 0 to 1: there the squared error percentage
@@ -94,17 +81,14 @@ local ERROR = "mean_squared_error"
 -- One network, trained until a rule says stop; its test errors and its history
 local function run(train, validation, test, seed)
   local net = new_network(train, seed)
-  local ok, history = support.try(pl.fit, net, train, {
+  local history = support.must(pl.fit, net, train, {
     loss = ERROR, optimizer = new_optimizer(seed), epochs = options.epochs, batch = train.N,
     shuffle = false, validation = validation,
     early_stopping = {
       strip = options.strip, generalization_loss = options.generalization_loss,
       progress = options.progress > 0 and options.progress or nil,
     },
-    on_batch = function() return system.interrupted() and "stop" or nil end,
   })
-  if not ok then support.fail(history) end
-  support.end_if_interrupted()
   local results = pl.evaluate(net, test, ERROR)
   return 100 * results.loss, results.accuracy and 100 * (1 - results.accuracy), history
 end
@@ -118,11 +102,12 @@ local function statistics(list)
 end
 
 
+parser:must("--activation", pl.activation, options.activation)
+parser:must("--output", pl.activation, output)
 support.use_threads(options.threads)
 local train, validation, test = pl.data.proben1(options.file, { dtype = options.dtype })
 if not train then support.fail(validation) end
 
-support.note_interrupt("no result follows")
 local errors, wrong, epochs = {}, {}, {}
 for k = 1, options.runs do
   local seed = options.seed + k - 1

@@ -3,6 +3,10 @@
 
 local support = {}
 
+-- A script of several files has the others by require "scripts.bench.timing"; they have this one
+-- by require "scripts.support", not once more.
+package.loaded["scripts.support"] = support
+
 local here = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$") or "."
 
 ---The project's root, as a path from the current directory.
@@ -17,8 +21,8 @@ if not builds[_VERSION] then
   os.exit(2)
 end
 
-package.path = ("%s/lua/?.lua;%s/lua/?/init.lua;%s"):format(support.root, support.root,
-  package.path)
+package.path = ("%s/lua/?.lua;%s/lua/?/init.lua;%s/?.lua;%s"):format(support.root, support.root,
+  support.root, package.path)
 package.cpath = ("%s/?.so;%s"):format(
   os.getenv("PERILUNE_BUILD") or support.root .. builds[_VERSION], package.cpath)
 
@@ -115,6 +119,15 @@ function support.try(f, ...)
   return table.unpack(results, 1, results.n)
 end
 
+---Call f(...) and return what it returns; what it is given and cannot do ends the script.
+---@param f function
+---@return any ...
+function support.must(f, ...)
+  local results = table.pack(support.try(f, ...))
+  if not results[1] then support.fail(results[2]) end
+  return table.unpack(results, 2, results.n)
+end
+
 
 -- Arguments
 
@@ -133,7 +146,9 @@ local function with_negative_numbers(words)
   return result
 end
 
----An argparse parser; for wrong arguments it ends the script with one line and exit status 2.
+---An argparse parser. For wrong arguments it ends the script with one line and exit status 2:
+---parser:parse(), parser:error(message), and parser:must(option, f, ...), which is
+---support.must(f, ...) where what is given comes from an option.
 ---@param name string  of the script
 ---@param description string
 ---@return table
@@ -147,6 +162,11 @@ function support.parser(name, description)
     support.warn(("%s: %s (--help lists the options)"):format(name,
       message:gsub("\n", ". ")))
     os.exit(2, true)
+  end
+  function parser:must(option, f, ...)
+    local results = table.pack(support.try(f, ...))
+    if not results[1] then self:error(("%s: %s"):format(option, results[2])) end
+    return table.unpack(results, 2, results.n)
   end
   return parser
 end
@@ -206,14 +226,6 @@ function support.widths(option)
   end
 end
 
----As many threads as the option says, or one for each core.
----@param given integer?
-function support.use_threads(given)
-  local threads = given or math.min(system.processors(), MOST_THREADS)
-  local ok, message = pcall(support.require("perilune").threads, threads)
-  if not ok then support.fail(message) end
-end
-
 ---A conversion for argparse: the name of a file or a folder.
 ---@param option string
 ---@return function
@@ -224,106 +236,36 @@ function support.path(option)
   end
 end
 
-
--- Tables
-
--- The words of a list, separated by commas
-local function listed(text)
-  local words = {}
-  for word in (text .. ","):gmatch "%s*([^,]-)%s*," do words[#words + 1] = word end
-  return words
-end
-
 ---A conversion for argparse: names separated by commas.
 ---@param option string
 ---@return function
 function support.names(option)
   return function(text)
-    local names = listed(text)
-    for _, name in ipairs(names) do
+    local names = {}
+    for name in (text .. ","):gmatch "%s*([^,]-)%s*," do
       if name == "" then
         return nil, ("%s: names separated by commas expected, got '%s'"):format(option, text)
       end
+      names[#names + 1] = name
     end
     return names
   end
 end
 
----Add the options of what a file of a table is like.
----@param parser table  of support.parser
-function support.add_table_options(parser)
-  local function one_byte(option)
-    return function(text)
-      if text == "tab" then return "\t" end
-      if #text == 1 then return text end
-      return nil, ("%s: one character%s expected, got '%s'"):format(option,
-        option == "--separator" and ", or tab," or "", text)
-    end
-  end
-  parser:option("--separator", "of cells: one character, or tab (default: found by reading)")
-    :convert(one_byte "--separator")
-  parser:option("--quote", "character around cells (default: \", or ' where the file begins so)")
-    :convert(one_byte "--quote")
-  parser:option("--decimal", "point or comma of numbers: . or ,", ".")
-    :choices { ".", "," }
-  parser:option("--missing", "what stands for a missing cell, separated by commas "
-    .. "(default: ?, NA, NaN, null and their like; empty cells always do)")
-    :convert(support.names "--missing")
-  parser:option("--columns", "names of the columns, separated by commas "
-    .. "(default: those of the header, or column_1, column_2, ...)")
-    :convert(support.names "--columns")
-  parser:mutex(
-    parser:flag("--no-header", "the first line is a row like the others "
-      .. "(default: found by reading)"),
-    parser:flag("--header", "the first line is a header"))
+
+-- Threads
+
+---One thread for each core, as far as the library takes so many.
+---@return integer
+function support.all_threads()
+  return math.min(system.processors(), MOST_THREADS)
 end
 
----The table of a file, or the end of the script.
----@param path string
----@param options table   of a parser with the options of tables
----@param types? table<string, string>  types of columns by name; where such a column is missing
----they are not heeded, so that Table:like can say which
----@return Table
-function support.read_table(path, options, types)
-  local csv = support.require "perilune.data.csv"
-  local function read(known_types)
-    local ok, data, message = support.try(csv.read, path, {
-      separator = options.separator, quote = options.quote, decimal = options.decimal,
-      missing = options.missing, columns = options.columns, types = known_types,
-      header = options.header or options.no_header and false,
-    })
-    if not ok then support.fail(data) end
-    return data, message
-  end
-  local data, message = read(types)
-  if data then return data end
-  local untyped = types and read()
-  for name in pairs(untyped and types or {}) do
-    if not pcall(untyped.column, untyped, name) then return untyped end
-  end
-  support.fail(message)
-end
-
----Where MNIST is looked for: the argument, the environment, the project.
----@param given string?
----@return string directory
----@return string? named_by  what names it: then this folder is meant, and no other data
-function support.mnist_directory(given)
-  if given then return given, "--data" end
-  local environment = os.getenv("PERILUNE_MNIST")
-  if environment and environment ~= "" then return environment, "PERILUNE_MNIST" end
-  return support.root .. "/data/mnist", nil
-end
-
----MNIST, or the end of the script.
----@param directory string
----@param named_by string?  for the message
----@return Dataset train
----@return Dataset test
-function support.read_mnist(directory, named_by)
-  local train, test = support.require("perilune.data.mnist").read(directory)
-  if not train then support.fail((named_by and named_by .. ": " or "") .. test) end
-  return train, test
+---As many threads as the option says, or all.
+---@param given integer?
+function support.use_threads(given)
+  local ok, message = pcall(support.require("perilune").threads, given or support.all_threads())
+  if not ok then support.fail(message) end
 end
 
 return support

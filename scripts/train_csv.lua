@@ -12,6 +12,7 @@ local support = dofile(near(file or arg[0], "support.lua"))
 local pl = support.require "perilune"
 local store = support.require "perilune.store.file"
 local system = support.require "perilune.core.system"
+local tables = support.require "scripts.support.tables"
 
 -- How many rows are trained on in all where --epochs does not say how often: what two cores do in
 -- about 20 seconds.
@@ -45,7 +46,7 @@ parser:option("--validation", "fraction of the other rows by which the best epoc
   :convert(part "--validation")
 parser:option("--drop", "columns to leave out, separated by commas")
   :convert(support.names "--drop")
-support.add_table_options(parser)
+tables.add_options(parser)
 parser:option("--hidden", "widths of the hidden layers, 0 for none", "256,256,256")
   :convert(support.widths "--hidden")
 parser:flag("--periodic", "give numbers also as waves, which shows fine structure in them")
@@ -62,16 +63,7 @@ parser:option("--save", "write the network to this safetensors file, for predict
 parser:flag("--quiet", "print the last line only")
 local options = parser:parse()
 
-local function say(...)
-  if not options.quiet then print(...) end
-end
-
--- What the library finds wrong with what it was given ends the script.
-local function try(f, ...)
-  local results = table.pack(support.try(f, ...))
-  if not results[1] then support.fail(results[2]) end
-  return table.unpack(results, 2, results.n)
-end
+local say = options.quiet and function() end or print
 
 
 -- The table and its columns
@@ -126,21 +118,21 @@ local function known(data, target, path)
   local missing = data:column(target).missing
   if missing == 0 then return data end
   say(("%s: %d rows without a target are left out"):format(path, missing))
-  return data:select(try(data.present, data, target))
+  return data:select(support.must(data.present, data, target))
 end
 
 local function read_test(train, target)
   local types = { [target.name] = target.type }
   for _, feature in ipairs(train.schema) do types[feature.name] = feature.type end
-  local data = known(support.read_table(options.test, options, types), target.name, options.test)
-  return try(data.dataset, data, {
+  local data = known(tables.read(options.test, options, types), target.name, options.test)
+  return support.must(data.dataset, data, {
     like = train, rename = renamed(data:column(target.name), train.classes),
   })
 end
 
 -- Training, validation and test set
 local function parts_of(data, target, task, features)
-  local whole = try(data.dataset, data, {
+  local whole = support.must(data.dataset, data, {
     target = target.name, task = task, features = features,
   })
   local how = { stratified = whole.has_classes, seed = options.seed }
@@ -148,9 +140,10 @@ local function parts_of(data, target, task, features)
   if type(options.test) == "string" then
     test = read_test(whole, target)
   else
-    test, whole = try(whole.split, whole, options.test, how)
+    test, whole = parser:must("--test", whole.split, whole, options.test, how)
   end
-  local validation, train = try(whole.split, whole, options.validation, how)
+  local validation, train = parser:must("--validation", whole.split, whole, options.validation,
+    how)
   return train, validation, test
 end
 
@@ -194,7 +187,7 @@ if options.save then
   if not ok then support.fail("--save: " .. message) end
 end
 support.use_threads(options.threads)
-local data = support.read_table(options.file, options)
+local data = tables.read(options.file, options)
 say(("%s: %s"):format(options.file, tostring(data)))
 if not options.target then
   local remarks = tostring(pl.data.survey(data))
@@ -204,7 +197,7 @@ if not options.target then
 end
 local target = column_of(data, options.target, "--target")
 local dropped = dropped_from(data)
-local found = try(pl.data.survey, data, {
+local found = support.must(pl.data.survey, data, {
   target = target.name, task = options.task, drop = dropped,
 })
 say(found)
@@ -217,7 +210,7 @@ local train, validation, test = parts_of(known(data, target.name, options.file),
   found.target.task, features)
 local epochs = options.epochs
   or math.max(FEWEST_EPOCHS, math.min(MOST_EPOCHS, math.floor(ROWS_IN_ALL / train.N)))
-local net, settings = try(pl.tabular, train, {
+local net, settings = support.must(pl.tabular, train, {
   validation = validation, hidden = options.hidden, periodic = options.periodic, epochs = epochs,
   seed = options.seed,
 })
@@ -230,7 +223,7 @@ settings.on_batch = function()
   if system.interrupted() then return "stop" end
 end
 local started = system.clock()
-local history = try(pl.fit, net, train, settings)
+local history = support.must(pl.fit, net, train, settings)
 local best = history.best_epoch and history[history.best_epoch]
 if best then
   say(("best epoch %d of %d, validation %s, %.1f s"):format(history.best_epoch, #history,

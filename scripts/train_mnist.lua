@@ -10,6 +10,7 @@ local file = not is_here
   and io.popen("readlink -f -- '" .. arg[0]:gsub("'", [['\'']]) .. "' 2>&-"):read()
 local support = dofile(near(file or arg[0], "support.lua"))
 local pl = support.require "perilune"
+local mnist = support.require "scripts.support.mnist"
 local store = support.require "perilune.store.file"
 local system = support.require "perilune.core.system"
 
@@ -32,6 +33,7 @@ parser:option("--activation", "of the hidden layers", "relu")
 parser:option("--output", "activation of the last layer", "identity")
 parser:option("--loss", "softmax_cross_entropy (on logits) or squared_error",
   "softmax_cross_entropy")
+  :choices { "softmax_cross_entropy", "squared_error" }
 parser:option("--optimizer", "any of the library's: adam, sgd, nesterov, muon, ...", "adam")
 parser:option("--rate", "learning rate (default: 0.002 for adam, 0.05 for sgd, momentum "
   .. "and nesterov, the optimizer's own for others)")
@@ -64,9 +66,7 @@ parser:option("--target", "exit with status 1 when the test accuracy is below th
 parser:flag("--quiet", "print the last line only")
 local options = parser:parse()
 
-local function say(...)
-  if not options.quiet then print(...) end
-end
+local say = options.quiet and function() end or print
 
 
 -- Data
@@ -93,7 +93,7 @@ end
 
 local function read_data()
   if options.synthetic then return true, drawn_digits() end
-  local directory, named_by = support.mnist_directory(options.data)
+  local directory, named_by = mnist.directory(options.data)
   local available = support.require("perilune.data.mnist").available
   if not named_by and not available(directory) then
     say(("no MNIST in %s: downloading it"):format(directory))
@@ -105,7 +105,7 @@ local function read_data()
       return true, drawn_digits()
     end
   end
-  return false, support.read_mnist(directory, named_by)
+  return false, mnist.read(directory, named_by)
 end
 
 
@@ -119,21 +119,17 @@ local function new_network(train)
     if options.dropout > 0 then layers[#layers + 1] = pl.dropout(options.dropout) end
   end
   layers[#layers + 1] = pl.dense(#train.classes, options.output, initializer)
-  local ok, network = support.try(pl.network, layers, {
+  return parser:must("--hidden", pl.network, layers, {
     seed = options.seed, dtype = options.dtype, classes = train.classes,
   })
-  if not ok then parser:error(network) end
-  return network
 end
 
 local function new_optimizer()
   local rates = { adam = 0.002, sgd = 0.05, momentum = 0.05, nesterov = 0.05 }
-  local ok, optimizer = support.try(pl.optimizer, {
+  return parser:must("--optimizer", pl.optimizer, {
     options.optimizer, rate = options.rate or rates[options.optimizer],
     weight_decay = options.weight_decay,
   })
-  if not ok then parser:error(optimizer) end
-  return optimizer
 end
 
 -- "elastic,rotate=10" as descriptions, and the option of each that the number is
@@ -146,9 +142,7 @@ local function augmentations()
     local name, amount = word:match "^([^=]+)=?(.*)$"
     local described = { name }
     if amount ~= "" then described[amounts[name] or "amount"] = tonumber(amount) or amount end
-    local ok, part = support.try(pl.augmentation, described)
-    if not ok then parser:error("--augment: " .. part) end
-    parts[#parts + 1] = part
+    parts[#parts + 1] = parser:must("--augment", pl.augmentation, described)
   end
   return parts
 end
@@ -182,11 +176,11 @@ end
 
 -- The run
 
-if options.loss ~= "softmax_cross_entropy" and options.loss ~= "squared_error" then
-  parser:error(("--loss: softmax_cross_entropy or squared_error expected, got '%s'")
-    :format(options.loss))
-end
-local augment = augmentations()
+-- What the options name is looked up before data are read, which may mean a download.
+parser:must("--activation", pl.activation, options.activation)
+parser:must("--output", pl.activation, options.output)
+if options.initializer then parser:must("--initializer", pl.initializer, options.initializer) end
+local optimizer, augment = new_optimizer(), augmentations()
 if options.save then
   local ok, message = store.check_writable(options.save)
   if not ok then support.fail("--save: " .. message) end
@@ -201,21 +195,17 @@ say(network)
 if options.loss == "squared_error" then train, test = train:one_hot(), test:one_hot() end
 local validation
 if options.validation > 0 then
-  local ok, held_out, rest = support.try(train.split, train, options.validation,
+  validation, train = parser:must("--validation", train.split, train, options.validation,
     pl.generator(options.seed))
-  if not ok then parser:error("--validation: " .. held_out) end
-  validation, train = held_out, rest
 end
 
 support.note_interrupt("the accuracy so far follows")
 epoch_started = system.clock()
-local ok, history = support.try(pl.fit, network, train, {
-  loss = options.loss, optimizer = new_optimizer(),
-  schedule = schedule_description(),
+support.must(pl.fit, network, train, {
+  loss = options.loss, optimizer = optimizer, schedule = schedule_description(),
   epochs = options.epochs, batch = options.batch, augment = augment, validation = validation,
   seed = options.seed, progress = not options.quiet, on_batch = on_batch, on_epoch = on_epoch,
 })
-if not ok then support.fail(history) end
 
 local saved, message = true, nil
 if options.save then

@@ -232,8 +232,7 @@ describe("train_mnist.lua", function()
       ["--hidden=-1"] = "--hidden: widths such as 512,256, or 0, expected, got '-1'",
       ["--activation relo"] = "unknown activation 'relo' (known: elu, exponential",
       ["--output relo"] = "unknown activation 'relo'",
-      ["--loss mse"] =
-        "--loss: softmax_cross_entropy or squared_error expected, got 'mse'",
+      ["--loss mse"] = "'--loss' must be one of 'softmax_cross_entropy', 'squared_error'",
       ["--optimizer quickprop"] = "unknown optimizer 'quickprop' (known: adadelta, adagrad",
       ["--optimizer rprop --weight-decay 1"] = "unknown option 'weight_decay' of rprop",
       ["--schedule linear"] = "'--schedule' must be one of 'constant'",
@@ -249,6 +248,18 @@ describe("train_mnist.lua", function()
     } do
       refuses("train_mnist.lua", TINY .. arguments, expected)
     end
+  end)
+
+  it("refuses misspelt names before it reads data", function()
+    for arguments, expected in pairs {
+      ["--activation relo"] = "--activation: unknown activation 'relo' (known: elu",
+      ["--output relo"] = "--output: unknown activation 'relo' (known: elu",
+      ["--optimizer quickprop"] = "--optimizer: unknown optimizer 'quickprop' (known: adadelta",
+      ["--initializer zero"] = "--initializer: unknown initializer 'zero' (known: constant",
+    } do
+      refuses("train_mnist.lua", "--data absent " .. arguments, expected)
+    end
+    refuses("train_mnist.lua", TINY .. "--hidden 99999999", "--hidden: layer 1: declare: 'W' of")
   end)
 
   it("takes a negative number for a value, not for an option", function()
@@ -593,6 +604,13 @@ describe("train_csv.lua", function()
     refuses("predict.lua", "flowers.safetensors new.csv --synthetic",
       "--synthetic is for networks of images")
     fails("predict.lua", "net.safetensors new.csv", "net.safetensors is for images, not for tables")
+    for _, option in ipairs {
+      "--separator ';'", "--quote x", "--decimal .", "--missing x", "--columns x", "--header",
+      "--no-header",
+    } do
+      refuses("predict.lua", "net.safetensors --data mnist " .. option,
+        option:match "%S+" .. " is for networks of tables, and net.safetensors is for images")
+    end
   end)
 
   it("saves a network of numbers, whose predictions are numbers", function()
@@ -617,6 +635,11 @@ describe("train_csv.lua", function()
     refuses("train_csv.lua", "flowers.csv --quiet --target species --drop 9", "--drop: the name")
     refuses("train_csv.lua", "flowers.csv --test 0", "--test: a fraction between 0 and 1")
     refuses("train_csv.lua", "flowers.csv --validation 1", "--validation: a fraction between")
+    local quiet = "flowers.csv --quiet --target species "
+    refuses("train_csv.lua", quiet .. "--validation 0.001",
+      "--validation: a fraction that leaves samples in both subsets of 96 expected, got 0.001")
+    refuses("train_csv.lua", quiet .. "--test 0.001",
+      "--test: a fraction that leaves samples in both subsets of 120 expected, got 0.001")
     refuses("train_csv.lua", "flowers.csv --hidden 3,x", "--hidden: widths such as")
     refuses("train_csv.lua", "flowers.csv --quote ab", "--quote: one character expected")
     refuses("train_csv.lua", "flowers.csv --columns a,,b", "--columns: names separated by commas")
@@ -714,6 +737,46 @@ describe("bench.lua", function()
     assert.is_true(tonumber(rate) > 0)
   end)
 
+  -- What `-e` runs: the clock goes on by a second whenever it is asked, so that a window is one
+  -- call, and the processors are as many as said.
+  local function quick(processors)
+    return ([[
+      local load = require
+      require = function(name)
+        local module = load(name)
+        if name == "perilune.core.system" then
+          local now = 0
+          module.clock = function()
+            now = now + 1
+            return now
+          end
+          module.processors = function() return %d end
+        end
+        return module
+      end
+    ]]):format(processors)
+  end
+
+  -- Its heading and its first row
+  local function prints(options, heading, row)
+    local output = run_with(quick(1) .. at_line("^" .. row, "press()"), "bench.lua", options)
+    assert.matches(("^%s +[^\n]+\n%s +[^\n]+\ninterrupted\n$"):format(heading, row), output)
+  end
+
+  it("prints each table by its name", function()
+    prints("", "workload", "W1")
+    prints("--table workloads --gather shuffled", "workload", "W1")
+    prints("--table optimizers", "optimizer", "adadelta")
+    prints("--table passes", "pass", "elu, forward")
+    prints("--table augmentations", "workload", "W3")
+    prints("--products", "product", "square")
+  end)
+
+  it("measures with no more threads than the library takes, however many processors", function()
+    local output = run_with(quick(300) .. at_line("^W1 +adam", "press()"), "bench.lua")
+    assert.matches("\nW1 +sgd +256 [^\n]+\nW1 +adam +1 [^\n]+\ninterrupted\n$", output)
+  end)
+
   it("refuses what it does not measure", function()
     refuses("bench.lua", "--workload W9", "'--workload' must be one of 'W1', 'W2'")
     refuses("bench.lua", "--workload W1 --optimizer none",
@@ -738,7 +801,9 @@ local function make_copy(name)
   return copy, "PERILUNE_BUILD=" .. quote(build)
 end
 
-local ALL = { "train_mnist", "predict", "train_xor", "bench", "gradients" }
+local ALL = {
+  "train_mnist", "train_csv", "proben1", "predict", "train_xor", "bench", "gradients",
+}
 
 describe("--help", function()
   for _, script in ipairs(ALL) do
@@ -800,7 +865,7 @@ describe("Ctrl-C", function()
   end)
 
   it("is heard before another module is loaded or a process is started", function()
-    for _, script in ipairs { "train_mnist", "predict", "train_xor", "gradients", "bench" } do
+    for _, script in ipairs(ALL) do
       ends(PRESS .. [[
         local load, popen = require, io.popen
         io.popen = function() error "a process" end
@@ -822,6 +887,10 @@ describe("Ctrl-C", function()
     ends(at_line("^activation", "press()"), "gradients.lua", "", "^activation[^\n]*\n")
     ends(at_line("^workload", "press()"), "bench.lua", "", "^workload[^\n]*\n")
     ends(at_line("^step  800", "press()"), "train_xor.lua", "", "\nstep  800[^\n]*\n")
+    write(folder .. "/tiny.dt", "bool_in=0\nreal_in=1\nbool_out=0\nreal_out=1\n"
+      .. "training_examples=2\nvalidation_examples=2\ntest_examples=2\n"
+      .. ("0.1 0.9\n0.9 0.1\n"):rep(3))
+    ends(at_line("^seed", "press()"), "proben1.lua", "tiny.dt", "^seed 1[^\n]*\n")
   end)
 
   it("ends the download, and leaves no half of a file", function()
@@ -881,8 +950,8 @@ describe("a script", function()
     run_well("train_mnist.lua", TINY .. "--save any.safetensors")
     local lost = "the output cannot be written: No space left on device\n"
     for script, arguments in pairs {
-      train_mnist = TINY, predict = "any.safetensors --data mnist", train_xor = "",
-      gradients = "", bench = "",
+      train_mnist = TINY, train_csv = "flowers.csv", predict = "any.safetensors --data mnist",
+      train_xor = "", gradients = "", bench = "",
     } do
       for _, options in ipairs { arguments, "--help" } do
         local output, status = run(script .. ".lua", options .. " >/dev/full")
