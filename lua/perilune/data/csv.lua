@@ -27,7 +27,6 @@ local SAMPLE_ROWS = 3 -- so many rows; otherwise more bytes, up to
 local LARGEST_SAMPLE = 2 ^ 22 | 0
 local MOST_SAMPLE_ROWS = 200
 local LONGEST_CELL = 2 ^ 20 | 0 -- bytes
-local MOST_ELEMENTS = 2 ^ 31 - 1 | 0 -- of a matrix
 
 -- A column of words is one of categories where it has at most FEW_NAMES different ones, or where
 -- each comes REPEATED times on average; src/cells.c counts no more than 1000.
@@ -495,8 +494,9 @@ end
 local function fill(source, how, columns, N)
   local plan, rows = plan_of(columns)
   if rows == 0 then return true end
-  if rows > MOST_ELEMENTS // N then
-    return nil, ("at most %d numbers expected, got %d rows of %d"):format(MOST_ELEMENTS, N, rows)
+  if rows > cores.MOST_ELEMENTS // N then
+    return nil, ("at most %d numbers expected, got %d rows of %d"):format(cores.MOST_ELEMENTS, N,
+      rows)
   end
   local cells = new_cells(how)
   local values = how.core.matrix(rows, N)
