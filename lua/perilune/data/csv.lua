@@ -9,6 +9,7 @@
 local CsvRows = require "perilune.data.csv_rows"
 local Stored = require "perilune.data.stored"
 local Table = require "perilune.data.table"
+local categories = require "perilune.data.categories"
 local collect = require "perilune.collect"
 local content = require "perilune.data.content"
 local cores = require "perilune.cores"
@@ -88,7 +89,7 @@ local function check_options(given)
       show(options.decimal))
   end
   check_types(options.types or {})
-  options.like = options.like and Table.features_of(options.like)
+  options.like = options.like and schemas.features_of(options.like)
   return options
 end
 
@@ -486,7 +487,7 @@ local function complete(columns, cells, values)
     if column.type == "number" and found.least <= found.most then
       column.least, column.most = found.least, found.most
     elseif column.type == "category" then
-      column.categories = Table.order_categories(values, column.row, labels)
+      column.categories = categories.order(values, column.row, labels)
     end
   end
 end
@@ -515,7 +516,7 @@ local function leave(path, how, columns, N)
   if rows == 0 then return true end
   local chunk, slots = Stored.sizes(rows, N, how.dtype, how)
   local source, reason = CsvRows.open(path, {
-    has_header = how.header, order = Table.ordered,
+    has_header = how.header, order = categories.ordered,
     cells = function(has_header)
       return how.core.cells(how.width, has_header, how.separator, how.quote, how.decimal,
         how.missing)
