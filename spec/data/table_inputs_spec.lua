@@ -52,6 +52,8 @@ describe("a table like another", function()
     local codes = read("code,y\n1,a\n2,b\nx,a\ny,b\n"):dataset { target = "y" }
     assert.same({ "1", "2", "x", "y" }, codes.schema[1].categories)
     assert.same({ { 2, 0, 1 } }, tables.rows(assert(read("code,z\n2,1\n3,1\n1,1\n"):like(codes))))
+    assert.same({ { 2, false, 1 } },
+      tables.rows(assert(read("code,z\n2,1\n,1\n1,1\n"):like(codes))))
   end)
 
   it("gives nil and the reason where columns do not fit", function()

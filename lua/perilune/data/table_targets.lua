@@ -20,19 +20,18 @@ local function number_name(x, dtype)
   return whole and tostring(whole) or (dtype == "float32" and "%.7g" or "%.14g"):format(x)
 end
 
--- How often each number comes in a row of cells, and whether there are nothing but whole ones; no
--- further than it takes to see that they are too many
-local function counted(cells)
-  local counts, different, are_whole = {}, 0, true
+-- The different numbers in a row of cells, as a set, how many they are, and whether there are
+-- nothing but whole ones; no further than it takes to see that they are too many
+local function numbers_in(cells)
+  local seen, different, are_whole = {}, 0, true
   for n = 1, cells.cols do
     local x = cells:get(1, n)
-    if not counts[x] then
-      different, are_whole = different + 1, are_whole and fields.whole(x) ~= nil
+    if x == x and not seen[x] then
+      seen[x], different, are_whole = true, different + 1, are_whole and fields.whole(x) ~= nil
       if different > MOST_CLASSES then break end
     end
-    counts[x] = (counts[x] or 0) + 1
   end
-  return counts, different, are_whole
+  return seen, different, are_whole
 end
 
 local function check_target(column, cells)
@@ -57,7 +56,7 @@ local function task_of(column, cells, task)
     return "classification"
   end
   if task then return task end
-  local _, different, are_whole = counted(cells)
+  local _, different, are_whole = numbers_in(cells)
   if not are_whole or different > FEW_CLASSES then return "regression" end
   if different <= 2 then return "classification" end
   raise("target: column %s has %d different whole numbers, which may be meant as classes: "
@@ -66,18 +65,18 @@ end
 
 -- Numbers as classes: their names in order, and the label of each number
 local function classes_of_numbers(column, cells)
-  local counts, different = counted(cells)
+  local seen, different = numbers_in(cells)
   if different > MOST_CLASSES then
     raise("target: at most %d classes expected, got more different numbers in column %s: "
       .. "task = \"regression\"", MOST_CLASSES, show(column.name))
   end
   local numbers, names, to = {}, {}, {}
-  for x in pairs(counts) do numbers[#numbers + 1] = x end
+  for x in pairs(seen) do numbers[#numbers + 1] = x end
   table.sort(numbers)
   for label, x in ipairs(numbers) do
     names[label], to[x] = number_name(x, cells.dtype), label
   end
-  return names, cells:map(function(x) return to[x] end)
+  return names, cells:map(function(x) return to[x] or x end) -- x: NaN, a missing cell
 end
 
 ---The names of a column's cells, and their labels by these: numbers are known by how they are
