@@ -62,11 +62,12 @@ local ONLY_LF = "rows that end with LF or CR LF expected, got some that end with
 local function index(self, reader, names)
   local lines = { reader = reader, text = "", at = 1, looked = 1, before = 0, is_last = false }
   local how, M = self.how, self.how.core.matrix(self.rows, self.chunk)
-  local starts, cells, earlier, N = { 0 }, pass.cells(how, how.header), 0, 0
+  local starts, cells, earlier, N = {}, pass.cells(how, how.header), 0, 0
   local ended, before = 0, 1 -- lines since a row has ended, and the line of its end
   while true do
     local line, is_last, reason = next_line(lines)
     if reason then return nil, reason end
+    starts[1] = starts[1] or lines.before + lines.at - 1 -- behind the mark of UTF-8
     local used, fault, number, column, got = cells:fill(line, is_last, M, self.plan)
     if not used then
       if fault == "more rows" then return nil, ONLY_LF end
