@@ -35,6 +35,14 @@ describe("cores", function()
     assert.is_false(cores.is_core(nil))
   end)
 
+  it("have matrices of as many elements as is said, and no larger ones", function()
+    for _, core in ipairs { pl.float32, pl.float64 } do
+      at_caller(function() core.matrix(1, cores.MOST_ELEMENTS + 1) end,
+        ("matrix of 1 to %d elements expected, got 1 x %d"):format(cores.MOST_ELEMENTS,
+          cores.MOST_ELEMENTS + 1))
+    end
+  end)
+
   it("show a matrix with its type", function()
     assert.equal("a 2 x 3 matrix of float64", cores.show(pl.float64.matrix(2, 3)))
     assert.equal("5", cores.show(5))

@@ -10,8 +10,6 @@ Buffer.__index = Buffer
 
 local MOST_VIEWS = 16 -- more batch sizes than this in turn, and views are made anew
 
-local MOST_ELEMENTS = 2 ^ 31 - 1 | 0 -- of a matrix
-
 ---@param core Core
 ---@param rows integer
 ---@return Buffer
@@ -39,8 +37,8 @@ function Buffer:columns(N)
   local view = self.views[N]
   if view then return view end
   N = fields.value("N", N, { "count" })
-  errors.check(N <= MOST_ELEMENTS // self.rows, "N: at most %d columns of %d rows expected, got %d",
-    MOST_ELEMENTS // self.rows, self.rows, N)
+  local most = cores.MOST_ELEMENTS // self.rows
+  errors.check(N <= most, "N: at most %d columns of %d rows expected, got %d", most, self.rows, N)
   if N > self.capacity then
     view = self.core.matrix(self.rows, N)
     begin(self, view, N)

@@ -6,6 +6,9 @@ local float64 = require "perilune.core.float64"
 
 local cores = { float32 = float32, float64 = float64 }
 
+---How many elements a matrix may have, and so the most rows or columns: what C counts in an int.
+cores.MOST_ELEMENTS = 2 ^ 31 - 1 | 0
+
 ---The core called `name`.
 ---@param name string
 ---@return Core

@@ -7,7 +7,6 @@ local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 
 local ALIGNMENT = 16 -- elements: tensors begin where the vectors of the processor do
-local MOST = 2 ^ 31 - 1 | 0 -- elements of a matrix
 
 local raise = errors.raise
 
@@ -89,9 +88,9 @@ local function check_declared(node, declared)
         errors.show(tensor.name))
     elseif seen[tensor.name] then
       raise("%s: two tensors are named '%s'", what, tensor.name)
-    elseif tensor.rows > MOST // tensor.cols then
+    elseif tensor.rows > cores.MOST_ELEMENTS // tensor.cols then
       raise("%s: '%s' of at most %d elements expected, got %d x %d", what, tensor.name,
-        MOST, tensor.rows, tensor.cols)
+        cores.MOST_ELEMENTS, tensor.rows, tensor.cols)
     end
     seen[tensor.name], list[k] = true, tensor
   end
@@ -135,9 +134,9 @@ local function place(self, entry)
   local size, ends = entry.rows * entry.cols, self.ends
   entry.start = ends[room] + 1
   ends[room] = ends[room] + (size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
-  if ends[room] > MOST then
+  if ends[room] > cores.MOST_ELEMENTS then
     raise("layer %s: with '%s' of %d x %d the tensors have more than %d elements in all",
-      entry.node.path, entry.own_name, entry.rows, entry.cols, MOST)
+      entry.node.path, entry.own_name, entry.rows, entry.cols, cores.MOST_ELEMENTS)
   end
   if entry.trains then self.size = self.size + size end
 end

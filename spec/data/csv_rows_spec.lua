@@ -78,6 +78,16 @@ describe("a CSV file whose rows stay there", function()
     assert.is_true(same(table_.values, in_file.values:columns(1, 3)))
   end)
 
+  it("may begin with the mark of UTF-8 and a row", function()
+    for _, text in ipairs { "1,b\n3,a\n", "\n1,b\n3,a\n", "1,b" } do
+      for chunk = 1, 2 do
+        local table_, in_file = both("\xEF\xBB\xBF" .. text, { header = false }, 2, chunk)
+        assert.same(table_.columns, in_file.columns)
+        assert.is_true(same(table_.values, in_file.values:columns(1, table_.N)))
+      end
+    end
+  end)
+
   it("gives datasets of the same samples, with the same schema", function()
     local table_, in_file = both(text_of(60, {}), { types = { note = "text" } }, 20, 5)
     local options = { target = "age", features = { "income", "job" } }

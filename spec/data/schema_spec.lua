@@ -94,6 +94,22 @@ describe("a feature that never changes", function()
   end)
 end)
 
+describe("the features of a schema", function()
+  it("are those of a list, or of what has one, as a copy", function()
+    local set = set_of(features)
+    for _, value in ipairs { features, { schema = features }, set } do
+      local found = schema.features_of(value)
+      assert.same(features, found)
+      assert.is_false(rawequal(features, found) or rawequal(set.schema, found))
+    end
+    for _, wrong in ipairs { {}, { schema = {} }, { schema = 5 }, 5, "age" } do
+      at_caller(function() schema.features_of(wrong) end,
+        "like: a schema, or what has one, expected, got ")
+    end
+    at_caller(function() schema.features_of(nil) end, "got nil")
+  end)
+end)
+
 describe("names in messages", function()
   it("are cut where there are many", function()
     local names = {}

@@ -54,6 +54,17 @@ describe("the lines of a text", function()
   end)
 end)
 
+describe("a text", function()
+  it("begins behind the mark of UTF-8", function()
+    for chunk, first in pairs {
+      [""] = 1, ["a"] = 1, ["\xEF\xBB\xBF"] = 4, ["\xEF\xBB\xBFa"] = 4, ["\xEF\xBBa"] = 1,
+      ["a\xEF\xBB\xBF"] = 1,
+    } do
+      assert.equal(first, text.first_byte(chunk))
+    end
+  end)
+end)
+
 describe("a number in a text", function()
   it("is a decimal one", function()
     for word, number in pairs {
@@ -69,6 +80,15 @@ describe("a number in a text", function()
       "", "a", "1,5", "0x10", "0X1p4", "nan", "inf", "-inf", "1e999", "1e", "1 2", "--1", "1.2.3",
     } do
       assert.is_nil(text.number(word))
+    end
+  end)
+
+  it("is one with a decimal comma where it has digits on both sides of one", function()
+    for _, word in ipairs { "1,5", "-0,25", "+12,0" } do
+      assert.is_true(text.has_decimal_comma(word))
+    end
+    for _, word in ipairs { "", "1", "1.5", ",5", "5,", "1,5,0", "1,5e3", "a,5", " 1,5" } do
+      assert.is_false(text.has_decimal_comma(word))
     end
   end)
 end)

@@ -2,22 +2,23 @@
 -- many rows begin is written down, and the range or the categories of each column. Then any such
 -- chunk of rows can be read without those before it.
 
+local categories = require "perilune.data.categories"
 local collect = require "perilune.collect"
-local cores = require "perilune.cores"
 local content = require "perilune.data.content"
+local faults = require "perilune.data.csv_faults"
 local file = require "perilune.store.file"
+local pass = require "perilune.data.csv_pass"
+local text = require "perilune.data.text"
 
 ---@class CsvRows : SampleSource
 ---@field path string
----@field width integer       columns of the text
+---@field how CsvDialect
 ---@field plan string         for Cells:fill: which of them are rows of X
 ---@field columns TableColumn[]  of the text
 ---@field starts integer[]    bytes before each chunk, and before the end
 ---@field chunk integer       rows of text in one
 local CsvRows = {}
 CsvRows.__index = CsvRows
-
-local UTF8_MARK = "\xEF\xBB\xBF"
 
 -- Widen what is known of the columns by what a chunk has shown. `names` has a set for each.
 local function note(columns, cells, names)
@@ -45,8 +46,9 @@ local function next_line(self)
     self.before, self.at, self.looked, self.text = self.before + self.at - 1, 1, #rest + 1, rest
     local chunk, reason = self.reader:chunk()
     if reason then return nil, nil, reason end
-    if chunk and self.before == 0 and rest == "" and chunk:sub(1, 3) == UTF8_MARK then
-      self.at, self.looked = 4, 4
+    if chunk and self.before == 0 and rest == "" then
+      self.at = text.first_byte(chunk)
+      self.looked = self.at
     end
     self.is_last = chunk == nil
     if chunk then self.text = rest .. chunk end
@@ -55,20 +57,21 @@ end
 
 local ONLY_LF = "rows that end with LF or CR LF expected, got some that end with CR"
 
--- Go through all rows, and give where the chunks begin. `how.cells(has_header)` makes Cells,
--- `how.reason(...)` a reason of a fault. Or nil and a reason.
-local function index(self, reader, how, names)
+-- Go through all rows, and give where the chunks begin, and how many rows there are; or nil and a
+-- reason.
+local function index(self, reader, names)
   local lines = { reader = reader, text = "", at = 1, looked = 1, before = 0, is_last = false }
-  local M = cores.named(self.dtype).matrix(self.rows, self.chunk)
-  local starts, cells, earlier, N = { 0 }, how.cells(how.has_header), 0, 0
+  local how, M = self.how, self.how.core.matrix(self.rows, self.chunk)
+  local starts, cells, earlier, N = {}, pass.cells(how, how.header), 0, 0
   local ended, before = 0, 1 -- lines since a row has ended, and the line of its end
   while true do
     local line, is_last, reason = next_line(lines)
     if reason then return nil, reason end
+    starts[1] = starts[1] or lines.before + lines.at - 1 -- behind the mark of UTF-8
     local used, fault, number, column, got = cells:fill(line, is_last, M, self.plan)
     if not used then
       if fault == "more rows" then return nil, ONLY_LF end
-      return nil, how.reason(fault, number + earlier, column, got)
+      return nil, faults.reason(how, fault, number + earlier, column, got)
     end
     lines.at = lines.at + used - 1
     local rows, at_line = cells:place()
@@ -84,34 +87,26 @@ local function index(self, reader, how, names)
         if rows > 0 then starts[#starts + 1] = lines.before + lines.at - 1 end
         return starts, N
       end
-      starts[#starts + 1], cells, before = lines.before + lines.at - 1, how.cells(false), 1
+      starts[#starts + 1], cells, before = lines.before + lines.at - 1, pass.cells(how, false), 1
     elseif rows == 0 and used > #line then
       starts[#starts] = lines.before + lines.at - 1 -- behind the header, or lines without cells
     end
   end
 end
 
--- The label of each name
-local function labels_of(categories)
-  local labels = {}
-  for label, name in ipairs(categories) do labels[name] = label end
-  return labels
-end
-
 ---The rows of a file, after the first way through it, by which the types of its columns are known.
 ---@param path string
----@param how table       cells(has_header), has_header, reason(fault, line, column, got), and
----order(names), which gives categories
+---@param how CsvDialect
 ---@param columns TableColumn[]  completed here
----@param options { plan: string, rows: integer, cols: integer, dtype: string, chunk: integer }
+---@param options { plan: string, rows: integer, cols: integer, chunk: integer }
 ---@return CsvRows?
 ---@return string?        nil and a reason
 function CsvRows.open(path, how, columns, options)
   local source, reason = file.open(path)
   if not source then return nil, reason:sub(#path + 3) end
   local self = setmetatable({
-    path = path, file = source, cells = how.cells, columns = columns, plan = options.plan,
-    rows = options.rows, cols = options.cols, dtype = options.dtype, chunk = options.chunk,
+    path = path, file = source, how = how, columns = columns, plan = options.plan,
+    rows = options.rows, cols = options.cols, dtype = how.dtype, chunk = options.chunk,
     labels = {},
   }, CsvRows)
   local reader
@@ -122,14 +117,14 @@ function CsvRows.open(path, how, columns, options)
   end
   local names = {}
   for k = 1, #columns do names[k] = {} end
-  local starts, N = index(self, reader, how, names)
+  local starts, N = index(self, reader, names)
   if not starts then return nil, N end
   self.starts = starts
   if N ~= self.cols then return nil, "changed while it was read" end
   for k, column in ipairs(columns) do
     if column.type == "category" then
-      column.categories = how.order(names[k])
-      self.labels[k] = labels_of(column.categories)
+      column.categories = categories.ordered(names[k])
+      self.labels[k] = categories.labels(column.categories)
     end
   end
   return self
@@ -146,9 +141,7 @@ local function relabel(self, M, cells, row, k)
     to[label], is_same = known, is_same and known == label
   end
   if is_same then return true end
-  local core = cores.of(M)
-  local labels = core.take_rows(core.matrix(1, M.cols), M, row)
-  core.put_rows(M, row, labels:map(function(label) return to[label] or label end)) -- or NaN
+  categories.relabel(M, row, to)
   return true
 end
 
@@ -163,7 +156,7 @@ function CsvRows:fill(M, first)
   collect(to - from)
   local bytes, reason = self.file:read(from + 1, to)
   if not bytes then return nil, ("%s: %s"):format(self.path, reason) end
-  local cells, row = self.cells(false), 0
+  local cells, row = pass.cells(self.how, false), 0
   local is_same = cells:fill(bytes, true, M, self.plan) ~= nil and cells:place() == M.cols
   for k = 1, is_same and #self.plan or 0 do
     local letter = self.plan:sub(k, k)

@@ -21,7 +21,6 @@ local splits = require "perilune.data.splits"
 local raise, show = errors.raise, errors.show
 
 local CHUNK = 65536 -- elements that `chunks` gives at once
-local MOST_ELEMENTS = 2 ^ 31 - 1 | 0 -- of a matrix
 local LIST = { "table" }
 
 ---@class Dataset
@@ -310,9 +309,9 @@ function Dataset:one_hot(outputs)
   local labels = self.source.T
   local classes = self.classes and #self.classes or math.tointeger(labels:max())
   outputs = fields.value("outputs", outputs == nil and classes or outputs, { "count" })
-  if outputs > MOST_ELEMENTS // labels.cols then
-    raise("outputs: at most %d expected for %d samples, got %d", MOST_ELEMENTS // labels.cols,
-      labels.cols, outputs)
+  local most = cores.MOST_ELEMENTS // labels.cols
+  if outputs > most then
+    raise("outputs: at most %d expected for %d samples, got %d", most, labels.cols, outputs)
   end
   check_labels(self, outputs, "outputs: one for each class expected, got %d, and label "
     .. "%s for sample %d")

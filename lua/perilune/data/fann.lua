@@ -14,7 +14,6 @@ local fann = {}
 
 local raise, show = errors.raise, errors.show
 
-local MOST_ELEMENTS = 2 ^ 31 - 1 | 0 -- of a matrix
 local SIZES = { "samples", "inputs", "outputs" }
 local BATCH = 256 -- samples that are written at once
 
@@ -28,7 +27,7 @@ local function begin(self)
     end
   end
   self.width = inputs + outputs
-  if N > MOST_ELEMENTS // self.width then
+  if N > cores.MOST_ELEMENTS // self.width then
     return nil, ("%d x %d numbers are more than a matrix holds"):format(N, self.width)
   elseif N * self.width > self.content.most // 2 + 1 then -- a digit and a blank each
     return nil, ("%d samples of %d inputs and %d outputs expected, more than the file can hold")

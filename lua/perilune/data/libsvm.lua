@@ -14,9 +14,6 @@ local libsvm = {}
 
 local show = errors.show
 
-local MOST_ELEMENTS = 2 ^ 31 - 1 | 0 -- of a matrix
-local MOST_INDEX = 2 ^ 31 - 1 | 0
-
 -- A file is sparse, a matrix is not: of so many bytes it has no more numbers, unless one says how
 -- many inputs there are.
 local ELEMENTS_A_BYTE = 1000
@@ -40,7 +37,7 @@ local function parse_feature(word, options, last)
   local first = options.zero_based and 0 or 1
   local index, value = math.tointeger(tonumber(digits)), text.number(written)
   if not value then return nil, ("a number expected, got %s"):format(show(written)) end
-  if not index or index < first or index > MOST_INDEX then
+  if not index or index < first or index > cores.MOST_ELEMENTS then
     return nil, ("an index of %d or more expected, got %s%s"):format(first, digits,
       index == 0 and " (zero_based = true counts from 0)" or "")
   end
@@ -105,7 +102,7 @@ local function survey(source, options)
   if N == 0 then return nil, "samples expected, none came" end
   local inputs = options.inputs or most
   if inputs == 0 then return nil, "features expected, none came" end
-  if inputs > MOST_ELEMENTS // N then
+  if inputs > cores.MOST_ELEMENTS // N then
     return nil, ("%d inputs x %d samples are more than a matrix holds"):format(inputs, N)
   elseif not options.inputs and inputs * N > ELEMENTS_A_BYTE * came then
     return nil, ("%d inputs x %d samples are many for %d bytes, and the matrix holds all of them: "

@@ -14,7 +14,6 @@ local npy = {}
 local MAGIC = "\x93NUMPY"
 local LONGEST_HEADER = 65535 -- bytes: as long as version 1.0 can say
 local MOST_DIMENSIONS = 32 -- as NumPy
-local MOST_ELEMENTS = 2 ^ 31 - 1 | 0 -- of a matrix
 local CHUNK = 2 ^ 18 | 0 -- bytes of elements that are written at once
 local ALIGNMENT = 64 -- of the elements in a file, as NumPy has it
 
@@ -63,8 +62,9 @@ local function parse_shape(text)
     end
     if size then
       if size == 0 then return nil, nil, "it is empty: a dimension of its shape is 0" end
-      if count > MOST_ELEMENTS // size then
-        return nil, nil, ("%d elements at most expected, its shape has more"):format(MOST_ELEMENTS)
+      if count > cores.MOST_ELEMENTS // size then
+        return nil, nil, ("%d elements at most expected, its shape has more"):format(
+          cores.MOST_ELEMENTS)
       end
       dimensions[#dimensions + 1], count = size, count * size
     end

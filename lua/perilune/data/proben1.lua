@@ -25,7 +25,6 @@ local proben1 = {}
 local HEADER = { "bool_in", "real_in", "bool_out", "real_out", "training_examples",
   "validation_examples", "test_examples" }
 local SETS = { "training_examples", "validation_examples", "test_examples" }
-local MOST = 2 ^ 31 - 1 -- numbers in a matrix
 local LONGEST = 2 ^ 20 | 0 -- bytes of a line
 local LARGEST = { float32 = 3.4028234663852886e38, float64 = 1.7976931348623157e308 }
 
@@ -68,9 +67,9 @@ local function doubt(header, most)
   end
   -- A number is a digit and what parts it from the next.
   local numbers = examples * (inputs + outputs)
-  if 2 * numbers - 1 > most or numbers > MOST then
+  if 2 * numbers - 1 > most or numbers > cores.MOST_ELEMENTS then
     return ("%.0f examples of %.0f numbers are promised, more than %s can hold"):format(examples,
-      inputs + outputs, numbers > MOST and "matrices" or ("%.0f bytes"):format(most))
+      inputs + outputs, numbers > cores.MOST_ELEMENTS and "matrices" or ("%.0f bytes"):format(most))
   end
 end
 

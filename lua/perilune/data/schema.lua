@@ -58,6 +58,16 @@ function schema.check(list, rows)
   return schema.checked("schema", list, rows, schema.fields)
 end
 
+---The features that a schema lists, or one that a dataset or network has, as a copy.
+---@param value any
+---@return table[]
+function schema.features_of(value)
+  local features = type(value) == "table" and (value.schema or value)
+  local count = type(features) == "table" and fields.length(features, "like") or 0
+  if count == 0 then raise("like: a schema, or what has one, expected, got %s", show(value)) end
+  return schema.check(features, count)
+end
+
 ---The features that those of a longer description, such as one of a layer, are.
 ---@param columns table[]
 ---@return table[]

@@ -9,7 +9,6 @@ local fields = require "perilune.fields"
 
 local raise, show = errors.raise, errors.show
 
-local MOST_ELEMENTS = 2 ^ 31 - 1 | 0 -- of a matrix
 local WINDOW_BYTES = 2 ^ 26 -- where nobody says how large the window is
 local CHUNKS = 32 -- in a window, likewise
 local MATRIX = cores.float32.matrix(1, 1) -- by which methods of matrices are known
@@ -87,11 +86,11 @@ function Stored.sizes(rows, cols, dtype, options)
   local width = dtype == "float32" and 4 or 8
   local window = math.min(options.window or math.max(1, WINDOW_BYTES // (width * rows)), cols)
   local chunk = math.min(options.chunk or math.max(1, window // CHUNKS), cols)
+  local most = cores.MOST_ELEMENTS // rows
   if chunk > window then
     raise("chunk: at most the window's %d samples expected, got %d", window, chunk)
-  elseif window > MOST_ELEMENTS // rows then
-    raise("window: at most %d samples of %d rows expected, got %d", MOST_ELEMENTS // rows, rows,
-      window)
+  elseif window > most then
+    raise("window: at most %d samples of %d rows expected, got %d", most, rows, window)
   end
   return chunk, (window + chunk - 1) // chunk
 end

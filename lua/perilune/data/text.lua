@@ -1,7 +1,17 @@
--- What readers of plain text share: lines of a content, however its chunks end, and decimal
--- numbers.
+-- What readers of plain text share: where it begins, lines of a content, however its chunks end,
+-- and decimal numbers.
 
 local text = {}
+
+local UTF8_MARK = "\xEF\xBB\xBF"
+local DECIMAL_COMMA = "^[-+]?%d+,%d+$"
+
+---Where a text begins: behind the mark that UTF-8 may begin with.
+---@param chunk string  its first bytes, three or more if there are as many
+---@return integer      from 1 on
+function text.first_byte(chunk)
+  return chunk:sub(1, #UTF8_MARK) == UTF8_MARK and #UTF8_MARK + 1 or 1
+end
 
 -- The next line, without what ends it, and its number; nil at the end, or nil, nil and a reason.
 local function next_line(self)
@@ -53,6 +63,13 @@ end
 function text.number(word)
   local number = not word:find "[xX]" and tonumber(word)
   return number and number - number == 0 and number or nil
+end
+
+---Whether a word is a number with a decimal comma, such as -1,5.
+---@param word string
+---@return boolean
+function text.has_decimal_comma(word)
+  return word:find(DECIMAL_COMMA) ~= nil
 end
 
 return text

@@ -5,6 +5,7 @@
 -- Before memory is allocated for a layer's numbers the file has to contain them: a description
 -- cannot ask for more than the file's own size accounts for.
 
+local cores = require "perilune.cores"
 local errors = require "perilune.errors"
 local fields = require "perilune.fields"
 local file = require "perilune.store.file"
@@ -17,14 +18,13 @@ local raise, check = errors.raise, errors.check
 local model = {}
 
 local FORMAT, VERSION = "perilune", "2"
-local MOST_INPUTS = 2 ^ 31 - 1 | 0
 local DEEPEST = 100 -- as deep as the layers of a network may be within each other
 
 local targets = { "values", "one", "several" }
 
 -- What a file says of a network
 local described = {
-  inputs = { "integer", least = 1, most = MOST_INPUTS },
+  inputs = { "integer", least = 1, most = cores.MOST_ELEMENTS },
   dtype = { "choice", choices = { "float32", "float64" } },
   layers = { "table" },
   classes = { "table", optional = true },

@@ -43,7 +43,6 @@ local safetensors = {}
 -- Room for thousands of layers, and what a hostile header can cost stays below 64 MiB.
 local MOST_HEADER_BYTES = 2 ^ 20 | 0
 local MOST_NAME_BYTES = 255
-local MOST_EXTENT = 2 ^ 31 - 1 | 0
 local MOST_DATA_BYTES = 2 ^ 53 | 0 -- beyond it other readers' numbers are not exact
 local ALIGNMENT = 8
 local CHUNK = 2 ^ 18 | 0 -- bytes in memory at a time: whole numbers of every type
@@ -72,7 +71,7 @@ local function count(shape)
   for k = 1, #shape do
     local extent = shape[k]
     local whole = math.type(extent) == "integer"
-    if not whole or extent < 1 or extent > MOST_EXTENT then return nil end
+    if not whole or extent < 1 or extent > cores.MOST_ELEMENTS then return nil end
     product = product * extent -- at most 2^62
   end
   return product <= MOST_DATA_BYTES // 8 and product or nil
@@ -115,7 +114,7 @@ local function checked_tensor(tensor, k, seen)
   local length = shape and count(shape)
   if not length then
     raise("at most two whole numbers from 1 to %d expected as the shape of '%s'",
-      MOST_EXTENT, name)
+      cores.MOST_ELEMENTS, name)
   end
   local size = matrix and matrix.rows * matrix.cols * width
     or type(bytes) == "string" and #bytes or 0

@@ -32,7 +32,6 @@ local state = {}
 local LONG = 1024            -- numbers of a list, bytes of a string
 local LONG_TEXT = 2 ^ 16 | 0 -- bytes
 local MOST_DEPTH = 100       -- tables within tables; far below what overflows Lua's stack
-local MOST_ELEMENTS = 2 ^ 31 - 1 | 0
 local CHUNK = 100            -- numbers to pack in one call
 
 local dtypes = { integer = "I64", float = "F64" } -- of long lists
@@ -226,7 +225,8 @@ end
 
 local function read_matrix(place, order, content)
   local rows, cols = place.shape[1], place.shape[2]
-  expect(rows * cols <= MOST_ELEMENTS, "a matrix of more than %d elements", MOST_ELEMENTS)
+  expect(rows * cols <= cores.MOST_ELEMENTS, "a matrix of more than %d elements",
+    cores.MOST_ELEMENTS)
   local core = cores.named(core_names[place.dtype])
   return content:fill(core.matrix(rows, cols, order), place)
 end
