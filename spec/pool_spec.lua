@@ -161,6 +161,50 @@ describe("the threads", function()
     assert.equal("false\ttrue\ttrue\n180000.0\t1\n", output)
   end)
 
+  -- Large products copy an operand to memory that each thread has of its own. The system puts new
+  -- memory below what it gave before: a thread that wrote beyond its end would write to `guard`.
+  -- Where OpenBLAS multiplies them, it may have no room for all threads.
+  local large = [[
+    local core = require "perilune.core.float32"
+    local g = core.generator()
+    local A, B = g:normal(core.matrix(2048, 256)), g:normal(core.matrix(256, 2048))
+    local C, wanted = core.matrix(2048, 2048), core.matrix(2048, 2048)
+    local function multiply(C)
+      local ok, message = pcall(core.product, C, A, B)
+      assert(ok or message:find "not enough memory: OpenBLAS", message)
+    end
+    multiply(wanted)
+    core.threads(2)
+    local room = core.matrix(5000, 5000)
+    local guard = core.matrix(2048, 2048):fill(1)
+    local function check()
+      for _ = 1, 30 do multiply(C) end
+      print(core.count_equal(C, wanted) == 2048 ^ 2, guard:sum() == 2048 ^ 2)
+    end
+  ]]
+
+  it("have memory of their own, though not all could be started", function()
+    if sanitized then return pending("sanitizers reserve more memory than the limit") end
+    local output = child.shell("ulimit -v 700000; " .. child.command(large .. [[
+      multiply(C)
+      print((pcall(core.threads, 256)))
+      room = nil -- there is some for what the others need
+      collectgarbage()
+      check()]]))
+    assert.equal("false\ntrue\ttrue\n", output)
+  end)
+
+  it("have memory of their own, though a finaliser changes their number meanwhile", function()
+    assert.equal("true\ttrue\n8\n", child.run(large .. [[
+      collectgarbage("incremental", 100, 1000, 40) -- a whole cycle at once
+      collectgarbage "stop"
+      setmetatable({}, { __gc = function() core.threads(8) end })
+      collectgarbage "restart" -- when the next object is made
+      check()
+      collectgarbage()
+      print(core.threads())]]))
+  end)
+
   -- Built with threads, OpenBLAS needs a buffer for each processor too: the limit has room for
   -- those, and for a few threads of ours.
   local limit = "P=$(getconf _NPROCESSORS_ONLN); export P; "
