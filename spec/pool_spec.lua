@@ -280,39 +280,59 @@ describe("the threads", function()
     end
   end)
 
+  -- What follows counts how often threads went to sleep, which the system tells.
+  local sleeps = [[
+    local pl = require "perilune"
+    local function ids()
+      local list = {}
+      for id in io.popen("ls /proc/$PPID/task"):lines() do
+        list[#list + 1] = math.tointeger(id)
+      end
+      table.sort(list)
+      return list
+    end
+    local threads = {}
+    local function start(count)
+      pl.threads(count)
+      threads = ids()
+      os.execute "sleep 0.3"
+      return #threads == count
+    end
+    local function sleeps(from) -- of the threads from this one on
+      local total = 0
+      for k = from, #threads do
+        local file <close> = io.open(("/proc/self/task/%d/status"):format(threads[k]))
+        total = total + file:read("a"):match("\nvoluntary_ctxt_switches:%s*(%d+)")
+      end
+      return total
+    end
+  ]]
+
   -- A thread that is woken for nothing takes the time of one that works: with sixteen of them small
-  -- networks were slower than with one. The system counts how often each thread went to sleep.
+  -- networks were slower than with one.
   it("that have no share in a run sleep on", function()
     if not status "Threads" then return pending "this system has no /proc/self/status" end
-    assert.equal("true\ttrue\n", child.run [[
-      local pl = require "perilune"
-      local function ids()
-        local list = {}
-        for id in io.popen("ls /proc/$PPID/task"):lines() do
-          list[#list + 1] = math.tointeger(id)
-        end
-        table.sort(list)
-        return list
-      end
-      local threads
-      local function sleeps()  -- of all threads but the first two
-        local total = 0
-        for k = 3, #threads do
-          local file <close> = io.open(("/proc/self/task/%d/status"):format(threads[k]))
-          total = total + file:read("a"):match("\nvoluntary_ctxt_switches:%s*(%d+)")
-        end
-        return total
-      end
-      pl.threads(8)
-      threads = ids()
+    assert.equal("true\ttrue\n", child.run(sleeps .. [[
+      local started = start(8)
       local A = pl.generator():normal(pl.matrix(200, 300))  -- two pieces
-      os.execute "sleep 0.3"
-      local before = sleeps()
+      local before = sleeps(3)
       for k = 1, 300 do
         for _ = 1, 10 do A = (A + A) * 0.5 end
         if k % 30 == 0 then os.execute "sleep 0.01" end
       end
-      print(#threads == 8, sleeps() == before)]])
+      print(started, sleeps(3) == before)]]))
+  end)
+
+  -- Each of the two pieces takes longer than what the pool calls a rest.
+  it("are woken where runs of two long pieces follow each other", function()
+    if not status "Threads" then return pending "this system has no /proc/self/status" end
+    assert.equal("true\ttrue\n", child.run(sleeps .. [[
+      local started = start(2)
+      local A = pl.float64.matrix(200, 300):fill(1.5)
+      local before = sleeps(2)
+      for _ = 1, 300 do pl.float64.power(A, A, 1.01) end
+      os.execute "sleep 0.1"
+      print(started, sleeps(2) > before)]]))
   end)
 end)
 
