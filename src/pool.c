@@ -205,6 +205,11 @@ static int work_alone(Pool *pool, int count, int threads, Task task, void *conte
     task(context, done++, 0);
     pool->last_end = now = trial_now();
   }
+  /* The caller does the last piece too, and its time must not pass for a rest. */
+  if (done > 0 && done == count - 1) {
+    task(context, done++, 0);
+    pool->last_end = trial_now();
+  }
   return done;
 }
 
@@ -347,15 +352,20 @@ const Blas *pool_blas(const Pool *pool) {
 }
 
 void pool_reserve_scratch(lua_State *L, Pool *pool, size_t bytes) {
-  if (bytes <= pool->scratch_bytes) return;
   bytes = (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-  lua_getfield(L, LUA_REGISTRYINDEX, POOL);
-  size_t threads = (size_t)pool->threads;
-  uintptr_t room = (uintptr_t)lua_newuserdatauv(L, bytes * threads + CACHE_LINE - 1, 0);
-  lua_setiuservalue(L, -2, 1);
-  lua_pop(L, 1);
-  pool->scratch = (char *)((room + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
-  pool->scratch_bytes = bytes;
+  while (bytes > pool->scratch_bytes) {
+    int threads = pool->threads;
+    uintptr_t room = (uintptr_t)lua_newuserdatauv(L, bytes * (size_t)threads + CACHE_LINE - 1, 0);
+    /* A finaliser that ran meanwhile may have set another number of threads. */
+    if (threads == pool->threads) {
+      lua_getfield(L, LUA_REGISTRYINDEX, POOL);
+      lua_insert(L, -2);
+      lua_setiuservalue(L, -2, 1);
+      pool->scratch = (char *)((room + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+      pool->scratch_bytes = bytes;
+    }
+    lua_pop(L, 1);
+  }
 }
 
 void *pool_scratch(const Pool *pool, int thread) {
@@ -375,6 +385,10 @@ int pool_threads(lua_State *L) {
       lua_pushfstring(L, "1 to %d threads expected, got %I", MAX_THREADS, (LUAI_UACINT)threads));
   }
   if (pool->closed) return luaL_error(L, "no threads can be started: the Lua state is closing");
+  /* What holds for one number of threads; when not all can be started, it changes as well. */
+  pool->blas_checked = false;
+  pool->scratch = NULL;
+  pool->scratch_bytes = 0;
   if (threads != pool->threads || pool->owner != getpid()) {
     stop(pool);
     int error = start(pool, (int)threads);
@@ -383,9 +397,6 @@ int pool_threads(lua_State *L) {
                         pool->threads, strerror(error));
     }
   }
-  pool->blas_checked = false;  // for as many threads
-  pool->scratch = NULL;
-  pool->scratch_bytes = 0;
   lua_pushinteger(L, pool->threads);
   return 1;
 }
