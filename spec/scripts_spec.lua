@@ -600,6 +600,10 @@ describe("train_csv.lua", function()
     write(folder .. "/words.csv", "colour,petals\nred,many\nblue,few\n")
     fails("predict.lua", "flowers.safetensors words.csv",
       'words.csv: line 2, column 2 ("petals"): a number expected, got "many"')
+    write(folder .. "/commas.csv", "colour;petals\nred;1,5\nblue;2\n")
+    fails("predict.lua", "flowers.safetensors commas.csv",
+      'commas.csv: line 2, column 2 ("petals"): a number expected, got "1,5" (if its comma is a '
+        .. "decimal one: --decimal ,)\n")
     refuses("predict.lua", "flowers.safetensors", "name the file of the rows to predict")
     refuses("predict.lua", "flowers.safetensors new.csv --synthetic",
       "--synthetic is for networks of images")
@@ -653,6 +657,20 @@ describe("train_csv.lua", function()
       "--save: nowhere/net: ")
     write(folder .. "/ragged.csv", "a,b\n1,2\n3\n")
     fails("train_csv.lua", "ragged.csv --target b", "ragged.csv: line 3")
+  end)
+
+  it("is told of its own options where the file wants one", function()
+    for text, expected in pairs {
+      ["a;b\n1,5;x\n2,5;y\n"] = 'a number without a comma expected, got "1,5" (if its comma is a '
+        .. "decimal one: --decimal ,)\n",
+      ['a,b\n"1,234",x\n'] = 'a number without a comma expected, got "1,234"\n',
+      ["a,b\n1,x\n2,x\nnone,x\n"] = 'a number expected, as in 2 of 3 cells, got "none" (if it '
+        .. 'stands for a missing cell: --missing "none")\n',
+      ["x,x\n1,2\n"] = 'got "x" as columns 1 and 2 (--columns names them anew)\n',
+    } do
+      write(folder .. "/wants.csv", text)
+      fails("train_csv.lua", "wants.csv", expected)
+    end
   end)
 
   it("trains on each of the public tables with one command", function()
