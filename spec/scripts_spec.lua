@@ -593,7 +593,8 @@ describe("train_csv.lua", function()
     run_well("train_csv.lua", "flowers.csv --quiet --save flowers.safetensors " .. QUICK)
     write(folder .. "/new.csv", 'colour,petals,height\n"white, or so",9,1\nred,9,2\ngreen,?,3\n')
     local output = run_well("predict.lua", "flowers.safetensors new.csv")
-    assert.matches("^class,probability\nrose,0%.%d+\ntulip,0%.%d+\n%l+,0%.%d+\n$", output)
+    assert.matches('^new.csv: column "colour": not seen in training: "green"\n'
+      .. "class,probability\nrose,0%.%d+\ntulip,0%.%d+\n%l+,0%.%d+\n$", output)
     write(folder .. "/short.csv", "colour,height\nred,1\nblue,2\n")
     fails("predict.lua", "flowers.safetensors short.csv",
       'short.csv: column "petals" is missing (known: "colour", "height")')
