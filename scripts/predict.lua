@@ -72,12 +72,28 @@ local function quoted(text)
   return '"' .. text:gsub('"', '""') .. '"'
 end
 
+-- A word on the names in a column that the network has not seen: it predicts without them.
+local function warn_of_unseen(column, feature)
+  local is_known, unseen = {}, {}
+  for _, name in ipairs(feature.categories) do is_known[name] = true end
+  for _, name in ipairs(column.categories or {}) do
+    if not is_known[name] then unseen[#unseen + 1] = name end
+  end
+  if #unseen == 0 then return end
+  support.warn(("%s: column %q: not seen in training: %s"):format(options.table, feature.name,
+    support.require("perilune.data.schema").shown(unseen)))
+end
+
 -- The rows of the table by the columns of the network's schema: others it may have are passed over.
 local function samples_of(network)
   local types = {}
   for _, feature in ipairs(network.schema) do types[feature.name] = feature.type end
-  local X, reason = tables.read(options.table, options, types):like(network.schema)
+  local data = tables.read(options.table, options, types)
+  local X, reason = data:like(network.schema)
   if not X then support.fail(("%s: %s"):format(options.table, reason)) end
+  for _, feature in ipairs(network.schema) do
+    if feature.categories then warn_of_unseen(data:column(feature.name), feature) end
+  end
   return X:to(network.dtype)
 end
 

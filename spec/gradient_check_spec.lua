@@ -420,6 +420,11 @@ describe("misuse of the gradient check", function()
       })
     end, "loss: a number J and Delta expected from it, got nil")
     at_caller(function()
+      pl.gradient_check(network, X, targets(3), {
+        loss = function(A, T) return (pl.loss.squared_error(A, T)) end,
+      })
+    end, "loss: a number J and a matrix Delta expected from it, got nil as Delta")
+    at_caller(function()
       local answers = setmetatable({}, { __index = function() return network end })
       pl.gradient_check(answers, X, targets(3), { loss = "squared_error" })
     end, "a network expected, got a table")

@@ -287,6 +287,20 @@ describe("misuse of a network", function()
     refused(1, "pl.network: a table of options expected, got 1")
   end)
 
+  it("with a dot for the colon is named at the caller's line", function()
+    local net, X = pl.network { inputs = 2, pl.dense(3) }, pl.matrix(2, 5)
+    local path = os.tmpname()
+    for method, argument in pairs {
+      forward = X, backward = X, predict = X, predict_scaled = X, classify = X, save = path,
+    } do
+      at_caller(function() local _ = net[method](argument) end,
+        ("a network expected before the colon of net:%s(...), got "):format(method))
+    end
+    at_caller(function() local _ = net.forward(X) end, "got a 2 x 5 matrix")
+    at_caller(function() local _ = net.parameters() end, "net:parameters(...), got nil")
+    os.remove(path)
+  end)
+
   it("in the names of its classes is named at the caller's line", function()
     local function refused(outputs, classes, expected)
       at_caller(function()

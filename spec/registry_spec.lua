@@ -181,6 +181,16 @@ describe("A description", function()
     assert.is_nil(sounds:describe(sounds:resolve(print)))
   end)
 
+  it("of one's own is also the name that it was given later", function()
+    local flute = { play = print }
+    assert.is_nil(sounds:describe(sounds:resolve(flute)))
+    flute.name = "flute"
+    assert.equal("flute", sounds:describe(flute))
+    local drum = sounds:resolve { play = print }
+    drum.name = "horn"
+    at_caller(function() local _ = sounds:describe(drum) end, "'horn' is built in")
+  end)
+
   it("of a part that was never resolved is none", function()
     assert.is_nil(sounds:describe {})
   end)

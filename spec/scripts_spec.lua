@@ -593,13 +593,18 @@ describe("train_csv.lua", function()
     run_well("train_csv.lua", "flowers.csv --quiet --save flowers.safetensors " .. QUICK)
     write(folder .. "/new.csv", 'colour,petals,height\n"white, or so",9,1\nred,9,2\ngreen,?,3\n')
     local output = run_well("predict.lua", "flowers.safetensors new.csv")
-    assert.matches("^class,probability\nrose,0%.%d+\ntulip,0%.%d+\n%l+,0%.%d+\n$", output)
+    assert.matches('^new.csv: column "colour": not seen in training: "green"\n'
+      .. "class,probability\nrose,0%.%d+\ntulip,0%.%d+\n%l+,0%.%d+\n$", output)
     write(folder .. "/short.csv", "colour,height\nred,1\nblue,2\n")
     fails("predict.lua", "flowers.safetensors short.csv",
       'short.csv: column "petals" is missing (known: "colour", "height")')
     write(folder .. "/words.csv", "colour,petals\nred,many\nblue,few\n")
     fails("predict.lua", "flowers.safetensors words.csv",
       'words.csv: line 2, column 2 ("petals"): a number expected, got "many"')
+    write(folder .. "/commas.csv", "colour;petals\nred;1,5\nblue;2\n")
+    fails("predict.lua", "flowers.safetensors commas.csv",
+      'commas.csv: line 2, column 2 ("petals"): a number expected, got "1,5" (if its comma is a '
+        .. "decimal one: --decimal ,)\n")
     refuses("predict.lua", "flowers.safetensors", "name the file of the rows to predict")
     refuses("predict.lua", "flowers.safetensors new.csv --synthetic",
       "--synthetic is for networks of images")
@@ -653,6 +658,20 @@ describe("train_csv.lua", function()
       "--save: nowhere/net: ")
     write(folder .. "/ragged.csv", "a,b\n1,2\n3\n")
     fails("train_csv.lua", "ragged.csv --target b", "ragged.csv: line 3")
+  end)
+
+  it("is told of its own options where the file wants one", function()
+    for text, expected in pairs {
+      ["a;b\n1,5;x\n2,5;y\n"] = 'a number without a comma expected, got "1,5" (if its comma is a '
+        .. "decimal one: --decimal ,)\n",
+      ['a,b\n"1,234",x\n'] = 'a number without a comma expected, got "1,234"\n',
+      ["a,b\n1,x\n2,x\nnone,x\n"] = 'a number expected, as in 2 of 3 cells, got "none" (if it '
+        .. 'stands for a missing cell: --missing "none")\n',
+      ["x,x\n1,2\n"] = 'got "x" as columns 1 and 2 (--columns names them anew)\n',
+    } do
+      write(folder .. "/wants.csv", text)
+      fails("train_csv.lua", "wants.csv", expected)
+    end
   end)
 
   it("trains on each of the public tables with one command", function()

@@ -85,6 +85,10 @@ local function check(network, X, T, chosen, snapshot)
   local function J() return (error_now(false)) end
 
   local _, Delta = error_now(nil)
+  if not cores.is_matrix(Delta) then
+    errors.raise("loss: a number J and a matrix Delta expected from it, got %s as Delta",
+      errors.show(Delta))
+  end
   local report = setmetatable({ largest_error = -1, count = 0 }, Report)
   for _, parameter in ipairs(analytic_gradients(network, X, Delta, chosen.inputs)) do
     for i = 1, parameter.value.rows do

@@ -55,6 +55,15 @@ function Network.check(value)
   if getmetatable(value) ~= Network then raise("a network expected, got %s", show(value)) end
 end
 
+-- Raise where a method was called as net.forward(X), which passes X for the network and nothing for
+-- X. Methods that are called in each step ask only where their argument is missing, which takes no
+-- time.
+local function check_self(self, method)
+  if getmetatable(self) ~= Network then
+    raise("a network expected before the colon of net:%s(...), got %s", method, show(self))
+  end
+end
+
 ---Raise unless these are names for the classes of a network with so many outputs.
 ---@param classes any
 ---@param outputs integer
@@ -327,6 +336,7 @@ end
 ---@param X Matrix  S_0 x N; must not change before backward
 ---@return Matrix   S_L x N; valid until the next forward
 function Network:forward(X)
+  if X == nil then check_self(self, "forward") end
   if X ~= self.X then X = accept_X(self, X) end
   self.A = nil -- where a layer raises there is nothing to go backward from
   local _ <close> = self.before and self.before:take()
@@ -352,6 +362,7 @@ end
 ---@param wants_below? boolean  also compute Delta^(0), which training does not need
 ---@return Matrix?            Delta^(0), S_0 x N, when asked for; valid until the next backward
 function Network:backward(Delta, wants_below)
+  if Delta == nil then check_self(self, "backward") end
   if Delta ~= self.Delta or self.A ~= self.A_of_Delta then
     Delta = accept_Delta(self, Delta)
   end
@@ -407,6 +418,7 @@ end
 ---@param result? Matrix    S_L x N, allocated when absent; may be X
 ---@return Matrix           S_L x N
 function Network:predict(X, result)
+  if X == nil then check_self(self, "predict") end
   return predict(self, X, result)
 end
 
@@ -415,6 +427,7 @@ end
 ---@param result? Matrix    S_L x N
 ---@return Matrix           S_L x N
 function Network:predict_scaled(X, result)
+  if X == nil then check_self(self, "predict_scaled") end
   return predict(self, X, result, self.units and #self.layers - 1 or nil)
 end
 
@@ -451,6 +464,7 @@ end
 ---@return Matrix probabilities   S_L x N: of classes, or each of a label by itself; of one output
 ---for two classes 1 x N, that of the second
 function Network:classify(X)
+  check_self(self, "classify")
   local gives, names = self.gives, self.classes
   if not gives then
     raise("what the outputs are is not known: train the network with fit, or say "
@@ -474,6 +488,7 @@ end
 ---The parameters to train, by name, each with its gradient: what an optimiser steps over.
 ---@return Tensor[]
 function Network:parameters()
+  if self == nil then check_self(self, "parameters") end
   return self.held.parameters
 end
 
@@ -493,6 +508,7 @@ end
 ---@param path string
 ---@return true?, string?  nil and a message on failure
 function Network:save(path)
+  check_self(self, "save")
   local wrong = nonfinite.in_tensors(self.held)
   if wrong then raise("the network cannot be saved: %s", wrong) end
   return require("perilune.store.model").save(self, path)

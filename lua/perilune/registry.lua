@@ -151,7 +151,12 @@ end
 ---@return string|table?
 function Family:describe(part)
   local kind = self.kind_of[part]
-  return kind and kind.name and registry.description(kind, part.options) or nil
+  if not kind then return nil end
+  if not kind.name and type(part) == "table" and part.name ~= nil then -- it was named since
+    self:check_own { [part.name] = part }
+    kind.name = part.name
+  end
+  return kind.name and registry.description(kind, part.options) or nil
 end
 
 ---Another part like one of a built-in kind, which remembers nothing of what that one was used for.

@@ -27,6 +27,7 @@ function tables.add_options(parser)
     :convert(one_byte "--quote")
   parser:option("--decimal", "point or comma of numbers: . or , (default: .)")
     :choices { ".", "," }
+    :argname "<decimal>"
   parser:option("--missing", "what stands for a missing cell, separated by commas "
     .. "(default: ?, NA, NaN, null and their like; empty cells always do)")
     :convert(support.names "--missing")
@@ -37,6 +38,16 @@ function tables.add_options(parser)
     parser:flag("--no-header", "the first line is a row like the others "
       .. "(default: found by reading)"),
     parser:flag("--header", "the first line is a header"))
+end
+
+-- The library's messages name its options as a Lua program gives them. Types have no option here.
+local function by_arguments(message)
+  return (message:gsub('decimal = ","', "--decimal ,")
+    :gsub("missing = { (.-), %.%.%. }", "--missing %1")
+    :gsub("header = true", "--header")
+    :gsub("columns = { %.%.%. } names", "--columns names")
+    :gsub("; if these are names: types = { .- }%)$", ")")
+    :gsub(" %(if these are names: types = { .- }%)$", ""))
 end
 
 ---The table of a file, or the end of the script.
@@ -59,7 +70,7 @@ function tables.read(path, options, types)
   for name in pairs(untyped and types or {}) do
     if not pcall(untyped.column, untyped, name) then return untyped end
   end
-  support.fail(message)
+  support.fail(by_arguments(message))
 end
 
 return tables

@@ -67,6 +67,10 @@ describe("the types of a CSV file's columns", function()
       .. names:format "x", 'x,y\n"1,234",a\n')
     assert.same({ { 1.5, "a" } },
       tables.cells(read('x\ty\n"1,5"\ta\n', { decimal = "," })))
+    local numbers = { types = { x = "number" } }
+    refuses('line 2, column 1 ("x"): a number expected, got "1,5" (if its comma is a decimal one: '
+      .. 'decimal = ",")', "x;y\n1,5;a\n", numbers)
+    refuses('line 2, column 1 ("x"): a number expected, got "1,234"', 'x,y\n"1,234",a\n', numbers)
   end)
 
   it("leave codes their spelling, in the order of their numbers", function()

@@ -430,7 +430,7 @@ describe("what is wrong with a layer", function()
       "both of the methods state and restore expected, or none")
     refused(with { output = 3 },
       "layer 1: its field output = { size = S_l } must say how many "
-      .. "outputs it has, got nil")
+      .. "outputs it has, got 3")
     refused(with { output = {} }, "outputs it has, got nil")
     refused(with { output = { size = 0 } }, "outputs it has, got 0")
     refused(with { output = { size = 2.5 } }, "outputs it has, got 2.5")

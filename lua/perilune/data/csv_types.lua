@@ -18,6 +18,8 @@ local TYPES = { "number", "category", "text", "date" }
 local FEW_NAMES = 20
 local REPEATED = 2
 
+local IF_DECIMAL = 'if its comma is a decimal one: decimal = ","'
+
 ---Raise unless these are types by names or numbers of columns, as the option `types` has them.
 ---@param given table<string|integer, string>
 function types.check(given)
@@ -39,7 +41,11 @@ end
 local function mixed(how, k, column, names, wanted)
   local word = first_word(column, names)
   local where = faults.place(column.first_word, k, how.names)
-  if wanted then return nil, ("%sa number expected, got %s"):format(where, show(word)) end
+  if wanted then
+    local is_decimal = how.decimal == "." and how.separator ~= "," and text.has_decimal_comma(word)
+    return nil, ("%sa number expected, got %s%s"):format(where, show(word),
+      is_decimal and (" (%s)"):format(IF_DECIMAL) or "")
+  end
   local cures = {
     ("if it stands for a missing cell: missing = { %s, ... }"):format(show(word)),
     ("if these are names: types = { [%s] = \"category\" }"):format(show(how.names[k])),
@@ -53,7 +59,7 @@ end
 
 -- A column of numbers with commas, which nobody has said are decimal ones
 local function with_commas(how, k, column, word)
-  local cure = how.separator == "," and "" or "if its comma is a decimal one: decimal = \",\"; "
+  local cure = how.separator == "," and "" or IF_DECIMAL .. "; "
   return nil, ("%sa number without a comma expected, got %s (%sif these are names: types = { [%s] "
     .. "= \"category\" })"):format(faults.place(column.first_word, k, how.names), show(word), cure,
       show(how.names[k]))

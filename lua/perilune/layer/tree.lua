@@ -162,9 +162,10 @@ local function check_layer(layer)
     end
   end
   registry.check_methods(layer, optional)
-  local size
-  if type(layer.output) == "table" then size = layer.output.size end
-  if not fields.whole(size) or size < 1 then
+  local size = layer.output
+  local is_table = type(size) == "table"
+  if is_table then size = size.size end
+  if not is_table or not fields.whole(size) or size < 1 then
     raise("its field output = { size = S_l } must say how many outputs it has, got %s",
       show(size))
   end
