@@ -58,8 +58,8 @@ local function print_table(name)
 end
 
 if options.products then
-  if options.workload or options.table then
-    parser:error("--products excludes --workload and --table")
+  if options.workload or options.table or options.optimizer or options.threads then
+    parser:error("--products excludes --workload, --optimizer, --threads and --table")
   end
   print_table "products"
 elseif options.workload and options.table then

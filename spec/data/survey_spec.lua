@@ -145,7 +145,7 @@ describe("pl.data.survey", function()
     local found = pl.data.survey(data, { target = "y" })
     assert.same({ 5, 55, { "copy" } },
       { found.target.missing, found.looked_at, names_of(found.suspects) })
-    assert.matches("the target is missing in 5 rows", tostring(found), 1, true)
+    assert.matches("rows in which the target is missing: 5", tostring(found), 1, true)
     found = pl.data.survey(data, { target = 2, drop = { "copy", 3 } })
     assert.same({ {}, {} }, { found.suspects, found.constants })
   end)

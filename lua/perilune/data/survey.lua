@@ -379,7 +379,7 @@ local function of_target(target, lines)
       target.name, target.least, target.most, target.mean, target.deviation)
   end
   if target.missing > 0 then
-    lines[#lines + 1] = ("the target is missing in %d rows"):format(target.missing)
+    lines[#lines + 1] = ("rows in which the target is missing: %d"):format(target.missing)
   end
 end
 
