@@ -354,10 +354,10 @@ const Blas *pool_blas(const Pool *pool) {
 void pool_reserve_scratch(lua_State *L, Pool *pool, size_t bytes) {
   bytes = (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
   while (bytes > pool->scratch_bytes) {
-    int threads = pool->threads;
+    int threads = atomic_load(&pool->threads);
     uintptr_t room = (uintptr_t)lua_newuserdatauv(L, bytes * (size_t)threads + CACHE_LINE - 1, 0);
     /* A finaliser that ran meanwhile may have set another number of threads. */
-    if (threads == pool->threads) {
+    if (threads == atomic_load(&pool->threads)) {
       lua_getfield(L, LUA_REGISTRYINDEX, POOL);
       lua_insert(L, -2);
       lua_setiuservalue(L, -2, 1);

@@ -12,7 +12,10 @@
 /* A C of this many elements or more leaves the caches before the next step comes to it again. */
 #define LARGE (1 << 20)
 
-/* A C of this many elements or more is multiplied from copies of both operands (packed.h). */
+/*
+** Blocks of a C of this many elements or more keep LEAST_HUGE_ROWS, because the more rows they have
+** the more often a copy of B is read (packed.h).
+*/
 #define HUGE (1 << 22)
 
 /*

@@ -1,6 +1,26 @@
 /*
 ** kernels.h - all kernels of an instruction set, whose file includes this after its vectors
-** (lanes.h lists what they are) and its numbers. `compute` and `times_vector` are for its TileSet.
+** (lanes.h lists what they are) and its numbers, each with its reason there. `scratch`, `compute`
+** and `times_vector` are for its TileSet. The numbers:
+**
+**   DOT_ROWS, DOT_COLS                  the largest tile of dot products: at most 4 x 6
+**   DOT_DEPTH, DOT_BAND                 inner elements, and rows of A, in one go (dots.h)
+**   COLUMN_ROWS, COLUMN_COLS            the largest tile of columns: at most 4 vectors of rows, x 6
+**   COLUMN_DEPTH, COLUMN_BAND           inner elements, and rows of A, in one go (columns.h)
+**   MASKS_COST                          whether whole vectors have a loop without masks
+**   UNROLL_INNER                        a pragma, or nothing, before the inner loop of columns.h
+**   STREAMS                             rows read side by side in rows.h: at most 4
+**   MIN_ROWS, MIN_COLUMNS,
+**   SHORT_FOR_COLUMN, VERY_SHORT,
+**   MIN_ROWS_FOR_VERY_SHORT             where panels pay (panels.h)
+**   PANEL_BYTES, SLAB_ROWS, SLAB_COLS   sizes of a panel, and of what it is taken from
+**   PREFETCHES_NEXT_PANEL,
+**   FETCH_LOCALITY                      whether the next panel is fetched, and to which cache
+**   COPIES_TRANSPOSED_B, MIN_COPY_ROWS,
+**   COPY_DEPTH, COPY_COLS               whether panels.h copies rows of B: from where on, how many
+**   PACKS, MIN_PACKED_ROWS,
+**   MIN_PACKED_BYTES                    whether packed.h copies B, and from where on
+**   PACKED_BYTES, PACKED_LINES          the copy's size, and how many rows of B it takes at a time
 */
 #ifndef PERILUNE_KERNELS_H
 #define PERILUNE_KERNELS_H

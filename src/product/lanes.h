@@ -11,9 +11,9 @@
 **   Mask                         some lanes of a vector
 **   lanes_first(count)           the mask of the first `count` lanes
 **   lanes_load_masked(mask, x)   a vector; lanes not in the mask are 0, their memory is not touched
-**   lanes_store_masked(x, mask, v)
-**   lanes_transpose(v)           of LANES vectors
-**   lanes_sums(a, b, c, d)       the sum of each of four vectors
+**   lanes_store_masked(x, mask, v)   the same: no memory but that of the mask is touched
+**   lanes_transpose(v)           of LANES vectors, in place
+**   lanes_sums(a, b, c, d)       the sum of each of four vectors, as a Four
 */
 #ifndef PERILUNE_LANES_H
 #define PERILUNE_LANES_H

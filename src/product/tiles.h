@@ -4,7 +4,8 @@
 ** kept in vector registers. What a processor can hold, and how much its caches do, differs: each
 ** instruction set has a file of its own (tiles_avx512.c, tiles_avx2.c) with all its numbers.
 **
-** Another instruction set, such as NEON, is one more such file, and a line in tiles.c.
+** Another instruction set, such as NEON, is one more such file (kernels.h lists what it defines),
+** its TileSet below, and a line in tiles.c.
 */
 #ifndef PERILUNE_TILES_H
 #define PERILUNE_TILES_H
