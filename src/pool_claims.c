@@ -28,10 +28,14 @@ void claims_give(Share *shares, int threads, uint64_t generation, int from, int 
   }
 }
 
-/* Claim the last unclaimed piece of the share and do it; false when there is none. */
-static bool work_once(Share *share, int thread) {
+static uint64_t generation_of(const Share *share) {
+  return atomic_load_explicit(&share->ticket, memory_order_acquire) >> 32;
+}
+
+/* Claim the last unclaimed piece of the share and do it; false when this run has none there. */
+static bool work_once(Share *share, uint64_t generation, int thread) {
   uint64_t ticket = atomic_load_explicit(&share->ticket, memory_order_acquire);
-  while (ticket & UINT32_MAX) {
+  while (ticket >> 32 == generation && (ticket & UINT32_MAX) != 0) {
     /* These may be of the next run already; then the ticket has changed, and the claim fails. */
     Task task = atomic_load_explicit(&share->task, memory_order_relaxed);
     void *context = atomic_load_explicit(&share->context, memory_order_relaxed);
@@ -46,21 +50,26 @@ static bool work_once(Share *share, int thread) {
 }
 
 /* What was done of a share is told once, at the end, since the caller reads it all the while. */
-static int work(Share *share, int thread) {
+static int work(Share *share, uint64_t generation, int thread) {
   int pieces = 0;
-  while (work_once(share, thread)) pieces++;
+  while (work_once(share, generation, thread)) pieces++;
   if (pieces > 0) atomic_fetch_sub(&share->undone, pieces);
   return pieces;
 }
 
 int claims_work(Share *shares, int thread) {
-  return work(&shares[thread], thread);
+  Share *own = &shares[thread];
+  return work(own, generation_of(own), thread);
 }
 
+/* In the run that the thread has a share of: in others it takes no part. */
 int claims_help(Share *shares, int thread) {
-  int pieces = 0;
+  uint64_t generation = generation_of(&shares[thread]);
   int threads = atomic_load_explicit(&shares[thread].threads, memory_order_relaxed);
-  for (int k = 1; k < threads; k++) pieces += work(&shares[(thread + k) % threads], thread);
+  int pieces = 0;
+  for (int k = 1; k < threads; k++) {
+    pieces += work(&shares[(thread + k) % threads], generation, thread);
+  }
   return pieces;
 }
 
