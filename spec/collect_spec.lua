@@ -18,7 +18,7 @@ local function most_garbage(size)
   return 1024 * most
 end
 
-describe("The collector", function()
+describe("The collector #memory", function()
   it("lets few chunks pile up where it is told of them, large or small", function()
     for _, size in ipairs { 2 ^ 12 | 0, 2 ^ 18 | 0, 2 ^ 20 | 0 } do
       assert.is_true(most_garbage(size) < 2 ^ 25)

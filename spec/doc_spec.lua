@@ -51,7 +51,7 @@ for _, document in ipairs(documents) do
     end)
 
     for k, program in ipairs(list) do
-      local title = "has a program %d that runs as it stands (%s)"
+      local title = "has a program %d that runs as it stands (%s) #document"
       it(title:format(k, program.heading), function()
         assert.equal(program.output, child.run(program.code))
       end)

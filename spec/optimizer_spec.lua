@@ -213,7 +213,6 @@ for _, variant in ipairs(variants) do
         local parameters = list[2](pl.float32)
         local optimizer = pl[kind](given)
         run(optimizer, parameters, 1, 2)
-        collectgarbage()
         collectgarbage "stop"
         local before = collectgarbage "count"
         for _ = 1, 10 do optimizer:step(parameters, 0.01) end

@@ -58,7 +58,7 @@ describe("The content of a file", function()
       assert.equal("3 bytes follow the gzip data (none expected)", reason(packed .. "end"))
     end)
 
-  it("is refused where more is inflated than is allowed, before much of it has come", function()
+  it("is refused where more is inflated than is allowed, before much has come #memory", function()
     local zeros = ("\0"):rep(2 ^ 26)
     local bomb = compress(zeros)
     local _, reason, came = all(bomb, 2 ^ 20)

@@ -79,7 +79,7 @@ describe("CSV files", function()
     assert.equal(path .. "/missing: ", message:sub(1, #path + 10))
   end)
 
-  it("take little more memory than their numbers, plain or compressed", function()
+  it("take little more memory than their numbers, plain or compressed #memory", function()
     local rows = {}
     for k = 1, 1000 do
       local numbers = {}

@@ -239,7 +239,7 @@ describe("IDX files", function()
     end
   end)
 
-  it("take little more memory than they hold, plain or compressed, as densely as can be", function()
+  it("take little more memory than they hold, packed or not, as dense as can be #memory", function()
     local size = 2 ^ 25
     -- Numbers of five bits are packed to about two thirds.
     local noise = pl.generator(1):uniform(pl.matrix(2 ^ 20, 1), 0, 31):encode "uint8"

@@ -5,8 +5,6 @@
 ---@return number bytes  what the collector had to find room for, with nothing given back
 ---@return any ...       the first two results of f
 return function(f)
-  collectgarbage()
-  collectgarbage()
   collectgarbage "stop"
   local before = collectgarbage "count"
   local first, second = f()

@@ -10,7 +10,6 @@ local memory = {}
 ---@param f fun()
 ---@return number
 function memory.allocated(f)
-  collectgarbage()
   collectgarbage "stop"
   local before = collectgarbage "count"
   f()
