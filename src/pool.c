@@ -176,8 +176,8 @@ static void wait_until_done(Pool *pool, int threads) {
   pthread_mutex_unlock(&pool->mutex);
 }
 
-static void run_together(Pool *pool, int from, int count, int threads, Task task, void *context) {
-  double start = trial_now();
+static void run_together(Pool *pool, int from, int count, int threads, Task task, void *context,
+                         double start) {
   trial_run_starts(&pool->trial);
   claims_give(pool->shares, threads, ++pool->generation, from, count, task, context);
   bool were_asleep = wake(pool, threads);
@@ -198,17 +198,12 @@ static int least(int a, int b) {
 }
 
 /* Do the first pieces of a short run while the others sleep on; returns how many. */
-static int work_alone(Pool *pool, int count, int threads, Task task, void *context, double now) {
-  if (now - pool->last_end > REST) pool->wakes_from = now + WAKE_AFTER;
+static int work_alone(Pool *pool, int count, int threads, Task task, void *context, double *now) {
+  if (*now - pool->last_end > REST) pool->wakes_from = *now + WAKE_AFTER;
   int done = 0;
-  while (count <= FEW && done < count && now < pool->wakes_from && are_asleep(pool, threads)) {
+  while (count <= FEW && done < count && *now < pool->wakes_from && are_asleep(pool, threads)) {
     task(context, done++, 0);
-    pool->last_end = now = trial_now();
-  }
-  /* The caller does the last piece too, and its time must not pass for a rest. */
-  if (done > 0 && done == count - 1) {
-    task(context, done++, 0);
-    pool->last_end = trial_now();
+    *now = trial_now();
   }
   return done;
 }
@@ -216,17 +211,21 @@ static int work_alone(Pool *pool, int count, int threads, Task task, void *conte
 void pool_run(Pool *pool, int count, int threads, Task task, void *context) {
   FloatState caller = float_state_change(FLOAT_TASK);
   int done = 0;
+  double now = 0;
   threads = least(least(threads, count), pool->threads);
-  if (threads > 1) {
-    double now = trial_now();
+  bool may_share = threads > 1;
+  if (may_share) {
+    now = trial_now();
     threads = least(threads, trial_threads(&pool->trial, now));
-    done = work_alone(pool, count, threads, task, context, now);
+    done = work_alone(pool, count, threads, task, context, &now);
     threads = least(threads, count - done);
   }
   if (threads > 1) {
-    run_together(pool, done, count, threads, task, context);
+    run_together(pool, done, count, threads, task, context, now);
   } else {
     for (; done < count; done++) task(context, done, 0);
+    /* What the caller did alone must not pass for a rest. */
+    if (may_share) pool->last_end = trial_now();
   }
   float_state_change(caller);
 }
