@@ -1,5 +1,6 @@
 local Buffer = require "perilune.buffer"
 local at_caller = require("spec.support.misuse").at_caller
+local memory = require "spec.support.memory"
 local pl = require "perilune"
 
 describe("a buffer", function()
@@ -36,25 +37,16 @@ describe("a buffer", function()
       end
     end
     round()
-    collectgarbage()
-    collectgarbage "stop"
-    local before = collectgarbage "count"
-    round()
-    local after = collectgarbage "count"
-    collectgarbage "restart"
-    assert.equal(before, after)
+    assert.equal(0, memory.allocated(round))
   end)
 
   it("allocates no element for a size below the largest seen", function()
     local buffer = Buffer.new(pl.float32, 1000)
     buffer:columns(1000) -- 4 MB
-    collectgarbage()
-    collectgarbage "stop"
-    local before = collectgarbage "count"
-    for N = 1, 999 do buffer:columns(N) end
-    local kilobytes = collectgarbage "count" - before
-    collectgarbage "restart"
-    assert.is_true(kilobytes < 1000, ("%.0f kB"):format(kilobytes))
+    local bytes = memory.allocated(function()
+      for N = 1, 999 do buffer:columns(N) end
+    end)
+    assert.is_true(bytes < 1000 * 1024, bytes)
   end)
 
   it("keeps few views, however many sizes come in turn", function()

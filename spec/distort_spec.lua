@@ -3,22 +3,14 @@
 local naive = require "spec.support.naive"
 local pl = require "perilune"
 local reference = require "spec.support.reference"
+local splitmix64 = require "spec.support.splitmix64"
 
 local known = reference.load "distortions"
 
 -- The random numbers of a sample, in -1..1: what streams.h says, in whole numbers of Lua
 local function uniform_numbers(key, place)
-  local function splitmix(state)
-    return function()
-      state = state + 0x9E3779B97F4A7C15
-      local z = state
-      z = (z ~ z >> 30) * 0xBF58476D1CE4E5B9
-      z = (z ~ z >> 27) * 0x94D049BB133111EB
-      return z ~ z >> 31
-    end
-  end
   local function rotated(x, bits) return (x << bits | x >> 32 - bits) & 0xFFFFFFFF end
-  local seed, lanes = splitmix(splitmix(key + place * 0xD1342543DE82EF95)()), {}
+  local seed, lanes = splitmix64(splitmix64(key + place * 0xD1342543DE82EF95)()), {}
   for lane = 1, 16 do
     local low, high = seed(), seed()
     lanes[lane] = { low & 0xFFFFFFFF, low >> 32, high & 0xFFFFFFFF, high >> 32 }

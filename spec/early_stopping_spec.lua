@@ -7,12 +7,7 @@ local classifier = clouds.classifier
 local train, test = clouds.new(300, 1), clouds.new(200, 2)
 
 local function fit(network, given, dataset)
-  local chosen = {
-    loss = "softmax_cross_entropy", optimizer = pl.adam { rate = 0.02 },
-    epochs = 3, batch = 32,
-  }
-  for name, value in pairs(given or {}) do chosen[name] = value end
-  local history = pl.fit(network, dataset or train, chosen)
+  local history = clouds.fit(network, dataset or train, given)
   return history
 end
 

@@ -4,6 +4,7 @@ local child = require "spec.support.child"
 local memory = require "spec.support.memory"
 local naive = require "spec.support.naive"
 local raises = require "spec.support.raises"
+local splitmix64 = require "spec.support.splitmix64"
 
 local cores = {
   float32 = require "perilune.core.float32",
@@ -11,21 +12,11 @@ local cores = {
 }
 local infinity, nan = naive.infinity, naive.nan
 
--- xoshiro256++ and splitmix64 as published (Blackman and Vigna 2019), in Lua's 64-bit integers,
--- which wrap around as theirs do.
+-- xoshiro256++ as published (Blackman and Vigna 2019), in Lua's 64-bit integers, which wrap around
+-- as its own do.
 
 local function rotate_left(x, bits)
   return x << bits | x >> (64 - bits)
-end
-
-local function splitmix64(state)
-  return function()
-    state = state + 0x9e3779b97f4a7c15
-    local z = state
-    z = (z ~ z >> 30) * 0xbf58476d1ce4e5b9
-    z = (z ~ z >> 27) * 0x94d049bb133111eb
-    return z ~ z >> 31
-  end
 end
 
 -- A function that returns the next 64 bits, and its state s[0..3]

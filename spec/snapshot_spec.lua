@@ -1,5 +1,5 @@
 local Snapshot = require "perilune.snapshot"
-local allocated_by = require "spec.support.allocated_by"
+local allocated_by = require("spec.support.memory").allocated
 local own = require "spec.support.layers"
 local pl = require "perilune"
 local same = require("spec.support.matrices").same

@@ -1,4 +1,5 @@
 local at_caller = require("spec.support.misuse").at_caller
+local memory = require "spec.support.memory"
 local pl = require "perilune"
 
 -- Sample n has the inputs n, -n and the target 2 n.
@@ -189,7 +190,7 @@ describe("batches", function()
   end)
 
   it("allocate nothing within an epoch once every size was seen", function()
-    local function kilobytes_of(options)
+    local function bytes_of(options)
       local dataset = numbered(1000)
       local weights = pl.matrix(1, 1000)
       local set = pl.dataset { X = dataset.X, T = dataset.T, weights = weights }
@@ -197,30 +198,23 @@ describe("batches", function()
       local batches = pl.batches((set:split(0.7, pl.generator(1))), options)
       for _ in batches do end
       batches:next()
-      collectgarbage()
-      collectgarbage "stop"
-      local before = collectgarbage "count"
-      for _ in batches do end
-      local kilobytes = collectgarbage "count" - before
-      collectgarbage "restart"
-      return kilobytes
+      return (memory.allocated(function()
+        for _ in batches do end
+      end))
     end
-    assert.equal(0, kilobytes_of {})
-    assert.equal(0, kilobytes_of { generator = pl.generator(1) })
+    assert.equal(0, bytes_of {})
+    assert.equal(0, bytes_of { generator = pl.generator(1) })
   end)
 
   it("keep an epoch's start in a few bytes", function()
     local batches = pl.batches(numbered(1000), { generator = pl.generator(1) })
     for _ in batches do end
-    collectgarbage()
-    collectgarbage "stop"
-    local before = collectgarbage "count"
-    for _ = 1, 10 do
-      for _ in batches do end
-    end
-    local kilobytes = collectgarbage "count" - before
-    collectgarbage "restart"
-    assert.is_true(kilobytes < 2, ("%.1f kB"):format(kilobytes))
+    local bytes = memory.allocated(function()
+      for _ = 1, 10 do
+        for _ in batches do end
+      end
+    end)
+    assert.is_true(bytes < 2048, bytes)
   end)
 end)
 
@@ -551,13 +545,9 @@ describe("augmented batches", function()
     local batches = new()
     for _ in batches do end
     batches:next()
-    collectgarbage()
-    collectgarbage "stop"
-    local before = collectgarbage "count"
-    for _ in batches do end
-    local kilobytes = collectgarbage "count" - before
-    collectgarbage "restart"
-    assert.equal(0, kilobytes)
+    assert.equal(0, memory.allocated(function()
+      for _ in batches do end
+    end))
   end)
 
   it("need a generator, and images", function()

@@ -1,4 +1,4 @@
-local allocated_by = require "spec.support.allocated_by"
+local allocated_by = require("spec.support.memory").allocated
 local content = require "perilune.data.content"
 local file = require "perilune.store.file"
 local zlib = require "zlib"

@@ -1,4 +1,4 @@
-local allocated_by = require "spec.support.allocated_by"
+local allocated_by = require("spec.support.memory").allocated
 local tables = require "spec.support.tables"
 
 local read, refuses = tables.read, tables.refuses

@@ -1,4 +1,4 @@
-local allocated_by = require "spec.support.allocated_by"
+local allocated_by = require("spec.support.memory").allocated
 local content = require "perilune.data.content"
 local csv = require "perilune.data.csv"
 local tables = require "spec.support.tables"

@@ -1,4 +1,3 @@
-local allocated_by = require "spec.support.allocated_by"
 local at_caller = require("spec.support.misuse").at_caller
 local file = require "perilune.store.file"
 local idx = require "perilune.data.idx"
@@ -175,7 +174,7 @@ describe("IDX data", function()
   it("are refused when the header promises more than gzip data can hold", function()
     local zeros = ("\0"):rep(2 ^ 20)
     local packed = compress(header(8, 0xffffffff) .. zeros)
-    local allocated, content, message = allocated_by(function()
+    local allocated, content, message = memory.allocated(function()
       return idx.decode(packed, "here")
     end)
     assert.is_nil(content)

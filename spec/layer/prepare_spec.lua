@@ -168,7 +168,7 @@ describe("prepare", function()
   end)
 
   it("allocates nothing in its stride", function()
-    local allocated_by = require "spec.support.allocated_by"
+    local allocated_by = require("spec.support.memory").allocated
     local layer, Delta = network().layers[1], core.matrix(8, 40)
     local function steps()
       layer:forward(data.X)

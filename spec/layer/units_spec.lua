@@ -229,7 +229,7 @@ describe("units", function()
   end)
 
   it("allocate nothing in their stride", function()
-    local allocated_by = require "spec.support.allocated_by"
+    local allocated_by = require("spec.support.memory").allocated
     local layer, A = network().layers[3], naive.random(core, 4, 2, 40)
     local function steps()
       layer:forward(A)

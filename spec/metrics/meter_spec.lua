@@ -1,6 +1,5 @@
 local Meter = require "perilune.metrics.meter"
 local at_caller = require("spec.support.misuse").at_caller
-local allocated_by = require "spec.support.allocated_by"
 local batch = require "perilune.metrics.batch"
 local cores = require "perilune.cores"
 local memory = require "spec.support.memory"
@@ -124,7 +123,7 @@ describe("a meter", function()
 
   it("keeps scores in memory that doubles as it fills", function()
     local meter = new(nil, "roc_auc")
-    local bytes = allocated_by(function()
+    local bytes = memory.allocated(function()
       for _ = 1, 1000 do meter:take(A, T, nil, 0) end
     end)
     -- outputs, classes and weights, 8 bytes each; twice that for what they grew out of, and a

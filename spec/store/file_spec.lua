@@ -1,4 +1,4 @@
-local allocated_by = require "spec.support.allocated_by"
+local allocated_by = require("spec.support.memory").allocated
 local at_caller = require("spec.support.misuse").at_caller
 local child = require "spec.support.child"
 local file = require "perilune.store.file"

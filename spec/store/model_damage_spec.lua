@@ -1,7 +1,7 @@
 -- Model files that are damaged or hostile: a message and no network, and nothing allocated that the
 -- file does not account for.
 
-local allocated_by = require "spec.support.allocated_by"
+local allocated_by = require("spec.support.memory").allocated
 local file = require "perilune.store.file"
 local layers = require "spec.support.layers"
 local pl = require "perilune"

@@ -1,4 +1,4 @@
-local allocated_by = require "spec.support.allocated_by"
+local allocated_by = require("spec.support.memory").allocated
 local at_caller = require("spec.support.misuse").at_caller
 local cores = require "perilune.cores"
 local errors = require "perilune.errors"

@@ -31,4 +31,19 @@ function clouds.classifier(dtype, seed)
     { dtype = dtype, seed = seed })
 end
 
+---Train a network to tell clouds apart, for three epochs unless `given` says else.
+---@param network Network
+---@param dataset Dataset
+---@param given? table  options of pl.fit
+---@return table history
+function clouds.fit(network, dataset, given)
+  local chosen = {
+    loss = "softmax_cross_entropy", optimizer = pl.adam { rate = 0.02 },
+    epochs = 3, batch = 32,
+  }
+  for name, value in pairs(given or {}) do chosen[name] = value end
+  local history = pl.fit(network, dataset, chosen)
+  return history
+end
+
 return clouds

@@ -6,16 +6,18 @@ local file = require "perilune.store.file"
 
 local memory = {}
 
----Bytes that f() allocates, with the collector stopped; call it before, so that it has its buffers.
----@param f fun()
----@return number
+---Call f, with the collector stopped. What is to need nothing must have been called before, so that
+---it has its buffers.
+---@param f fun(): any, any
+---@return number bytes  what was allocated, whatever is kept of it
+---@return any ...       the first two results of f
 function memory.allocated(f)
   collectgarbage "stop"
   local before = collectgarbage "count"
-  f()
-  local kilobytes = collectgarbage "count" - before
+  local first, second = f()
+  local after = collectgarbage "count"
   collectgarbage "restart"
-  return 1024 * kilobytes
+  return (after - before) * 1024, first, second
 end
 
 ---pcall(f, ...) where there is no memory for the k-th matrix that is asked of a buffer.
@@ -79,6 +81,31 @@ function memory.peak_alone(before, call)
     most = math.max(most, tonumber(output))
   end
   return most
+end
+
+---Run `before`, then `call`, in a process of its own.
+---@param before string  Lua, with globals for `call`
+---@param call string    Lua that sets the global `result`
+---@return number megabytes  by which the most that the process ever held has grown in `call`; 0
+---where the system does not tell
+---@return string result
+function memory.growth(before, call)
+  local output = child.run(([[
+    pl = require "perilune"
+    local is_told = io.open "/proc/self/status" ~= nil
+    local function most()
+      if not is_told then return 0 end
+      for line in io.lines "/proc/self/status" do
+        local kilobytes = line:match "^VmHWM:%%s*(%%d+)"
+        if kilobytes then return kilobytes // 1024 end
+      end
+    end
+    %s
+    local held = most()
+    %s
+    print(most() - held, result)]]):format(before, call))
+  local megabytes, result = output:match "^(%d+)%s+(%S+)"
+  return tonumber(megabytes), result
 end
 
 return memory
